@@ -1,0 +1,56 @@
+#include "base/work_queue.h"
+
+#include <pthread.h>
+
+namespace millstream {
+
+WorkQueue::WorkQueue(std::string name, size_t threads, size_t jobs_max) : jobs_max_(jobs_max) {
+  for (size_t i = 0; i < threads; ++i) {
+    threads_.emplace_back([this, thread_name = name + "/" + std::to_string(i)] { run(thread_name); });
+  }
+}
+
+WorkQueue::~WorkQueue() { stop(); }
+
+bool WorkQueue::post(std::function<void()> job) {
+  {
+    std::lock_guard lock(mu_);
+    if (stopping_ || jobs_.size() >= jobs_max_) return false;
+    jobs_.push_back(std::move(job));
+  }
+  wake_.notify_one();
+  return true;
+}
+
+size_t WorkQueue::depth() const {
+  std::lock_guard lock(mu_);
+  return jobs_.size();
+}
+
+void WorkQueue::stop() {
+  {
+    std::lock_guard lock(mu_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  for (std::thread& thread : threads_) {
+    if (thread.joinable()) thread.join();
+  }
+}
+
+void WorkQueue::run(const std::string& thread_name) {
+  pthread_setname_np(pthread_self(), thread_name.c_str());
+  std::unique_lock lock(mu_);
+  while (true) {
+    wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+    if (jobs_.empty()) return;
+    std::function<void()> job = std::move(jobs_.front());
+    jobs_.pop_front();
+    lock.unlock();
+    job();
+    job = nullptr;  // captured state goes before the lock is taken again
+    lock.lock();
+  }
+}
+
+}  // namespace millstream

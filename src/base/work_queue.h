@@ -1,0 +1,42 @@
+// base/work_queue.h: a few threads that run jobs which may block (disk, hashing, large bodies).
+//
+// Limits   jobs_max waiting jobs; when full, post() refuses and the caller answers "not now".
+// Thread   any
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace millstream {
+
+class WorkQueue {
+ public:
+  // `name` (at most 12 characters) names the threads for the operator's tools.
+  WorkQueue(std::string name, size_t threads, size_t jobs_max);
+  ~WorkQueue();  // runs what is queued, then joins
+  WorkQueue(const WorkQueue&) = delete;
+  WorkQueue& operator=(const WorkQueue&) = delete;
+
+  // False when jobs_max jobs are waiting or after stop(); the job is then not run.
+  [[nodiscard]] bool post(std::function<void()> job);
+  size_t depth() const;
+  void stop();  // runs what is queued, joins; later posts are refused
+
+ private:
+  void run(const std::string& thread_name);
+
+  const size_t jobs_max_;
+  mutable std::mutex mu_;
+  std::condition_variable wake_;
+  std::deque<std::function<void()>> jobs_;  // guarded by mu_
+  bool stopping_ = false;                   // guarded by mu_
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace millstream

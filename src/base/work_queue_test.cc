@@ -1,0 +1,39 @@
+#include "base/work_queue.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <latch>
+
+namespace millstream {
+namespace {
+
+TEST(WorkQueue, RunsEveryJobItTook) {
+  std::atomic<int> done{0};
+  {
+    WorkQueue queue("test", 2, 1000);
+    for (int i = 0; i < 500; ++i) ASSERT_TRUE(queue.post([&] { ++done; }));
+  }
+  EXPECT_EQ(done, 500);
+}
+
+TEST(WorkQueue, RefusesWhenFullAndAfterStop) {
+  std::latch started(1), go(1);
+  WorkQueue queue("test", 1, 2);
+  ASSERT_TRUE(queue.post([&] {
+    started.count_down();
+    go.wait();
+  }));
+  started.wait();  // the first job runs, so it waits no longer
+  EXPECT_TRUE(queue.post([] {}));
+  EXPECT_TRUE(queue.post([] {}));
+  EXPECT_EQ(queue.depth(), 2u);
+  EXPECT_FALSE(queue.post([] {}));
+  go.count_down();
+  queue.stop();
+  EXPECT_EQ(queue.depth(), 0u);
+  EXPECT_FALSE(queue.post([] {}));
+}
+
+}  // namespace
+}  // namespace millstream

@@ -1,0 +1,82 @@
+// model/alert.h: alerts, device status and the rule that makes an alert, as values.
+//
+// Thread   value
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "model/topic.h"
+
+namespace millstream::model {
+
+enum class Severity : uint8_t { info, warning, critical };
+constexpr std::string_view severity_name(Severity s) {
+  constexpr std::string_view names[] = {"info", "warning", "critical"};
+  return names[static_cast<size_t>(s)];
+}
+
+enum class AlertState : uint8_t { firing, updated, resolved, acknowledged, unacknowledged, stale };
+constexpr std::string_view alert_state_name(AlertState s) {
+  constexpr std::string_view names[] = {"firing", "updated", "resolved", "acknowledged", "unacknowledged", "stale"};
+  return names[static_cast<size_t>(s)];
+}
+
+enum class Presence : uint8_t { unknown, online, stale, offline };
+constexpr std::string_view presence_name(Presence p) {
+  constexpr std::string_view names[] = {"unknown", "online", "stale", "offline"};
+  return names[static_cast<size_t>(p)];
+}
+
+// The data of an `alert` event.
+struct Alert {
+  std::string alert_id;  // the same from firing to resolved
+  std::string rule_id;
+  std::string rule_name;
+  DeviceId device;
+  AlertState state = AlertState::firing;
+  Severity severity = Severity::warning;
+  std::string message;
+  std::string field;
+  double value = 0;      // the value that caused this event
+  double threshold = 0;
+  int64_t started_at_ms = 0;
+  std::optional<int64_t> ended_at_ms;
+  bool operator==(const Alert&) const = default;
+};
+
+// The data of a `device_status` event.
+struct DeviceStatus {
+  DeviceId device;
+  Presence status = Presence::unknown;
+  std::string reason;  // "data", "timeout"
+  int64_t last_seen_ms = 0;
+  bool operator==(const DeviceStatus&) const = default;
+};
+
+enum class Comparison : uint8_t { gt, ge, lt, le };
+constexpr std::string_view comparison_text(Comparison c) {
+  constexpr std::string_view texts[] = {">", ">=", "<", "<="};
+  return texts[static_cast<size_t>(c)];
+}
+
+// A threshold on one field: fires when `field op value` has held for `for_ms` of event time, and resolves when the
+// value is back beyond `clear` (hysteresis; equal to `value` when none was given).
+struct ThresholdRule {
+  std::string id;
+  std::string name;
+  bool enabled = true;
+  TopicPattern scope;
+  std::string field;
+  Comparison op = Comparison::gt;
+  double value = 0;
+  double clear = 0;
+  int64_t for_ms = 0;
+  int64_t max_lateness_ms = 30'000;  // event time is clamped to [receive - this, receive]
+  Severity severity = Severity::warning;
+  std::string message = "{{device}} {{field}}={{value}} {{op}} {{threshold}}";
+};
+
+}  // namespace millstream::model

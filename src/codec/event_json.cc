@@ -1,0 +1,277 @@
+#include "codec/event_json.h"
+
+#include <array>
+
+#include "base/check.h"
+#include "base/time_text.h"
+#include "codec/json_input.h"
+
+namespace millstream::codec {
+namespace {
+
+using simdjson::dom::element;
+using simdjson::dom::object;
+
+// Fields of several events can have been merged into one, so more of them than one point may carry.
+constexpr size_t kDecodedFieldsMax = 4096;
+
+Error bad_member(std::string_view path, std::string_view key, std::string_view reason) {
+  std::string detail(path);
+  detail += key;
+  detail += ": ";
+  detail += reason;
+  return {Code::invalid, std::move(detail)};
+}
+
+// Reads the members of one object, keeping the first failure: the callers list what they need and ask once at the end.
+class Members {
+ public:
+  // `path` stands before every key in the reasons ("data.").
+  Members(object members, std::string_view path) : members_(members), path_(path) {}
+
+  bool has(std::string_view key) const { return members_.at_key(key).error() == simdjson::SUCCESS; }
+
+  element value(std::string_view key) {
+    element found;
+    if (members_.at_key(key).get(found)) fail(key, "missing");
+    return found;
+  }
+  std::string_view text(std::string_view key) {
+    std::string_view found;
+    if (members_[key].get(found)) fail(key, has(key) ? "not a string" : "missing");
+    return found;
+  }
+  double number(std::string_view key) {
+    double found = 0;
+    if (members_[key].get(found)) fail(key, has(key) ? "not a number" : "missing");
+    return found;
+  }
+  int64_t time(std::string_view key) {
+    const std::string_view from = text(key);
+    const Result<int64_t> ms = parse_rfc3339(from);
+    if (!ms) fail(key, ms.error().detail);
+    return ms ? *ms : 0;
+  }
+  // A text checked by `parse`, which gives a Result.
+  template <class Parse>
+  auto parsed(std::string_view key, Parse parse) -> std::remove_cvref_t<decltype(*parse(std::string_view()))> {
+    auto found = parse(text(key));
+    if (found) return std::move(*found);
+    fail(key, found.error().detail);
+    return {};
+  }
+  // One of `count` names, as a value of E.
+  template <class E>
+  E one_of(std::string_view key, size_t count, std::string_view (*name_of)(E)) {
+    const std::string_view name = text(key);
+    for (size_t i = 0; i < count; ++i) {
+      if (name_of(static_cast<E>(i)) == name) return static_cast<E>(i);
+    }
+    fail(key, "not one of the known names");
+    return E{};
+  }
+
+  const std::optional<Error>& error() const { return error_; }
+
+ private:
+  void fail(std::string_view key, std::string_view reason) {
+    if (!error_) error_ = bad_member(path_, key, reason);
+  }
+
+  object members_;
+  std::string_view path_;
+  std::optional<Error> error_;
+};
+
+Result<object> parse_object(std::string_view json, std::string_view what) {
+  const Result<element> root = parse_json(json);
+  if (!root) return Error{root.error().code, std::string(what) + ": " + root.error().detail};
+  object found;
+  if (root->get(found)) return Error{Code::invalid, std::string(what) + ": not an object"};
+  return found;
+}
+
+Result<model::Fields> fields_of(object data) {
+  element fields;
+  if (data.at_key("fields").get(fields)) return Error{Code::invalid, "data.fields: missing"};
+  return read_fields(fields, "data.fields", kDecodedFieldsMax);
+}
+
+// Appends "key":"value" pairs with the commas between them.
+class ObjectText {
+ public:
+  explicit ObjectText(std::string& out) : out_(out) {}
+  std::string& key(std::string_view key) {
+    out_ += first_ ? "{\"" : ",\"";
+    first_ = false;
+    out_ += key;
+    out_ += "\":";
+    return out_;
+  }
+  void text(std::string_view name, std::string_view value) { append_json_string(value, key(name)); }
+  void number(std::string_view name, double value) { append_json_number(value, key(name)); }
+  void time(std::string_view name, int64_t ms) {
+    key(name) += '"';
+    append_rfc3339_ms(ms, out_);
+    out_ += '"';
+  }
+  void end() { out_ += '}'; }
+
+ private:
+  std::string& out_;
+  bool first_ = true;
+};
+
+}  // namespace
+
+void append_event_json(const model::Event& event, std::string& out) {
+  MS_DCHECK(!event.data.empty());
+  // Ids, topics, times and type names hold nothing that needs escaping.
+  out += "{\"id\":\"";
+  event.id.append_text(out);
+  out += "\",\"ts\":\"";
+  append_rfc3339_ms(event.ts_ms, out);
+  out += "\",\"topic\":\"";
+  event.topic.append_text(out);
+  out += "\",\"type\":\"";
+  out += event_type_name(event.type);
+  out += "\",\"data\":";
+  out += event.data;
+  out += '}';
+}
+
+Result<model::Event> parse_event_json(std::string_view json) {
+  const Result<object> root = parse_object(json, "event");
+  if (!root) return root.error();
+  Members members(*root, "");
+  model::Event event;
+  event.id = members.parsed("id", [](std::string_view text) -> Result<model::EventId> {
+    if (const std::optional<model::EventId> id = model::EventId::parse(text)) return *id;
+    return Error{Code::invalid, "not an event id"};
+  });
+  event.ts_ms = members.time("ts");
+  event.topic = members.parsed("topic", &model::Topic::parse);
+  event.type = members.one_of("type", model::kEventTypes, &model::event_type_name);
+  const element data = members.value("data");
+  if (members.error()) return *members.error();
+  object data_object;
+  if (data.get(data_object)) return Error{Code::invalid, "data: not an object"};
+  append_json_element(data, event.data);
+  if (event.type == model::EventType::telemetry) {
+    Result<model::Fields> fields = fields_of(data_object);
+    if (!fields) return fields.error();
+    event.fields = std::move(*fields);
+  }
+  return event;
+}
+
+std::string encode_telemetry_data(const model::DeviceId& device, const model::Fields& fields, const model::Tags& tags) {
+  std::string out;
+  out.reserve(48 + 24 * (fields.size() + tags.size()));
+  out += "{\"deviceId\":";
+  append_json_string(device.text(), out);
+  out += ",\"fields\":{";
+  bool first = true;
+  for (const model::Field& field : fields) {
+    if (!first) out += ',';
+    first = false;
+    append_json_string(field.name, out);
+    out += ':';
+    append_field_value(field.value, out);
+  }
+  out += '}';
+  if (!tags.empty()) {
+    out += ",\"tags\":{";
+    first = true;
+    for (const model::Tag& tag : tags) {
+      if (!first) out += ',';
+      first = false;
+      append_json_string(tag.name, out);
+      out += ':';
+      append_json_string(tag.value, out);
+    }
+    out += '}';
+  }
+  out += '}';
+  return out;
+}
+
+Result<model::Fields> decode_telemetry_fields(std::string_view data) {
+  const Result<object> root = parse_object(data, "data");
+  if (!root) return root.error();
+  return fields_of(*root);
+}
+
+Result<model::Tags> decode_telemetry_tags(std::string_view data) {
+  const Result<object> root = parse_object(data, "data");
+  if (!root) return root.error();
+  element tags;
+  if (root->at_key("tags").get(tags)) return model::Tags{};
+  return read_tags(tags, "data.tags");
+}
+
+std::string encode_alert_data(const model::Alert& alert) {
+  std::string out;
+  ObjectText object(out);
+  object.text("alertId", alert.alert_id);
+  object.text("ruleId", alert.rule_id);
+  object.text("ruleName", alert.rule_name);
+  object.text("deviceId", alert.device.text());
+  object.text("state", alert_state_name(alert.state));
+  object.text("severity", severity_name(alert.severity));
+  object.text("message", alert.message);
+  object.text("field", alert.field);
+  object.number("value", alert.value);
+  object.number("threshold", alert.threshold);
+  object.time("startedAt", alert.started_at_ms);
+  if (alert.ended_at_ms) object.time("endedAt", *alert.ended_at_ms);
+  object.end();
+  return out;
+}
+
+Result<model::Alert> decode_alert_data(std::string_view data) {
+  const Result<object> root = parse_object(data, "data");
+  if (!root) return root.error();
+  Members members(*root, "data.");
+  model::Alert alert;
+  alert.alert_id = members.text("alertId");
+  alert.rule_id = members.text("ruleId");
+  alert.rule_name = members.text("ruleName");
+  alert.device = members.parsed("deviceId", &model::DeviceId::parse);
+  alert.state = members.one_of("state", 6, &model::alert_state_name);
+  alert.severity = members.one_of("severity", 3, &model::severity_name);
+  alert.message = members.text("message");
+  alert.field = members.text("field");
+  alert.value = members.number("value");
+  alert.threshold = members.number("threshold");
+  alert.started_at_ms = members.time("startedAt");
+  if (members.has("endedAt")) alert.ended_at_ms = members.time("endedAt");
+  if (members.error()) return *members.error();
+  return alert;
+}
+
+std::string encode_device_status_data(const model::DeviceStatus& status) {
+  std::string out;
+  ObjectText object(out);
+  object.text("deviceId", status.device.text());
+  object.text("status", presence_name(status.status));
+  object.text("reason", status.reason);
+  object.time("lastSeen", status.last_seen_ms);
+  object.end();
+  return out;
+}
+
+Result<model::DeviceStatus> decode_device_status_data(std::string_view data) {
+  const Result<object> root = parse_object(data, "data");
+  if (!root) return root.error();
+  Members members(*root, "data.");
+  model::DeviceStatus status;
+  status.device = members.parsed("deviceId", &model::DeviceId::parse);
+  status.status = members.one_of("status", 4, &model::presence_name);
+  status.reason = members.text("reason");
+  status.last_seen_ms = members.time("lastSeen");
+  if (members.error()) return *members.error();
+  return status;
+}
+
+}  // namespace millstream::codec

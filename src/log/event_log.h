@@ -1,0 +1,100 @@
+// log/event_log.h: the one ordered log of everything that happens.
+//
+// Flow     append() from any thread -> the log's own thread takes all waiting batches, gives ids, makes them durable in
+//          one commit -> first the batch goes to every CommitReader, then the appenders are answered.
+// Shapes   ids strictly increase, across restarts and clock steps backwards.
+// Limits   append_queue_events_max waiting events; beyond, append() refuses with Code::unavailable.
+// Errors   Code::storage_full, Code::unavailable, Code::internal through AppendDone; nothing throws.
+// Thread   any, unless said otherwise
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "model/event.h"
+
+namespace millstream::log {
+
+struct CommittedBatch {
+  std::vector<model::Event> events;  // in id order; empty for a tick: time has passed and nothing happened
+  // Every later batch holds only ids above this one. Time that engines may advance to.
+  model::EventId through;
+  int64_t committed_at_us = 0;  // steady clock, just after the fsync
+};
+using CommittedBatchPtr = std::shared_ptr<const CommittedBatch>;
+
+class CommitReader {
+ public:
+  // On the log's thread, in id order, after the batch is durable. Must only hand the batch on.
+  virtual void on_commit(const CommittedBatchPtr& batch) = 0;
+
+ protected:
+  ~CommitReader() = default;
+};
+
+struct AppendReceipt {
+  model::EventId first;
+  model::EventId last;
+};
+using AppendDone = std::function<void(Result<AppendReceipt>)>;  // called once, on the log's thread
+
+enum class Order { ascending, descending };
+
+struct ReadRequest {
+  model::EventId after;                  // exclusive
+  std::optional<model::EventId> until;   // inclusive; none: the end of the log
+  std::vector<model::TopicPattern> patterns;  // an event is read if any matches; empty: every event of every account
+  model::EventTypes types = model::EventTypes::all();
+  Order order = Order::ascending;
+  size_t events_max = 500;
+};
+
+struct ReadPage {
+  std::vector<model::Event> events;  // `fields` not decoded
+  // Where the scan stopped: pass it as `after` (ascending) or `until` minus one (descending) to go on.
+  // Equal to the request's end when everything was read.
+  model::EventId scanned_to;
+  bool more = false;
+};
+
+struct Checkpoint {
+  model::EventId at;
+  std::string state;
+};
+
+class EventLog {
+ public:
+  virtual ~EventLog() = default;
+
+  // Readers are told of every commit after start(). Startup only.
+  virtual void add_reader(CommitReader& reader) = 0;
+  virtual Status start() = 0;
+  // Commits what is queued, answers everyone, ends the thread. append() refuses from then on.
+  virtual void stop() = 0;
+
+  // Takes a non-empty batch. Returns an error, and never calls `done`, when the queue is full or the log has stopped.
+  virtual Status append(std::vector<model::Event> batch, AppendDone done) = 0;
+
+  // Blocking: for reader threads only. Gives committed events younger than the retention; holds no transaction after
+  // it returns. A damaged part is skipped and logged, never served.
+  virtual Result<ReadPage> read(const ReadRequest& request) = 0;
+
+  virtual model::EventId first_id() const = 0;  // oldest id still readable (retention applied); last_id() when empty
+  virtual model::EventId last_id() const = 0;   // newest committed id, or the id of the last tick if that is newer
+
+  // Stores one named checkpoint, replacing the older, after everything appended before this call is durable.
+  // Does not wait; a failure is logged and the older checkpoint stays.
+  virtual void save_checkpoint(std::string name, Checkpoint checkpoint) = 0;
+  // Blocking: startup.
+  virtual Result<std::optional<Checkpoint>> load_checkpoint(std::string_view name) = 0;
+
+  virtual size_t queued_events() const = 0;
+};
+
+}  // namespace millstream::log

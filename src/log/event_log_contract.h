@@ -1,0 +1,309 @@
+// log/event_log_contract.h: what every EventLog must do, as tests that run on each implementation.
+//
+// Flow     INSTANTIATE_TYPED_TEST_SUITE_P(Name, EventLogContract, Fixture), where Fixture makes logs over one store:
+//          std::unique_ptr<EventLog> open(); ManualClock clock.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+#include <future>
+#include <mutex>
+#include <random>
+#include <thread>
+
+#include "base/clock.h"
+#include "log/event_log.h"
+
+namespace millstream::log {
+
+inline model::Event test_event(const std::string& topic, int64_t ts_ms, std::string data = R"({"deviceId":"d","fields":{"t":1}})",
+                               model::EventType type = model::EventType::telemetry) {
+  return {.ts_ms = ts_ms, .topic = *model::Topic::parse(topic), .type = type, .data = std::move(data)};
+}
+
+// Remembers everything it was told.
+class RecordingReader final : public CommitReader {
+ public:
+  void on_commit(const CommittedBatchPtr& batch) override {
+    std::lock_guard lock(mu_);
+    EXPECT_GE(batch->through, through_) << "through never goes back";
+    for (const model::Event& event : batch->events) {
+      EXPECT_GT(event.id, through_) << "every later id is above what a batch or tick has named";
+      through_ = event.id;
+      events_.push_back(event);
+    }
+    through_ = batch->through;
+    ++batches_;
+    changed_.notify_all();
+  }
+  std::vector<model::Event> events() const {
+    std::lock_guard lock(mu_);
+    return events_;
+  }
+  void wait_for_batches(size_t more) {
+    std::unique_lock lock(mu_);
+    const size_t target = batches_ + more;
+    changed_.wait_for(lock, std::chrono::seconds(20), [&] { return batches_ >= target; });
+  }
+
+ private:
+  mutable std::mutex mu_;
+  std::condition_variable changed_;
+  std::vector<model::Event> events_;
+  model::EventId through_;
+  size_t batches_ = 0;
+};
+
+inline Result<AppendReceipt> append_and_wait(EventLog& log, std::vector<model::Event> events) {
+  auto promise = std::make_shared<std::promise<Result<AppendReceipt>>>();
+  std::future<Result<AppendReceipt>> future = promise->get_future();
+  const Status taken = log.append(std::move(events), [promise](Result<AppendReceipt> r) { promise->set_value(std::move(r)); });
+  if (!taken) return taken.error();
+  return future.get();
+}
+
+inline std::vector<model::EventId> ids_of(const std::vector<model::Event>& events) {
+  std::vector<model::EventId> ids;
+  for (const model::Event& event : events) ids.push_back(event.id);
+  return ids;
+}
+
+inline std::vector<model::Event> read_all(EventLog& log, ReadRequest request = {}) {
+  std::vector<model::Event> all;
+  while (true) {
+    Result<ReadPage> page = log.read(request);
+    EXPECT_TRUE(page.ok()) << page.error().detail;
+    if (!page) return all;
+    for (model::Event& event : page->events) all.push_back(std::move(event));
+    if (!page->more) return all;
+    if (request.order == Order::ascending) {
+      request.after = page->scanned_to;
+    } else {
+      request.until = model::EventId::from_packed(page->scanned_to.packed() - 1);
+    }
+  }
+}
+
+template <class Fixture>
+class EventLogContract : public ::testing::Test {
+ protected:
+  Fixture fixture;
+};
+TYPED_TEST_SUITE_P(EventLogContract);
+
+TYPED_TEST_P(EventLogContract, WhatWasAppendedIsReadBackInOrderAndWhole) {
+  auto log = this->fixture.open();
+  RecordingReader reader;
+  log->add_reader(reader);
+  ASSERT_TRUE(log->start().ok());
+  model::Event first = test_event("account:1/site:2/device:3", 77, R"({"a":"äöü"})");
+  model::Event second = test_event("account:1", 78, R"({"kind":"maintenance"})", model::EventType::system);
+  second.conclusion = 9;
+  const auto receipt = append_and_wait(*log, {first, second});
+  ASSERT_TRUE(receipt.ok());
+  EXPECT_LT(receipt->first, receipt->last);
+  const std::vector<model::Event> read = read_all(*log);
+  ASSERT_EQ(read.size(), 2u);
+  EXPECT_EQ(read[0].id, receipt->first);
+  EXPECT_EQ(read[0].topic, first.topic);
+  EXPECT_EQ(read[0].ts_ms, 77);
+  EXPECT_EQ(read[0].data, first.data);
+  EXPECT_EQ(read[1].type, model::EventType::system);
+  EXPECT_EQ(read[1].conclusion, 9u);
+  EXPECT_EQ(ids_of(reader.events()), ids_of(read));
+  log->stop();
+}
+
+TYPED_TEST_P(EventLogContract, ReadersHearOfABatchBeforeItsAppenderIsAnswered) {
+  auto log = this->fixture.open();
+  RecordingReader reader;
+  log->add_reader(reader);
+  ASSERT_TRUE(log->start().ok());
+  for (int i = 0; i < 50; ++i) {
+    std::promise<size_t> seen;
+    ASSERT_TRUE(log->append({test_event("account:1/site:1/device:1", i)}, [&](const Result<AppendReceipt>&) {
+                     seen.set_value(reader.events().size());
+                   }).ok());
+    EXPECT_EQ(seen.get_future().get(), static_cast<size_t>(i) + 1);
+  }
+  log->stop();
+}
+
+TYPED_TEST_P(EventLogContract, IdsIncreaseOverRestartsAndWhenTheClockStepsBack) {
+  model::EventId last;
+  for (int run = 0; run < 3; ++run) {
+    auto log = this->fixture.open();
+    RecordingReader reader;
+    log->add_reader(reader);
+    ASSERT_TRUE(log->start().ok());
+    EXPECT_GE(log->last_id(), last);
+    for (int i = 0; i < 20; ++i) {
+      const auto receipt = append_and_wait(*log, {test_event("account:1/site:1/device:1", i), test_event("account:1/site:1/device:2", i)});
+      ASSERT_TRUE(receipt.ok());
+      EXPECT_GT(receipt->first, last);
+      last = receipt->last;
+      this->fixture.clock.set_wall_ms(this->fixture.clock.wall_ms() + (i % 3 == 0 ? -5000 : 1700));
+    }
+    reader.wait_for_batches(2);  // ticks
+    last = log->last_id();
+    log->save_checkpoint("c", {.at = last, .state = "s"});
+    log->stop();
+    this->fixture.clock.set_wall_ms(this->fixture.clock.wall_ms() - 60'000);
+  }
+}
+
+TYPED_TEST_P(EventLogContract, PatternsTypesOrderAndPagesGiveWhatANaiveFilterGives) {
+  auto log = this->fixture.open();
+  ASSERT_TRUE(log->start().ok());
+  const uint64_t seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  for (int i = 0; i < 60; ++i) {
+    std::vector<model::Event> batch;
+    for (uint64_t n = 0; n < 1 + random() % 20; ++n) {
+      std::string topic = "account:" + std::to_string(random() % 2) + "/site:" + std::to_string(random() % 2);
+      if (random() % 10 != 0) topic += "/device:" + std::to_string(random() % 5);
+      const auto type = random() % 5 == 0 ? static_cast<model::EventType>(random() % 4) : model::EventType::telemetry;
+      batch.push_back(test_event(topic, i, R"({"n":1})", type));
+    }
+    ASSERT_TRUE(append_and_wait(*log, std::move(batch)).ok());
+    this->fixture.clock.advance_ms(static_cast<int64_t>(random() % 300'000));  // over several hours
+  }
+  const std::vector<model::Event> all = read_all(*log, {.events_max = 1'000'000});
+  ASSERT_GT(all.size(), 100u);
+  for (int i = 0; i < 200; ++i) {
+    ReadRequest request;
+    if (random() % 2) request.after = all[random() % all.size()].id;
+    if (random() % 2) request.until = all[random() % all.size()].id;
+    if (random() % 3 != 0) {
+      for (uint64_t n = 0; n < 1 + random() % 3; ++n) {
+        std::string text = "account:" + std::to_string(random() % 2);
+        if (random() % 3) text += "/site:" + std::to_string(random() % 2) + "/device:" + (random() % 3 ? std::to_string(random() % 5) : "*");
+        request.patterns.push_back(*model::TopicPattern::parse(text));
+      }
+    }
+    if (random() % 3 == 0) request.types = model::EventTypes::none().with(static_cast<model::EventType>(random() % 4));
+    if (random() % 2) request.order = Order::descending;
+    request.events_max = 1 + random() % 40;
+    std::vector<model::EventId> expected;
+    for (const model::Event& e : all) {
+      const bool wanted = request.patterns.empty() || std::any_of(request.patterns.begin(), request.patterns.end(),
+                                                                  [&](const auto& p) { return p.matches(e.topic); });
+      if (wanted && request.types.has(e.type) && e.id > request.after && (!request.until || e.id <= *request.until)) {
+        expected.push_back(e.id);
+      }
+    }
+    if (request.order == Order::descending) std::reverse(expected.begin(), expected.end());
+    ASSERT_EQ(ids_of(read_all(*log, request)), expected) << "request " << i;
+  }
+  log->stop();
+}
+
+TYPED_TEST_P(EventLogContract, NothingOlderThanTheRetentionIsRead) {
+  auto log = this->fixture.open();
+  RecordingReader reader;
+  log->add_reader(reader);
+  ASSERT_TRUE(log->start().ok());
+  ASSERT_TRUE(append_and_wait(*log, {test_event("account:1/site:1/device:1", 1)}).ok());
+  this->fixture.clock.advance_ms(1000);
+  const auto second = append_and_wait(*log, {test_event("account:1/site:1/device:1", 2)});
+  this->fixture.clock.advance_ms(this->fixture.retention_ms - 500);
+  EXPECT_EQ(ids_of(read_all(*log)), (std::vector<model::EventId>{second->first}));
+  EXPECT_GT(log->first_id(), (model::EventId{second->first.ms - 1000, 0}));
+  this->fixture.clock.advance_ms(2 * 3'600'000);
+  reader.wait_for_batches(12);  // more than a second of ticks: housekeeping has run
+  EXPECT_TRUE(read_all(*log).empty());
+  ASSERT_TRUE(append_and_wait(*log, {test_event("account:1/site:1/device:1", 3)}).ok());
+  EXPECT_EQ(read_all(*log).size(), 1u);
+  log->stop();
+}
+
+TYPED_TEST_P(EventLogContract, CheckpointsAreReplacedKeptAndComeAfterWhatWasAppended) {
+  {
+    auto log = this->fixture.open();
+    ASSERT_TRUE(log->start().ok());
+    EXPECT_FALSE(log->load_checkpoint("engines")->has_value());
+    for (int i = 0; i < 10; ++i) {
+      ASSERT_TRUE(log->append({test_event("account:1/site:1/device:1", i)}, {}).ok());
+      log->save_checkpoint("engines", {.at = {i + 1, 0}, .state = std::string("state\0", 6) + std::to_string(i)});
+    }
+    log->stop();
+  }
+  auto log = this->fixture.open();
+  ASSERT_TRUE(log->start().ok());
+  const auto loaded = log->load_checkpoint("engines");
+  ASSERT_TRUE(loaded.ok() && loaded->has_value());
+  EXPECT_EQ((*loaded)->state, std::string("state\0", 6) + "9");
+  EXPECT_EQ((*loaded)->at, (model::EventId{10, 0}));
+  EXPECT_EQ(read_all(*log).size(), 10u);
+  log->stop();
+}
+
+TYPED_TEST_P(EventLogContract, AFullQueueRefusesButNeverAConclusion) {
+  this->fixture.append_queue_events_max = 10;
+  auto log = this->fixture.open();
+  ASSERT_FALSE(log->append({test_event("account:1/site:1/device:1", 1)}, {}).ok()) << "not started";
+  std::promise<void> go;
+  std::shared_future<void> gate = go.get_future().share();
+  ASSERT_TRUE(log->start().ok());
+  // The first answer holds the log's thread, so that the queue fills.
+  std::promise<void> held;
+  ASSERT_TRUE(log->append({test_event("account:1/site:1/device:1", 1)}, [&held, gate](const auto&) {
+                   held.set_value();
+                   gate.wait();
+                 }).ok());
+  held.get_future().wait();
+  size_t taken = 0;
+  Status refused;
+  for (int i = 0; i < 50 && refused.ok(); ++i) {
+    refused = log->append({test_event("account:1/site:1/device:1", i)}, {});
+    if (refused) ++taken;
+  }
+  EXPECT_EQ(taken, 10u);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, Code::unavailable);
+  model::Event conclusion = test_event("account:1/site:1/device:1", 1);
+  conclusion.conclusion = 1;
+  EXPECT_TRUE(log->append({conclusion}, {}).ok());
+  go.set_value();
+  log->stop();
+  EXPECT_FALSE(log->append({conclusion}, {}).ok()) << "stopped";
+}
+
+TYPED_TEST_P(EventLogContract, ReadersOnOtherThreadsSeeAGrowingPrefix) {
+  auto log = this->fixture.open();
+  ASSERT_TRUE(log->start().ok());
+  std::atomic<bool> done = false;
+  std::vector<std::thread> readers;
+  for (int r = 0; r < 2; ++r) {
+    readers.emplace_back([&, r] {
+      size_t before = 0;
+      while (!done) {
+        ReadRequest request{.events_max = 100'000};
+        if (r == 1) request.patterns = {*model::TopicPattern::parse("account:1/site:1/device:1")};
+        const std::vector<model::Event> events = read_all(*log, request);
+        EXPECT_GE(events.size(), before);
+        before = events.size();
+        for (size_t i = 1; i < events.size(); ++i) EXPECT_LT(events[i - 1].id, events[i].id);
+      }
+    });
+  }
+  for (int i = 0; i < 200; ++i) {
+    ASSERT_TRUE(append_and_wait(*log, {test_event("account:1/site:1/device:1", i), test_event("account:1/site:1/device:2", i)}).ok());
+    this->fixture.clock.advance_ms(60'000);  // several hours go by: files are sealed under the readers
+  }
+  done = true;
+  for (std::thread& reader : readers) reader.join();
+  EXPECT_EQ(read_all(*log).size(), 400u);
+  log->stop();
+}
+
+REGISTER_TYPED_TEST_SUITE_P(EventLogContract, WhatWasAppendedIsReadBackInOrderAndWhole,
+                            ReadersHearOfABatchBeforeItsAppenderIsAnswered,
+                            IdsIncreaseOverRestartsAndWhenTheClockStepsBack,
+                            PatternsTypesOrderAndPagesGiveWhatANaiveFilterGives, NothingOlderThanTheRetentionIsRead,
+                            CheckpointsAreReplacedKeptAndComeAfterWhatWasAppended,
+                            AFullQueueRefusesButNeverAConclusion, ReadersOnOtherThreadsSeeAGrowingPrefix);
+
+}  // namespace millstream::log

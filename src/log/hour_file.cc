@@ -1,0 +1,158 @@
+#include "log/hour_file.h"
+
+#include <fcntl.h>
+#include <libdeflate.h>
+#include <unistd.h>
+
+#include <array>
+#include <charconv>
+#include <cstdio>
+#include <filesystem>
+
+#include "base/limits.h"
+
+namespace millstream::log {
+namespace {
+
+constexpr std::string_view kPrefix = "events-";
+constexpr std::string_view kSuffix = ".db";
+constexpr const char* kSidecars[] = {"-wal", "-shm"};
+
+constexpr const char* kSchema =
+    "CREATE TABLE topic(id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);"
+    "CREATE TABLE event(id INTEGER PRIMARY KEY, topic INTEGER NOT NULL, type INTEGER NOT NULL, ts INTEGER NOT NULL,"
+    " conclusion INTEGER NOT NULL, crc INTEGER NOT NULL, data BLOB NOT NULL);"
+    // Every index entry ends in the row's id, so (topic) is (topic, id).
+    "CREATE INDEX event_by_topic ON event(topic);"
+    "CREATE INDEX event_by_type ON event(type) WHERE type > 0;";
+
+void append_little_endian(int64_t value, char* out) {
+  for (int i = 0; i < 8; ++i) out[i] = static_cast<char>(static_cast<uint64_t>(value) >> (8 * i));
+}
+
+Status check_header(Database& database) {
+  const Result<int64_t> application = database.number("PRAGMA application_id");
+  if (!application) return application.error();
+  const Result<int64_t> version = database.number("PRAGMA user_version");
+  if (!version) return version.error();
+  if (*application == 0 && *version == 0) return {};  // nothing was ever finished in it
+  if (*application != kHourFileApplication) return Error{Code::corrupt, "not a file of this log"};
+  if (*version > kHourFileVersion) {
+    return Error{Code::conflict, "written by a later version (" + std::to_string(*version) + ")"};
+  }
+  return {};
+}
+
+Result<HourFileSpan> read_span(Database& database) {
+  const Result<int64_t> version = database.number("PRAGMA user_version");
+  if (!version) return version.error();
+  if (*version == 0) return HourFileSpan{};
+  const Result<int64_t> first = database.number("SELECT min(id) FROM event");
+  if (!first) return first.error();
+  const Result<int64_t> last = database.number("SELECT max(id) FROM event");
+  if (!last) return last.error();
+  // Every statement a reader will use must compile against these tables.
+  const Result<int64_t> topics = database.number("SELECT max(id) FROM topic WHERE text >= ''");
+  if (!topics) return topics.error();
+  return HourFileSpan{model::EventId::from_packed(*first), model::EventId::from_packed(*last)};
+}
+
+Status walk_pages(Database& database) {
+  const Result<std::string> verdict = database.text("PRAGMA quick_check(1)");
+  if (!verdict) return verdict.error();
+  if (*verdict != "ok") return Error{Code::corrupt, *verdict};
+  return {};
+}
+
+}  // namespace
+
+int64_t hour_of(model::EventId id) { return id.ms / kHourMs; }
+
+model::EventId last_id_of_hour(int64_t hour) { return {(hour + 1) * kHourMs - 1, model::EventId::kSeqMax}; }
+
+std::string hour_file_name(int64_t hour) {
+  return std::string(kPrefix) + std::to_string(hour) + std::string(kSuffix);
+}
+
+std::string hour_file_path(const std::string& directory, int64_t hour) {
+  return directory + "/" + hour_file_name(hour);
+}
+
+std::optional<int64_t> parse_hour_file_name(std::string_view name) {
+  if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) return std::nullopt;
+  const std::string_view digits = name.substr(kPrefix.size(), name.size() - kPrefix.size() - kSuffix.size());
+  int64_t hour = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), hour);
+  if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+  if (hour < 0 || hour > model::EventId::kMsMax / kHourMs || hour_file_name(hour) != name) return std::nullopt;
+  return hour;
+}
+
+uint32_t row_crc(const RowContent& row) {
+  std::array<char, 40> head;
+  append_little_endian(row.id, head.data());
+  append_little_endian(row.type, head.data() + 8);
+  append_little_endian(row.ts_ms, head.data() + 16);
+  append_little_endian(row.conclusion, head.data() + 24);
+  append_little_endian(static_cast<int64_t>(row.topic.size()), head.data() + 32);
+  uint32_t crc = libdeflate_crc32(0, head.data(), head.size());
+  crc = libdeflate_crc32(crc, row.topic.data(), row.topic.size());
+  return row.data.empty() ? crc : libdeflate_crc32(crc, row.data.data(), row.data.size());
+}
+
+Status ensure_hour_schema(Database& database) {
+  if (Status s = check_header(database); !s) return s;
+  const Result<int64_t> version = database.number("PRAGMA user_version");
+  if (!version) return version.error();
+  if (*version == kHourFileVersion) return {};
+  if (Status s = database.execute("BEGIN IMMEDIATE"); !s) return s;
+  const std::string stamps = "PRAGMA application_id=" + std::to_string(kHourFileApplication) +
+                             ";PRAGMA user_version=" + std::to_string(kHourFileVersion) + ";COMMIT";
+  Status made = database.execute(kSchema);
+  if (made) made = database.execute(stamps.c_str());
+  if (!made) (void)database.execute("ROLLBACK");
+  return made;
+}
+
+Result<HourFileSpan> check_hour_file(const std::string& path, bool thorough) {
+  std::error_code ignored;
+  const uintmax_t wal_bytes = std::filesystem::file_size(path + "-wal", ignored);
+  const bool leftover_wal = !ignored && wal_bytes > 0;
+  Result<Database> database = Database::open(path, leftover_wal ? OpenMode::read_write : OpenMode::read_immutable);
+  if (!database) return database.error();
+  Status copied;
+  if (leftover_wal) copied = database->execute("PRAGMA wal_checkpoint(TRUNCATE)");
+  if (!copied && copied.error().code != Code::storage_full) return copied.error();
+  if (Status s = check_header(*database); !s) return Error{s.error().code, path + ": " + s.error().detail};
+  if (thorough || leftover_wal) {
+    if (Status s = walk_pages(*database); !s) return Error{s.error().code, path + ": " + s.error().detail};
+  }
+  Result<HourFileSpan> span = read_span(*database);
+  // A table that is not there is an SQL error to SQLite; here it is a file that lost part of itself.
+  if (!span && span.error().code == Code::internal) return Error{Code::corrupt, span.error().detail};
+  if (span) span->wal_left = !copied;
+  return span;
+}
+
+std::string set_aside(const std::string& path, int64_t now_ms) {
+  const std::string aside = path + ".damaged-" + std::to_string(now_ms);
+  std::error_code ignored;
+  for (const char* sidecar : kSidecars) std::filesystem::rename(path + sidecar, aside + sidecar, ignored);
+  std::filesystem::rename(path, aside, ignored);
+  return aside;
+}
+
+void remove_hour_file(const std::string& path) {
+  // The sidecars first: a WAL without its file would be taken for the next file of that name.
+  for (const char* sidecar : kSidecars) ::unlink((path + sidecar).c_str());
+  ::unlink(path.c_str());
+}
+
+void sync_directory(const std::string& directory) {
+  const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return;
+  ::fsync(fd);
+  ::close(fd);
+}
+
+}  // namespace millstream::log

@@ -1,0 +1,424 @@
+#include "log/sqlite_event_log.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <thread>
+
+#include "base/log_line.h"
+#include "log/append_queue.h"
+#include "log/checkpoint_file.h"
+#include "log/directory_lock.h"
+#include "log/hour_file.h"
+#include "log/hour_files.h"
+#include "log/hour_writer.h"
+
+namespace millstream::log {
+namespace {
+
+using model::EventId;
+using SteadyTime = std::chrono::steady_clock::time_point;
+
+constexpr size_t kRowsPerReadMax = 200'000;  // one read() looks at no more, so that a narrow filter cannot hold a thread
+constexpr auto kHousekeepingInterval = std::chrono::seconds(1);
+
+struct Metrics {
+  explicit Metrics(metrics::Registry& registry)
+      : commit(registry.histogram("millstream_log_commit_seconds", "One group commit, fsync included")),
+        events(registry.counter("millstream_log_events_total", "Events made durable")),
+        failures(registry.counter("millstream_log_commit_failures_total", "Group commits that failed")),
+        damaged_rows(registry.counter("millstream_log_damaged_rows_total", "Stored rows that failed their check")),
+        damaged_files(registry.counter("millstream_log_damaged_files_total", "Hour files set aside as damaged")),
+        unlinked(registry.counter("millstream_log_hours_unlinked_total", "Hour files removed by retention")) {}
+
+  metrics::Histogram& commit;
+  metrics::Counter& events;
+  metrics::Counter& failures;
+  metrics::Counter& damaged_rows;
+  metrics::Counter& damaged_files;
+  metrics::Counter& unlinked;
+};
+
+class SqliteEventLog final : public EventLog {
+ public:
+  SqliteEventLog(SqliteEventLogOptions options, const Clock& clock, metrics::Registry& registry)
+      : options_(std::move(options)),
+        clock_(clock),
+        metrics_(registry),
+        queue_(options_.append_queue_events_max, options_.append_queue_bytes_max),
+        checkpoints_(options_.directory),
+        files_(options_.directory) {}
+  ~SqliteEventLog() override { stop(); }
+
+  void add_reader(CommitReader& reader) override { readers_.push_back(&reader); }
+  Status start() override;
+  void stop() override;
+
+  Status append(std::vector<model::Event> batch, AppendDone done) override {
+    return queue_.push(std::move(batch), std::move(done));
+  }
+  Result<ReadPage> read(const ReadRequest& request) override;
+  EventId first_id() const override;
+  EventId last_id() const override { return EventId::from_packed(last_id_.load(std::memory_order_acquire)); }
+
+  void save_checkpoint(std::string name, Checkpoint checkpoint) override {
+    queue_.push_checkpoint(std::move(name), std::move(checkpoint));
+  }
+  Result<std::optional<Checkpoint>> load_checkpoint(std::string_view name) override { return checkpoints_.load(name); }
+  size_t queued_events() const override { return queue_.events(); }
+
+ private:
+  struct Sealing {
+    std::unique_ptr<HourWriter> writer;
+    bool sealed = false;
+  };
+
+  Status recover();
+  Status recover_file(int64_t hour, bool newest);
+  void damaged(int64_t hour, const Error& error);
+
+  void run();
+  void commit(std::vector<WaitingAppend> appends);
+  Status write(const std::vector<model::Event>& events);
+  Status open_writer(int64_t hour);
+  EventId give_ids(std::vector<model::Event>& events);
+  void publish(std::vector<model::Event> events);
+  void tick();
+  void save(const std::vector<WaitingCheckpoint>& checkpoints);
+  void housekeeping();
+  void seal_closed_hours();
+  void unlink_expired_hours();
+  int64_t oldest_readable_ms() const { return clock_.wall_ms() - options_.retention_ms; }
+
+  // constant after start()
+  const SqliteEventLogOptions options_;
+  const Clock& clock_;
+  Metrics metrics_;
+  std::vector<CommitReader*> readers_;
+  DirectoryLock lock_;
+
+  AppendQueue queue_;
+  CheckpointFile checkpoints_;
+  HourFiles files_;
+  std::atomic<int64_t> last_id_{0};  // packed; written by the log thread
+
+  // log-thread-confined
+  std::unique_ptr<HourWriter> writer_;
+  std::vector<Sealing> sealing_;
+  SteadyTime next_housekeeping_;
+  bool failing_ = false;  // the last commit failed: said once, until one succeeds
+
+  std::thread thread_;
+};
+
+// --- starting and stopping -------------------------------------------------------------------------------------------
+
+Status SqliteEventLog::start() {
+  std::error_code error;
+  std::filesystem::create_directories(options_.directory, error);
+  if (error) return Error{Code::internal, options_.directory + ": " + error.message()};
+  ::chmod(options_.directory.c_str(), 0700);
+  if (Status s = lock_.take(options_.directory); !s) return s;
+  if (Status s = checkpoints_.open(clock_.wall_ms()); !s) return s;
+  if (Status s = recover(); !s) return s;
+  queue_.open();
+  thread_ = std::thread([this] {
+    pthread_setname_np(pthread_self(), "ms-log");
+    run();
+  });
+  return {};
+}
+
+Status SqliteEventLog::recover() {
+  std::vector<int64_t> hours;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(options_.directory, error)) {
+    if (const auto hour = parse_hour_file_name(entry.path().filename().string())) hours.push_back(*hour);
+  }
+  if (error) return Error{Code::internal, options_.directory + ": " + error.message()};
+  std::sort(hours.begin(), hours.end());
+  for (const int64_t hour : hours) {
+    if (Status s = recover_file(hour, hour == hours.back()); !s) return s;
+  }
+  // An engine may have stored a position that only a tick had reached.
+  const Result<EventId> newest = checkpoints_.newest_at();
+  if (!newest) return newest.error();
+  last_id_ = std::max(last_id_.load(), newest->packed());
+  // As a tick would: whatever is appended from now on is above, so that readers know where "before" ends.
+  last_id_ = std::max(last_id(), EventId{clock_.wall_ms(), 0}).packed();
+  // The next id may still belong to the newest hour: that file is written on.
+  const std::vector<HourSpan> spans = files_.spans();
+  const int64_t next_hour = hour_of(last_id());
+  if (!spans.empty() && spans.back().hour >= next_hour) return open_writer(spans.back().hour);
+  return {};
+}
+
+Status SqliteEventLog::recover_file(int64_t hour, bool newest) {
+  const std::string path = hour_file_path(options_.directory, hour);
+  const bool thorough = newest || std::filesystem::exists(path + "-wal");
+  const Result<HourFileSpan> span = check_hour_file(path, thorough);
+  if (!span && span.error().code == Code::conflict) return span.error();  // of a later version: not ours to judge
+  if (!span) {
+    damaged(hour, span.error());
+    return {};
+  }
+  if (span->last.is_zero()) {
+    remove_hour_file(path);
+    return {};
+  }
+  files_.add({.hour = hour, .first = span->first, .last = span->last}, true);
+  last_id_ = std::max(last_id_.load(), span->last.packed());
+  return {};
+}
+
+// One damaged hour loses only itself, and not silently.
+void SqliteEventLog::damaged(int64_t hour, const Error& error) {
+  files_.remove(hour);
+  const std::string where = set_aside(hour_file_path(options_.directory, hour), clock_.wall_ms());
+  metrics_.damaged_files.add();
+  log_error("DAMAGED HOUR FILE set aside; the other hours are served", {{"file", where}, {"reason", error.detail}});
+}
+
+void SqliteEventLog::stop() {
+  queue_.stop();
+  if (thread_.joinable()) thread_.join();
+  checkpoints_.close();
+  lock_.release();
+}
+
+// --- the log thread --------------------------------------------------------------------------------------------------
+
+void SqliteEventLog::run() {
+  const auto tick_interval = std::chrono::milliseconds(options_.tick_interval_ms);
+  SteadyTime next_tick = std::chrono::steady_clock::now() + tick_interval;
+  while (true) {
+    Work work = queue_.take(next_tick);
+    if (!work.appends.empty()) {
+      commit(std::move(work.appends));
+      next_tick = std::chrono::steady_clock::now() + tick_interval;
+    }
+    save(work.checkpoints);
+    const SteadyTime now = std::chrono::steady_clock::now();
+    if (now >= next_tick) {
+      tick();
+      next_tick = now + tick_interval;
+    }
+    if (now >= next_housekeeping_) {
+      housekeeping();
+      next_housekeeping_ = now + kHousekeepingInterval;
+    }
+    if (work.last) break;
+  }
+  if (writer_) sealing_.push_back({.writer = std::move(writer_)});
+  files_.drop_idle();
+  seal_closed_hours();
+  sealing_.clear();
+}
+
+void SqliteEventLog::commit(std::vector<WaitingAppend> appends) {
+  std::vector<model::Event> events;
+  std::vector<size_t> ends;
+  for (WaitingAppend& append : appends) {
+    std::move(append.events.begin(), append.events.end(), std::back_inserter(events));
+    ends.push_back(events.size());
+  }
+  const int64_t started_us = clock_.steady_us();
+  const EventId last = give_ids(events);
+  const Status written = write(events);
+  // Ids of a failed commit are not given again: some of its bytes may be on disk after all.
+  if (!written) {
+    last_id_.store(last.packed(), std::memory_order_release);
+    metrics_.failures.add();
+    if (!failing_) log_error("events cannot be stored", {{"reason", written.error().detail}});
+    failing_ = true;
+    for (WaitingAppend& append : appends) append.done(written.error());
+    return;
+  }
+  if (failing_) log_info("events can be stored again");
+  failing_ = false;
+  metrics_.commit.observe_us(clock_.steady_us() - started_us);
+  metrics_.events.add(events.size());
+
+  std::vector<AppendReceipt> receipts;
+  size_t begin = 0;
+  for (const size_t end : ends) {
+    receipts.push_back({.first = events[begin].id, .last = events[end - 1].id});
+    begin = end;
+  }
+  files_.extend(writer_->hour(), events.front().id, last);
+  publish(std::move(events));
+  for (size_t i = 0; i < appends.size(); ++i) {
+    if (appends[i].done) appends[i].done(receipts[i]);
+  }
+  if (writer_->wal_is_long()) {
+    if (const Status copied = writer_->checkpoint(); !copied) {
+      log_warning("the write-ahead log could not be copied", {{"reason", copied.error().detail}});
+    }
+  }
+}
+
+// All ids of one commit are in one millisecond, and so in one hour. Gives back the last.
+EventId SqliteEventLog::give_ids(std::vector<model::Event>& events) {
+  const EventId last = last_id();
+  EventId next{std::max(clock_.wall_ms(), last.ms), 0};
+  if (next.ms == last.ms) {
+    next.seq = last.seq + 1;
+    if (next.seq + events.size() - 1 > EventId::kSeqMax) next = {last.ms + 1, 0};
+  }
+  for (model::Event& event : events) {
+    event.id = next;
+    ++next.seq;
+  }
+  return events.back().id;
+}
+
+Status SqliteEventLog::write(const std::vector<model::Event>& events) {
+  const int64_t hour = hour_of(events.front().id);
+  if (!writer_ || writer_->hour() != hour) {
+    if (Status s = open_writer(hour); !s) return s;
+  }
+  Status written = writer_->commit(events);
+  if (!written) {
+    writer_.reset();  // what it remembers may not be in the file
+    if (written.error().code == Code::corrupt) damaged(hour, written.error());
+  }
+  return written;
+}
+
+Status SqliteEventLog::open_writer(int64_t hour) {
+  if (writer_) sealing_.push_back({.writer = std::move(writer_)});
+  Result<std::unique_ptr<HourWriter>> opened = HourWriter::open(options_.directory, hour);
+  if (!opened) {
+    if (opened.error().code == Code::corrupt) damaged(hour, opened.error());
+    return opened.error();
+  }
+  writer_ = std::move(*opened);
+  HourSpan span{.hour = hour};
+  for (const HourSpan& known : files_.spans()) {
+    if (known.hour == hour) span = known;
+  }
+  files_.remove(hour);  // known as sealed, perhaps: from now on it is read through its WAL
+  files_.add(span, false);
+  return {};
+}
+
+void SqliteEventLog::publish(std::vector<model::Event> events) {
+  auto batch = std::make_shared<CommittedBatch>();
+  batch->through = events.empty() ? last_id() : events.back().id;
+  batch->events = std::move(events);
+  batch->committed_at_us = clock_.steady_us();
+  last_id_.store(batch->through.packed(), std::memory_order_release);
+  for (CommitReader* reader : readers_) reader->on_commit(batch);
+}
+
+// Time has passed and nothing happened: said with an id, so that "later" means the same to everyone.
+void SqliteEventLog::tick() {
+  const int64_t now_ms = clock_.wall_ms();
+  if (now_ms > last_id().ms) last_id_.store(EventId{now_ms, 0}.packed(), std::memory_order_release);
+  publish({});
+}
+
+void SqliteEventLog::save(const std::vector<WaitingCheckpoint>& checkpoints) {
+  for (const WaitingCheckpoint& waiting : checkpoints) {
+    if (const Status saved = checkpoints_.save(waiting.name, waiting.checkpoint); !saved) {
+      log_error("checkpoint not stored; the older one stays", {{"name", waiting.name}, {"reason", saved.error().detail}});
+    }
+  }
+}
+
+void SqliteEventLog::housekeeping() {
+  // An idle log moves on to the next hour too, so that the last one can be sealed.
+  if (writer_ && writer_->hour() < hour_of(last_id())) sealing_.push_back({.writer = std::move(writer_)});
+  seal_closed_hours();
+  unlink_expired_hours();
+}
+
+void SqliteEventLog::seal_closed_hours() {
+  for (Sealing& closing : sealing_) {
+    if (closing.sealed) continue;
+    const Result<bool> emptied = closing.writer->checkpoint_fully();
+    if (!emptied) {
+      log_warning("an hour file could not be closed yet", {{"reason", emptied.error().detail}});
+    } else if (*emptied) {
+      files_.seal(closing.writer->hour());
+      closing.sealed = true;
+    }
+  }
+  // The writer goes last: it removes the empty WAL, which a read-only connection may not.
+  std::erase_if(sealing_, [&](const Sealing& closing) {
+    return closing.sealed && files_.unread_since_seal(closing.writer->hour());
+  });
+}
+
+void SqliteEventLog::unlink_expired_hours() {
+  const EventId oldest{std::max<int64_t>(0, oldest_readable_ms()), 0};
+  for (const HourSpan& span : files_.spans()) {
+    if (last_id_of_hour(span.hour) >= oldest) return;
+    if (writer_ && writer_->hour() == span.hour) writer_.reset();
+    std::erase_if(sealing_, [&](const Sealing& closing) { return closing.writer->hour() == span.hour; });
+    files_.remove(span.hour);
+    remove_hour_file(hour_file_path(options_.directory, span.hour));
+    metrics_.unlinked.add();
+    log_info("hour past the retention removed", {{"hour", span.hour}});
+  }
+}
+
+// --- reading ---------------------------------------------------------------------------------------------------------
+
+EventId SqliteEventLog::first_id() const {
+  const EventId oldest{std::max<int64_t>(0, oldest_readable_ms()), 0};
+  for (const HourSpan& span : files_.spans()) {
+    if (!span.first.is_zero() && span.last >= oldest) return std::max(span.first, oldest);
+  }
+  return last_id();
+}
+
+Result<ReadPage> SqliteEventLog::read(const ReadRequest& request) {
+  const EventId newest = last_id();
+  const EventId end = request.until ? std::min(*request.until, newest) : newest;
+  const bool ascending = request.order == Order::ascending;
+  ReadPage page{.scanned_to = ascending ? end : request.after};
+
+  Scan scan{.request = request};
+  scan.low = std::max(request.after.packed() + 1, EventId{std::max<int64_t>(0, oldest_readable_ms()), 0}.packed());
+  scan.high = end.packed();
+  scan.rows_left = kRowsPerReadMax;
+  if (scan.low > scan.high || request.events_max == 0) return page;
+
+  std::vector<int64_t> hours = files_.hours_between(EventId::from_packed(scan.low), EventId::from_packed(scan.high));
+  if (!ascending) std::reverse(hours.begin(), hours.end());
+  for (const int64_t hour : hours) {
+    const Status scanned = files_.scan(hour, scan);
+    if (!scanned && scanned.error().code != Code::corrupt) return scanned.error();
+    if (!scanned) {
+      metrics_.damaged_files.add();
+      log_error("DAMAGED HOUR FILE: the rest of it is not served",
+                {{"file", hour_file_path(options_.directory, hour)}, {"reason", scanned.error().detail}});
+    }
+    if (scan.stopped) break;
+  }
+  if (scan.damaged_rows > 0) {
+    metrics_.damaged_rows.add(scan.damaged_rows);
+    log_error("DAMAGED ROWS left out",
+              {{"rows", scan.damaged_rows}, {"first id", EventId::from_packed(scan.first_damaged).text()}});
+  }
+  page.events = std::move(scan.events);
+  page.more = scan.stopped;
+  if (scan.stopped) page.scanned_to = scan.scanned_to;
+  return page;
+}
+
+}  // namespace
+
+std::unique_ptr<EventLog> make_sqlite_event_log(SqliteEventLogOptions options, const Clock& clock,
+                                                metrics::Registry& metrics) {
+  return std::make_unique<SqliteEventLog>(std::move(options), clock, metrics);
+}
+
+}  // namespace millstream::log

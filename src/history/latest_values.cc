@@ -1,0 +1,257 @@
+#include "history/latest_values.h"
+
+#include <algorithm>
+
+#include "base/log_line.h"
+#include "codec/event_json.h"
+#include "model/state_text.h"
+
+namespace millstream::history {
+namespace {
+
+constexpr int64_t kPruneIntervalMs = 60'000;
+constexpr uint8_t kStateVersion = 1;
+
+bool matches_any(const std::vector<model::TopicPattern>& patterns, const model::Topic& topic) {
+  return std::any_of(patterns.begin(), patterns.end(), [&](const auto& pattern) { return pattern.matches(topic); });
+}
+
+void save_topic(const model::Topic& topic, model::StateWriter& out) { out.text(topic.text()); }
+
+bool load_topic(model::StateReader& in, model::Topic& topic) {
+  Result<model::Topic> parsed = model::Topic::parse(in.text());
+  if (!parsed) return false;
+  topic = std::move(*parsed);
+  return true;
+}
+
+void save_value(const model::FieldValue& value, model::StateWriter& out) {
+  out.number(static_cast<int64_t>(value.index()));
+  if (const double* d = std::get_if<double>(&value)) {
+    out.real(*d);
+  } else if (const int64_t* i = std::get_if<int64_t>(&value)) {
+    out.number(*i);
+  } else if (const bool* b = std::get_if<bool>(&value)) {
+    out.number(*b ? 1 : 0);
+  } else {
+    out.text(std::get<std::string>(value));
+  }
+}
+
+model::FieldValue load_value(model::StateReader& in) {
+  switch (in.number()) {
+    case 0: return in.real();
+    case 1: return in.number();
+    case 2: return in.number() != 0;
+    case 3: return std::string(in.text());
+    default: in.fail(); return 0.0;
+  }
+}
+
+void save_device(const LatestDevice& device, model::StateWriter& out) {
+  save_topic(device.topic, out);
+  out.number(device.ts_ms);
+  out.number(device.received_at_ms);
+  out.number(device.telemetry.packed());
+  out.number(static_cast<int64_t>(device.fields.size()));
+  for (const auto& [name, field] : device.fields) {
+    out.text(name);
+    save_value(field.value, out);
+    out.number(field.ts_ms);
+    out.number(field.event.packed());
+  }
+  out.number(static_cast<int64_t>(device.tags.size()));
+  for (const model::Tag& tag : device.tags) {
+    out.text(tag.name);
+    out.text(tag.value);
+  }
+  out.number(device.status_event.packed());
+  out.text(device.status ? codec::encode_device_status_data(*device.status) : std::string());
+}
+
+bool load_device(model::StateReader& in, LatestDevice& device) {
+  if (!load_topic(in, device.topic)) return false;
+  device.ts_ms = in.number();
+  device.received_at_ms = in.number();
+  device.telemetry = model::EventId::from_packed(in.number());
+  for (int64_t n = in.number(); n > 0 && in.ok(); --n) {
+    std::string name(in.text());
+    LatestField field{.value = load_value(in)};
+    field.ts_ms = in.number();
+    field.event = model::EventId::from_packed(in.number());
+    device.fields.emplace(std::move(name), std::move(field));
+  }
+  for (int64_t n = in.number(); n > 0 && in.ok(); --n) {
+    std::string name(in.text());
+    device.tags.push_back({std::move(name), std::string(in.text())});
+  }
+  device.status_event = model::EventId::from_packed(in.number());
+  const std::string_view status = in.text();
+  if (status.empty()) return in.ok();
+  Result<model::DeviceStatus> decoded = codec::decode_device_status_data(status);
+  if (!decoded) return false;
+  device.status = std::move(*decoded);
+  return in.ok();
+}
+
+}  // namespace
+
+LatestValues::LatestValues(int64_t retention_ms, size_t devices_max)
+    : retention_ms_(retention_ms), devices_max_(devices_max) {}
+
+void LatestValues::step(const model::Event& event, int64_t, model::Conclusions&) {
+  std::lock_guard lock(mu_);
+  as_of_ = std::max(as_of_, event.id);
+  switch (event.type) {
+    case model::EventType::telemetry: return take_telemetry(event);
+    case model::EventType::device_status: return take_status(event);
+    case model::EventType::alert: return take_alert(event);
+    case model::EventType::system: return;
+  }
+}
+
+// nullptr for an inner topic, or when devices_max devices are known already.
+LatestDevice* LatestValues::device_of(const model::Topic& topic) {
+  if (!topic.is_device()) return nullptr;
+  const auto it = devices_.find(topic);
+  if (it != devices_.end()) return &it->second;
+  if (devices_.size() >= devices_max_) return nullptr;
+  LatestDevice& device = devices_[topic];
+  device.topic = topic;
+  return &device;
+}
+
+void LatestValues::take_telemetry(const model::Event& event) {
+  LatestDevice* device = device_of(event.topic);
+  if (!device) return;
+  for (const model::Field& field : event.fields) {
+    LatestField& latest = device->fields[field.name];
+    if (!latest.event.is_zero() && event.ts_ms < latest.ts_ms) continue;  // late: history, not the newest
+    latest = {.value = field.value, .ts_ms = event.ts_ms, .event = event.id};
+  }
+  if (event.ts_ms >= device->ts_ms) {
+    if (Result<model::Tags> tags = codec::decode_telemetry_tags(event.data); tags && !tags->empty()) {
+      device->tags = std::move(*tags);
+    }
+  }
+  device->ts_ms = std::max(device->ts_ms, event.ts_ms);
+  device->received_at_ms = std::max(device->received_at_ms, event.id.ms);
+  device->telemetry = std::max(device->telemetry, event.id);
+}
+
+void LatestValues::take_status(const model::Event& event) {
+  LatestDevice* device = device_of(event.topic);
+  if (!device) return;
+  Result<model::DeviceStatus> status = codec::decode_device_status_data(event.data);
+  if (!status) return log_warning("status event not understood", {{"id", event.id.text()}});
+  device->status = std::move(*status);
+  device->status_event = event.id;
+}
+
+void LatestValues::take_alert(const model::Event& event) {
+  Result<model::Alert> alert = codec::decode_alert_data(event.data);
+  if (!alert) return log_warning("alert event not understood", {{"id", event.id.text()}});
+  if (alert->state == model::AlertState::resolved) {
+    alerts_.erase(alert->alert_id);
+    return;
+  }
+  const std::string id = alert->alert_id;
+  alerts_[id] = {.topic = event.topic, .event = event.id, .ts_ms = event.ts_ms, .alert = std::move(*alert)};
+}
+
+void LatestValues::advance(int64_t now_ms, model::Conclusions&) {
+  std::lock_guard lock(mu_);
+  as_of_.ms = std::max(as_of_.ms, now_ms - 1);
+  if (now_ms < next_prune_ms_) return;
+  next_prune_ms_ = now_ms + kPruneIntervalMs;
+  const int64_t oldest_ms = now_ms - retention_ms_;
+  std::erase_if(devices_, [&](const auto& entry) {
+    const LatestDevice& device = entry.second;
+    return device.received_at_ms < oldest_ms && device.status_event.ms < oldest_ms;
+  });
+}
+
+LatestSnapshot LatestValues::snapshot(const std::vector<model::TopicPattern>& patterns, model::EventTypes types) const {
+  LatestSnapshot out;
+  const bool telemetry = types.has(model::EventType::telemetry);
+  const bool status = types.has(model::EventType::device_status);
+  {
+    std::lock_guard lock(mu_);
+    out.as_of = as_of_;
+    for (const auto& [topic, device] : devices_) {
+      if ((!telemetry && !status) || !matches_any(patterns, topic)) continue;
+      out.devices.push_back(device);
+    }
+    if (types.has(model::EventType::alert)) {
+      for (const auto& [id, open] : alerts_) {
+        if (matches_any(patterns, open.topic)) out.alerts.push_back(open);
+      }
+    }
+  }
+  for (LatestDevice& device : out.devices) {
+    if (!telemetry) device.fields.clear();
+    if (!status) device.status.reset();
+  }
+  std::sort(out.devices.begin(), out.devices.end(), [](const auto& a, const auto& b) { return a.topic < b.topic; });
+  std::sort(out.alerts.begin(), out.alerts.end(), [](const auto& a, const auto& b) { return a.event < b.event; });
+  return out;
+}
+
+size_t LatestValues::device_count() const {
+  std::lock_guard lock(mu_);
+  return devices_.size();
+}
+
+std::string LatestValues::save() const {
+  std::lock_guard lock(mu_);
+  std::string state;
+  model::StateWriter out(state);
+  out.number(kStateVersion);
+  out.number(as_of_.packed());
+  out.number(static_cast<int64_t>(devices_.size()));
+  for (const auto& [topic, device] : devices_) save_device(device, out);
+  out.number(static_cast<int64_t>(alerts_.size()));
+  for (const auto& [id, open] : alerts_) {
+    save_topic(open.topic, out);
+    out.number(open.event.packed());
+    out.number(open.ts_ms);
+    out.text(codec::encode_alert_data(open.alert));
+  }
+  return state;
+}
+
+Status LatestValues::load(std::string_view state) {
+  model::StateReader in(state);
+  if (in.number() != kStateVersion) return Error{Code::corrupt, "latest values: unknown version of saved state"};
+  const model::EventId as_of = model::EventId::from_packed(in.number());
+  std::unordered_map<model::Topic, LatestDevice> devices;
+  for (int64_t n = in.number(); n > 0 && in.ok(); --n) {
+    LatestDevice device;
+    if (!load_device(in, device)) in.fail();
+    const model::Topic topic = device.topic;
+    devices.emplace(topic, std::move(device));
+  }
+  std::map<std::string, OpenAlert> alerts;
+  for (int64_t n = in.number(); n > 0 && in.ok(); --n) {
+    OpenAlert open;
+    if (!load_topic(in, open.topic)) in.fail();
+    open.event = model::EventId::from_packed(in.number());
+    open.ts_ms = in.number();
+    Result<model::Alert> alert = codec::decode_alert_data(in.text());
+    if (!alert) {
+      in.fail();
+      break;
+    }
+    open.alert = std::move(*alert);
+    const std::string id = open.alert.alert_id;
+    alerts.emplace(id, std::move(open));
+  }
+  if (!in.at_end()) return Error{Code::corrupt, "latest values: saved state is damaged"};
+  std::lock_guard lock(mu_);
+  as_of_ = as_of;
+  devices_ = std::move(devices);
+  alerts_ = std::move(alerts);
+  return {};
+}
+
+}  // namespace millstream::history

@@ -1,0 +1,86 @@
+// history/latest_values.h: what is true now: the newest value of every field of every device, its status, open alerts.
+//
+// Flow     an engine over the log that concludes nothing; api/ reads it for snapshots, /api/latest and /api/devices.
+// Limits   devices without any event for retention_ms are forgotten; devices_max devices (default 1 000 000).
+// Thread   any: engine calls come from the engine thread, reads from reader threads (locks inside).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "model/alert.h"
+#include "model/engine.h"
+#include "model/event.h"
+
+namespace millstream::history {
+
+struct LatestField {
+  model::FieldValue value;
+  int64_t ts_ms = 0;       // event time of this value; an older ts never replaces a newer one
+  model::EventId event;    // the event that brought it
+};
+
+struct LatestDevice {
+  model::Topic topic;
+  std::map<std::string, LatestField> fields;  // empty: no telemetry within the retention
+  model::Tags tags;
+  int64_t ts_ms = 0;           // newest event time among the fields
+  int64_t received_at_ms = 0;  // newest receive time
+  model::EventId telemetry;    // newest telemetry event; zero: none
+  std::optional<model::DeviceStatus> status;
+  model::EventId status_event;
+};
+
+struct OpenAlert {
+  model::Topic topic;
+  model::EventId event;  // the newest event of this alert
+  int64_t ts_ms = 0;
+  model::Alert alert;
+};
+
+struct LatestSnapshot {
+  model::EventId as_of;  // every event up to and including this id is in
+  std::vector<LatestDevice> devices;   // by topic
+  std::vector<OpenAlert> alerts;       // by event id
+};
+
+class LatestValues final : public model::Engine {
+ public:
+  explicit LatestValues(int64_t retention_ms, size_t devices_max = 1'000'000);
+
+  std::string_view name() const override { return "latest"; }
+  void step(const model::Event& event, int64_t now_ms, model::Conclusions& out) override;
+  void advance(int64_t now_ms, model::Conclusions& out) override;
+  void resume(int64_t, int64_t) override {}
+  std::string save() const override;
+  Status load(std::string_view state) override;
+
+  // Everything that matches any of the patterns (and, within it, `types`: telemetry, device_status, alert).
+  LatestSnapshot snapshot(const std::vector<model::TopicPattern>& patterns,
+                          model::EventTypes types = model::EventTypes::all()) const;
+  size_t device_count() const;
+
+ private:
+  void take_telemetry(const model::Event& event);
+  void take_status(const model::Event& event);
+  void take_alert(const model::Event& event);
+  LatestDevice* device_of(const model::Topic& topic);
+
+  mutable std::mutex mu_;
+  // guarded by mu_
+  std::unordered_map<model::Topic, LatestDevice> devices_;
+  std::map<std::string, OpenAlert> alerts_;  // by alert id
+  model::EventId as_of_;
+  int64_t next_prune_ms_ = 0;
+
+  // constant after construction
+  const int64_t retention_ms_;
+  const size_t devices_max_;
+};
+
+}  // namespace millstream::history

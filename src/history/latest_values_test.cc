@@ -1,0 +1,122 @@
+#include "history/latest_values.h"
+
+#include <gtest/gtest.h>
+
+#include "codec/event_json.h"
+
+namespace millstream::history {
+namespace {
+
+using model::Event;
+using model::EventId;
+using model::EventType;
+
+constexpr int64_t kNow = 1'770'000'000'000;
+const std::vector<model::TopicPattern> kAll = {*model::TopicPattern::parse("account:1")};
+
+Event telemetry(const std::string& device, EventId id, int64_t ts_ms, model::Fields fields, model::Tags tags = {}) {
+  Event e{.id = id, .ts_ms = ts_ms, .topic = *model::Topic::parse("account:1/site:s/device:" + device)};
+  e.data = codec::encode_telemetry_data(e.topic.device, fields, tags);
+  e.fields = std::move(fields);
+  return e;
+}
+
+Event status(const std::string& device, EventId id, model::Presence presence) {
+  Event e{.id = id, .ts_ms = id.ms, .topic = *model::Topic::parse("account:1/site:s/device:" + device), .type = EventType::device_status};
+  e.data = codec::encode_device_status_data({e.topic.device, presence, "data", id.ms});
+  return e;
+}
+
+Event alert(const std::string& alert_id, EventId id, model::AlertState state) {
+  Event e{.id = id, .ts_ms = id.ms, .topic = *model::Topic::parse("account:1/site:s/device:d"), .type = EventType::alert};
+  model::Alert a{.alert_id = alert_id, .rule_id = "r", .rule_name = "R", .device = e.topic.device, .state = state, .field = "t", .started_at_ms = kNow};
+  if (state == model::AlertState::resolved) a.ended_at_ms = id.ms;
+  e.data = codec::encode_alert_data(a);
+  return e;
+}
+
+class LatestValuesTest : public ::testing::Test {
+ protected:
+  void step(const Event& event) { latest.step(event, event.id.ms, none); }
+  LatestValues latest{kDay};
+  model::Conclusions none;
+  static constexpr int64_t kDay = 86'400'000;
+};
+
+TEST_F(LatestValuesTest, FieldsOfSeveralEventsAreMergedAndTheNewestWins) {
+  step(telemetry("d", {kNow, 0}, kNow, {{"a", 1.0}, {"b", int64_t{2}}}, {{"model", "x"}}));
+  step(telemetry("d", {kNow + 1, 0}, kNow + 1, {{"a", 3.0}, {"c", true}}));
+  const LatestSnapshot s = latest.snapshot(kAll);
+  ASSERT_EQ(s.devices.size(), 1u);
+  const LatestDevice& d = s.devices[0];
+  EXPECT_EQ(d.fields.at("a").value, model::FieldValue(3.0));
+  EXPECT_EQ(d.fields.at("b").value, model::FieldValue(int64_t{2}));
+  EXPECT_EQ(d.fields.at("c").value, model::FieldValue(true));
+  EXPECT_EQ(d.telemetry, (EventId{kNow + 1, 0}));
+  EXPECT_EQ(d.tags, (model::Tags{{"model", "x"}}));
+  EXPECT_EQ(s.as_of, (EventId{kNow + 1, 0}));
+}
+
+TEST_F(LatestValuesTest, ALatePointDoesNotReplaceANewerOneButTheSameTimeDoes) {
+  step(telemetry("d", {kNow, 0}, kNow, {{"a", 1.0}}));
+  step(telemetry("d", {kNow + 1, 0}, kNow - 1000, {{"a", 2.0}, {"late", 5.0}}));
+  EXPECT_EQ(latest.snapshot(kAll).devices[0].fields.at("a").value, model::FieldValue(1.0));
+  EXPECT_EQ(latest.snapshot(kAll).devices[0].fields.at("late").value, model::FieldValue(5.0));
+  step(telemetry("d", {kNow + 2, 0}, kNow, {{"a", 3.0}}));
+  EXPECT_EQ(latest.snapshot(kAll).devices[0].fields.at("a").value, model::FieldValue(3.0));
+}
+
+TEST_F(LatestValuesTest, AResolvedAlertIsNoLongerOpen) {
+  step(alert("x", {kNow, 0}, model::AlertState::firing));
+  step(alert("y", {kNow, 1}, model::AlertState::firing));
+  step(alert("x", {kNow + 5, 0}, model::AlertState::stale));
+  ASSERT_EQ(latest.snapshot(kAll).alerts.size(), 2u);
+  EXPECT_EQ(latest.snapshot(kAll).alerts[1].alert.state, model::AlertState::stale);
+  step(alert("x", {kNow + 6, 0}, model::AlertState::resolved));
+  ASSERT_EQ(latest.snapshot(kAll).alerts.size(), 1u);
+  EXPECT_EQ(latest.snapshot(kAll).alerts[0].alert.alert_id, "y");
+}
+
+TEST_F(LatestValuesTest, PatternsAndTypesChooseWhatASnapshotHolds) {
+  step(telemetry("d1", {kNow, 0}, kNow, {{"a", 1.0}}));
+  step(status("d1", {kNow, 1}, model::Presence::online));
+  step(telemetry("d2", {kNow, 2}, kNow, {{"a", 1.0}}));
+  EXPECT_EQ(latest.snapshot({*model::TopicPattern::parse("account:1/site:*/device:d2")}).devices.size(), 1u);
+  EXPECT_TRUE(latest.snapshot({*model::TopicPattern::parse("account:2")}).devices.empty());
+  const LatestSnapshot only_status = latest.snapshot(kAll, model::EventTypes::none().with(EventType::device_status));
+  EXPECT_TRUE(only_status.devices[0].fields.empty());
+  EXPECT_EQ(only_status.devices[0].status->status, model::Presence::online);
+}
+
+TEST_F(LatestValuesTest, DevicesSilentForTheWholeRetentionAreForgotten) {
+  step(telemetry("old", {kNow, 0}, kNow, {{"a", 1.0}}));
+  step(telemetry("new", {kNow + kDay, 0}, kNow + kDay, {{"a", 1.0}}));
+  latest.advance(kNow + kDay + 1, none);
+  ASSERT_EQ(latest.snapshot(kAll).devices.size(), 1u);
+  EXPECT_EQ(latest.snapshot(kAll).devices[0].topic.device.text(), "new");
+}
+
+TEST_F(LatestValuesTest, SavedStateLoadsToTheSameSnapshotAndDamagedStateIsRefused) {
+  step(telemetry("d", {kNow, 0}, kNow, {{"a", 1.5}, {"b", int64_t{-7}}, {"c", false}, {"s", std::string("text")}}, {{"m", "x"}}));
+  step(status("d", {kNow, 1}, model::Presence::stale));
+  step(alert("x", {kNow, 2}, model::AlertState::firing));
+  const std::string state = latest.save();
+  LatestValues other(kDay);
+  ASSERT_TRUE(other.load(state).ok());
+  EXPECT_EQ(other.save(), state);
+  EXPECT_EQ(other.snapshot(kAll).devices[0].fields.at("s").value, model::FieldValue(std::string("text")));
+  for (size_t cut = 0; cut < state.size(); ++cut) EXPECT_FALSE(LatestValues(kDay).load(state.substr(0, cut)).ok()) << cut;
+  EXPECT_FALSE(LatestValues(kDay).load(state + "x").ok());
+}
+
+TEST_F(LatestValuesTest, NoMoreThanTheMaximumOfDevicesIsKept) {
+  LatestValues small(kDay, 2);
+  for (int i = 0; i < 5; ++i) {
+    const Event e = telemetry("d" + std::to_string(i), {kNow, static_cast<uint32_t>(i)}, kNow, {{"a", 1.0}});
+    small.step(e, kNow, none);
+  }
+  EXPECT_EQ(small.device_count(), 2u);
+}
+
+}  // namespace
+}  // namespace millstream::history

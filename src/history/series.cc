@@ -1,0 +1,89 @@
+#include "history/series.h"
+
+#include <algorithm>
+
+#include "base/limits.h"
+
+namespace millstream::history {
+namespace {
+
+// In time order; of the same moment only the last written stays.
+template <class Sample>
+void order_by_time(std::vector<Sample>& samples) {
+  std::stable_sort(samples.begin(), samples.end(), [](const Sample& a, const Sample& b) { return a.t_ms < b.t_ms; });
+  size_t kept = 0;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    if (i + 1 < samples.size() && samples[i + 1].t_ms == samples[i].t_ms) continue;
+    samples[kept++] = samples[i];
+  }
+  samples.resize(kept);
+}
+
+}  // namespace
+
+Result<SeriesBuilder> SeriesBuilder::make(SeriesRequest request) {
+  if (request.end_ms <= request.start_ms) return Error{Code::invalid, "end: not after start"};
+  if (request.points == 0) return Error{Code::invalid, "points: at least 1"};
+  if (request.points > kSeriesPointsMax) {
+    return Error{Code::unprocessable, "points: at most " + std::to_string(kSeriesPointsMax)};
+  }
+  if (request.fields.size() > kSeriesFieldsMax) {
+    return Error{Code::unprocessable, "fields: at most " + std::to_string(kSeriesFieldsMax)};
+  }
+  return SeriesBuilder(std::move(request));
+}
+
+SeriesBuilder::SeriesBuilder(SeriesRequest request) : request_(std::move(request)) {
+  const int64_t span = request_.end_ms - request_.start_ms;
+  const auto points = static_cast<int64_t>(request_.points);
+  step_ms_ = (span + points - 1) / points;
+}
+
+void SeriesBuilder::add(const model::Event& event) {
+  if (event.type != model::EventType::telemetry) return;
+  if (event.ts_ms < request_.start_ms || event.ts_ms >= request_.end_ms) return;
+  for (const model::Field& field : event.fields) {
+    const std::optional<double> value = model::as_number(field.value);
+    if (!value) continue;
+    const bool wanted = request_.fields.empty() ||
+                        std::find(request_.fields.begin(), request_.fields.end(), field.name) != request_.fields.end();
+    if (!wanted) continue;
+    if (samples_.size() >= kSeriesFieldsMax && !samples_.contains(field.name)) {
+      truncated_ = true;
+      continue;
+    }
+    samples_[field.name].push_back({event.ts_ms, *value});
+  }
+}
+
+SeriesResult SeriesBuilder::result() && {
+  SeriesResult out{.step_ms = step_ms_, .truncated = truncated_};
+  for (auto& [name, samples] : samples_) {
+    order_by_time(samples);
+    if (request_.raw) {
+      const size_t skip = samples.size() > request_.points ? samples.size() - request_.points : 0;
+      out.truncated |= skip > 0;
+      std::vector<RawPoint>& raw = out.raw[name];
+      for (size_t i = skip; i < samples.size(); ++i) raw.push_back({samples[i].t_ms, samples[i].value});
+      continue;
+    }
+    std::vector<Bucket>& buckets = out.buckets[name];
+    double sum = 0;
+    for (const Sample& sample : samples) {
+      const int64_t t_ms = request_.start_ms + (sample.t_ms - request_.start_ms) / step_ms_ * step_ms_;
+      if (buckets.empty() || buckets.back().t_ms != t_ms) {
+        buckets.push_back({.t_ms = t_ms, .min = sample.value, .max = sample.value});
+        sum = 0;
+      }
+      Bucket& bucket = buckets.back();
+      bucket.min = std::min(bucket.min, sample.value);
+      bucket.max = std::max(bucket.max, sample.value);
+      bucket.last = sample.value;
+      sum += sample.value;
+      bucket.avg = sum / static_cast<double>(++bucket.count);
+    }
+  }
+  return out;
+}
+
+}  // namespace millstream::history

@@ -1,0 +1,99 @@
+#include "hub/blocks.h"
+
+#include "base/time_text.h"
+#include "codec/event_json.h"
+#include "codec/sse_frame.h"
+
+namespace millstream::hub {
+namespace {
+
+// {"ts":…,"type":"system","data":{"kind":"…"<more>}}
+std::string system_json(std::string_view kind, std::string_view more, int64_t now_ms) {
+  std::string json = "{\"ts\":\"";
+  append_rfc3339_ms(now_ms, json);
+  json += "\",\"type\":\"system\",\"data\":{\"kind\":\"";
+  json += kind;
+  json += '"';
+  json += more;
+  json += "}}";
+  return json;
+}
+
+std::string system_block(std::string_view data, bool unnamed, std::optional<int> retry_ms = {}, std::string_view id = {}) {
+  std::string out;
+  const std::string_view event = unnamed ? std::string_view() : std::string_view("system");
+  codec::append_block({.retry_ms = retry_ms, .id = id, .event = event, .data = data}, out);
+  return out;
+}
+
+std::string_view reason_text(GapReason reason) {
+  switch (reason) {
+    case GapReason::trimmed: return "trimmed";
+    case GapReason::unknown: return "unknown";
+    case GapReason::too_many: return "too_many";
+    case GapReason::slow: return "slow";
+  }
+  return "unknown";
+}
+
+std::string topics_json(const std::vector<model::TopicPattern>& topics) {
+  std::string out = "[";
+  for (const model::TopicPattern& topic : topics) {
+    if (out.size() > 1) out += ',';
+    codec::append_json_string(topic.text(), out);
+  }
+  return out + "]";
+}
+
+// Where the missing events can be fetched from. Topic text needs no escaping in a query (model/topic.h).
+std::string backfill_link(const Gap& gap) {
+  std::string link = "/api/events/backfill?topic=";
+  for (size_t i = 0; i < gap.topics->size(); ++i) {
+    if (i > 0) link += ',';
+    link += (*gap.topics)[i].text();
+  }
+  if (gap.from) link += "&since=" + gap.from->text();
+  return link + "&until=" + gap.to.text();
+}
+
+}  // namespace
+
+std::string hello_block(const Hello& hello, int64_t now_ms, bool unnamed) {
+  const std::string cursor = hello.cursor.text();
+  std::string more = ",\"cursor\":\"" + cursor + "\",\"node\":";
+  codec::append_json_string(hello.node, more);
+  more += ",\"heartbeatMs\":" + std::to_string(hello.heartbeat_ms) + ",\"mode\":\"all\",\"topics\":" +
+          topics_json(*hello.topics) + ",\"resumed\":" + (hello.resumed ? "true" : "false");
+  return system_block(system_json("hello", more, now_ms), unnamed, hello.retry_ms, cursor);
+}
+
+std::string heartbeat_block(model::EventId cursor, int64_t lag_ms, int64_t now_ms, bool unnamed) {
+  const std::string more = ",\"ts\":\"" + rfc3339_ms(now_ms) + "\",\"cursor\":\"" + cursor.text() +
+                           "\",\"lag\":" + std::to_string(lag_ms);
+  return system_block(system_json("heartbeat", more, now_ms), unnamed);
+}
+
+std::string gap_block(const Gap& gap, int64_t now_ms, bool unnamed) {
+  std::string more = ",\"from\":";
+  more += gap.from ? '"' + gap.from->text() + '"' : "null";
+  more += ",\"to\":\"" + gap.to.text() + "\",\"reason\":\"" + std::string(reason_text(gap.reason)) + "\",\"backfill\":\"" +
+          backfill_link(gap) + '"';
+  return system_block(system_json("gap", more, now_ms), unnamed);
+}
+
+std::string snapshot_complete_block(size_t count, int64_t now_ms, bool unnamed) {
+  const std::string more = ",\"complete\":true,\"count\":" + std::to_string(count);
+  return system_block(system_json("snapshot", more, now_ms), unnamed);
+}
+
+std::string notice_block(std::string_view kind, std::optional<int> retry_ms, int64_t now_ms, bool unnamed) {
+  return system_block(system_json(kind, {}, now_ms), unnamed, retry_ms);
+}
+
+std::string padding_block(size_t bytes) {
+  std::string out;
+  codec::append_comment(std::string(bytes, ' '), out);
+  return out;
+}
+
+}  // namespace millstream::hub

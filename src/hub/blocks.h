@@ -1,0 +1,47 @@
+// hub/blocks.h: the `system` blocks a stream carries beside events, as ready-to-send chunks.
+//
+// Shapes   data: {"ts":…,"type":"system","data":{"kind":…,…}}; none carries an id but hello.
+// Thread   value
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/event_id.h"
+#include "model/topic.h"
+
+namespace millstream::hub {
+
+struct Hello {
+  int retry_ms = 0;
+  model::EventId cursor;
+  std::string_view node;
+  int64_t heartbeat_ms = 0;
+  const std::vector<model::TopicPattern>* topics = nullptr;
+  bool resumed = false;
+};
+
+// Why a viewer misses events. The words are the wire's.
+enum class GapReason { trimmed, unknown, too_many, slow };
+
+struct Gap {
+  std::optional<model::EventId> from;  // none: the viewer's own position is not known
+  model::EventId to;
+  GapReason reason = GapReason::unknown;
+  const std::vector<model::TopicPattern>* topics = nullptr;  // for the backfill link
+};
+
+// `unnamed`: without "event:" line.
+std::string hello_block(const Hello& hello, int64_t now_ms, bool unnamed);
+std::string heartbeat_block(model::EventId cursor, int64_t lag_ms, int64_t now_ms, bool unnamed);
+std::string gap_block(const Gap& gap, int64_t now_ms, bool unnamed);
+std::string snapshot_complete_block(size_t count, int64_t now_ms, bool unnamed);
+// kinds that only say so: draining, overloaded, auth_expiring, auth_expired
+std::string notice_block(std::string_view kind, std::optional<int> retry_ms, int64_t now_ms, bool unnamed);
+// `bytes` of padding in a comment, for proxies that wait for a first few kilobytes.
+std::string padding_block(size_t bytes);
+
+}  // namespace millstream::hub

@@ -1,0 +1,528 @@
+#include "hub/shard.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/log_line.h"
+#include "hub/blocks.h"
+
+namespace millstream::hub {
+namespace {
+
+constexpr size_t kWheelSlots = 256;               // 64 s at 250 ms: beyond the longest interval
+constexpr size_t kSlicesPerRunMax = 64;           // more are copied together, once per group
+constexpr size_t kCatchUpBytes = 256 << 10;       // per write while behind
+constexpr size_t kCatchUpEventsScanned = 4096;
+constexpr int kCatchUpRounds = 4;                 // per session and turn, so that one resume cannot starve others
+constexpr int64_t kExpiryWarningMs = 60'000;
+
+std::string group_key(const SessionRequest& request) {
+  std::vector<std::string> texts;
+  for (const model::TopicPattern& pattern : request.patterns) texts.push_back(pattern.text());
+  std::sort(texts.begin(), texts.end());
+  std::string key{static_cast<char>('0' + request.types.bits()), request.unnamed ? 'u' : 'n'};
+  for (const std::string& text : texts) key += ' ' + text;
+  return key;
+}
+
+// One buffer instead of many slices: the bytes are copied once for the whole group.
+Run joined(const Run& run) {
+  auto text = std::make_shared<std::string>();
+  text->reserve(run.bytes());
+  for (const iovec& slice : run.slices()) text->append(static_cast<const char*>(slice.iov_base), slice.iov_len);
+  Run out;
+  out.add(std::shared_ptr<const std::string>(std::move(text)));
+  return out;
+}
+
+}  // namespace
+
+bool Group::takes(const model::Topic& topic, model::EventType type) const {
+  if (!types.has(type)) return false;
+  return std::any_of(patterns.begin(), patterns.end(), [&](const auto& pattern) { return pattern.matches(topic); });
+}
+
+Shard::Shard(ShardOptions options, model::EventId start, ReplaySource& source, const Clock& clock,
+             metrics::Registry& metrics, std::function<void()> wake)
+    : options_(std::move(options)),
+      source_(source),
+      clock_(clock),
+      wake_(std::move(wake)),
+      events_out_(metrics.counter("millstream_stream_events_sent_total", "Events handed to viewers' sockets")),
+      bytes_out_(metrics.counter("millstream_stream_bytes_sent_total", "Bytes of events handed to viewers' sockets")),
+      gaps_(metrics.counter("millstream_stream_gaps_total", "Gaps declared to viewers")),
+      fell_behind_(metrics.counter("millstream_stream_fell_behind_total", "Viewers that stopped keeping up")),
+      replayed_(metrics.counter("millstream_stream_events_replayed_total", "Events sent to viewers catching up")),
+      session_gauge_(metrics.gauge("millstream_stream_sessions", "Viewers connected now")),
+      publish_to_socket_(metrics.histogram("millstream_stream_publish_to_socket_seconds",
+                                           "From the commit of a batch to its last byte handed to the kernel")),
+      through_(start),
+      ring_floor_(start),
+      wheel_(kWheelSlots, nullptr),
+      wheel_time_(clock.steady_ms() / kTickMs),
+      random_(options_.seed) {
+  for (const char* reason : {"client", "slow", "expired", "drained", "failed"}) {
+    closed_.push_back(&metrics.counter("millstream_stream_sessions_closed_total", "Streams ended, by reason",
+                                       "reason=\"" + std::string(reason) + "\""));
+  }
+}
+
+Shard::~Shard() { session_gauge_.add(-static_cast<int64_t>(sessions_.size())); }
+
+// --- live delivery ---------------------------------------------------------------------------------------------------
+
+void Shard::deliver(FramedBatchPtr batch) {
+  MS_ON_OWNER(thread_);
+  incoming_.push_back(std::move(batch));
+}
+
+void Shard::turn_end() {
+  MS_ON_OWNER(thread_);
+  const int64_t now_ms = clock_.steady_ms();
+  if (!incoming_.empty()) {
+    const model::EventId before = through_;
+    build_runs();
+    send_runs(now_ms, before);
+    keep_in_ring();
+    // Positions this shard had not reached when they were named may be reached now.
+    std::vector<Session*> waiting;
+    waiting.swap(waiting_);
+    for (Session* session : waiting) {
+      session->waiting_ = false;
+      make_runnable(*session);
+    }
+  }
+  std::vector<Session*> runnable;
+  runnable.swap(runnable_);
+  for (Session* session : runnable) session->runnable_ = false;
+  for (Session* session : runnable) catch_up(*session);
+  if (!runnable_.empty()) wake_();
+}
+
+void Shard::build_runs() {
+  for (const FramedBatchPtr& batch : incoming_) {
+    for (size_t i = 0; i < batch->events().size(); ++i) {
+      const FramedEvent& event = batch->events()[i];
+      ++event_serial_;
+      index_.match(batch->topic(event), [&](Group* group) {
+        if (group->live.empty() || group->marked == event_serial_ || !group->types.has(event.type)) return;
+        group->marked = event_serial_;
+        if (group->run.empty()) dirty_.push_back(group);
+        group->run.add(batch, i, group->unnamed);
+      });
+    }
+    through_ = batch->through();
+  }
+}
+
+void Shard::send_runs(int64_t now_ms, model::EventId before) {
+  for (Group* group : dirty_) {
+    send_run(*group, now_ms, before);
+    group->run.clear();
+    group->kept.reset();
+  }
+  dirty_.clear();
+  const int64_t now_us = clock_.steady_us();
+  for (const FramedBatchPtr& batch : incoming_) {
+    if (!batch->events().empty()) publish_to_socket_.observe_us(now_us - batch->committed_at_us());
+  }
+}
+
+void Shard::send_run(Group& group, int64_t now_ms, model::EventId before) {
+  const uint64_t events = group.run.events();
+  if (group.run.slices().size() > kSlicesPerRunMax) group.run = joined(group.run);
+  const Run& run = group.run;
+  const auto shared = [&group]() -> RunPtr {
+    if (!group.kept) group.kept = std::make_shared<const Run>(group.run);
+    return group.kept;
+  };
+  uint64_t sent = 0;
+  // From the back: a session that falls behind leaves the list by swapping with one already served.
+  for (size_t i = group.live.size(); i-- > 0;) {
+    Session& session = *group.live[i];
+    if (session.pending_ && session.pending_->bytes + run.bytes() > options_.session_queue_bytes_max) {
+      fall_behind(session, before);
+      continue;
+    }
+    session.push(run, now_ms, shared);
+    ++sent;
+  }
+  events_out_.add(events * sent);
+  bytes_out_.add(run.bytes() * sent);
+}
+
+void Shard::keep_in_ring() {
+  for (FramedBatchPtr& batch : incoming_) {
+    if (batch->events().empty()) continue;  // a tick
+    ring_bytes_ += batch->bytes();
+    ring_.push_back(std::move(batch));
+  }
+  incoming_.clear();
+  while (ring_bytes_ > options_.replay_ring_bytes_max && !ring_.empty()) {
+    ring_bytes_ -= ring_.front()->bytes();
+    ring_floor_ = ring_.front()->through();
+    ring_.pop_front();
+  }
+}
+
+// --- joining and catching up -----------------------------------------------------------------------------------------
+
+void Shard::open(SessionRequest request, std::unique_ptr<ByteSink> sink) {
+  MS_ON_OWNER(thread_);
+  const int64_t now_ms = clock_.steady_ms();
+  Session& session = add_session(request, std::move(sink));
+  session.push_text(opening(request, session), now_ms);
+  schedule(session, now_ms);
+  if (session.cursor_ == through_) {
+    make_live(session);
+  } else if (!session.has_pending()) {
+    make_runnable(session);
+  }
+}
+
+Session& Shard::add_session(const SessionRequest& request, std::unique_ptr<ByteSink> sink) {
+  Group& group = group_for(request);
+  auto owned = std::make_unique<Session>(*this, std::move(sink), group);
+  Session& session = *owned;
+  const int64_t now_ms = clock_.steady_ms();
+  session.id_ = next_session_id_++;
+  session.heartbeat_interval_ms_ =
+      static_cast<uint32_t>(request.heartbeat_ms.value_or(options_.heartbeat_interval_ms));
+  session.comment_interval_ms_ = request.heartbeat_ms ? session.heartbeat_interval_ms_ * 3 / 4
+                                                      : static_cast<uint32_t>(options_.comment_interval_ms);
+  // Jittered, so that viewers that came together are not served together.
+  session.next_heartbeat_ms_ =
+      now_ms + session.heartbeat_interval_ms_ * 3 / 4 +
+      static_cast<int64_t>(random_() % std::max<uint32_t>(1, session.heartbeat_interval_ms_ / 4));
+  if (request.expires_at_ms) session.expires_ms_ = std::max<int64_t>(1, now_ms + *request.expires_at_ms - clock_.wall_ms());
+  sessions_.emplace(session.id_, std::move(owned));
+  session_count_.store(sessions_.size(), std::memory_order_relaxed);
+  session_gauge_.add(1);
+  return session;
+}
+
+// The first bytes of a stream, and with them the session's starting position.
+std::string Shard::opening(const SessionRequest& request, Session& session) {
+  const int64_t wall_ms = clock_.wall_ms();
+  std::string gap;
+  bool resumed = false;
+  session.cursor_ = through_;
+  if (request.snapshot) {
+    session.cursor_ = request.snapshot->as_of;
+  } else if (request.start.from == Start::From::id && request.start.id <= std::max(through_, source_.last_id())) {
+    session.cursor_ = request.start.id;
+    session.first_page_ = true;
+    resumed = true;
+    if (missed_in_ring(session) > options_.replay_events_max) {
+      gap = declare_gap({.from = session.cursor_, .to = through_, .reason = GapReason::too_many}, session);
+      session.cursor_ = through_;
+      resumed = false;
+    }
+  } else if (request.start.from != Start::From::now) {
+    gap = declare_gap({.from = {}, .to = through_, .reason = GapReason::unknown}, session);
+  }
+  std::string out;
+  if (request.padding_bytes > 0) out += padding_block(request.padding_bytes);
+  out += hello_block({.retry_ms = jittered_retry_ms(),
+                      .cursor = session.cursor_,
+                      .node = options_.node,
+                      .heartbeat_ms = session.heartbeat_interval_ms_,
+                      .topics = &session.group_.patterns,
+                      .resumed = resumed},
+                     wall_ms, request.unnamed);
+  out += gap;
+  if (request.snapshot) {
+    out += request.snapshot->blocks;
+    out += snapshot_complete_block(request.snapshot->count, wall_ms, request.unnamed);
+  }
+  return out;
+}
+
+std::string Shard::declare_gap(Gap gap, const Session& session) {
+  gap.topics = &session.group_.patterns;
+  gaps_.add();
+  return gap_block(gap, clock_.wall_ms(), session.group_.unnamed);
+}
+
+// How many events a resume from the ring would bring, counted exactly only when it could be too many.
+// 0 when the ring does not reach back so far (the replay source counts then).
+size_t Shard::missed_in_ring(const Session& session) const {
+  if (session.cursor_ < ring_floor_) return 0;
+  const auto first = std::partition_point(ring_.begin(), ring_.end(),
+                                          [&](const FramedBatchPtr& b) { return b->through() <= session.cursor_; });
+  size_t upper_bound = 0;
+  for (auto batch = first; batch != ring_.end(); ++batch) upper_bound += (*batch)->events().size();
+  if (upper_bound <= options_.replay_events_max) return upper_bound;
+  size_t missed = 0;
+  for (auto batch = first; batch != ring_.end(); ++batch) {
+    for (const FramedEvent& event : (*batch)->events()) {
+      if (event.id > session.cursor_ && session.group_.takes((*batch)->topic(event), event.type)) ++missed;
+    }
+  }
+  return missed;
+}
+
+void Shard::make_live(Session& session) {
+  session.place_ = Session::Place::live;
+  session.live_index_ = static_cast<uint32_t>(session.group_.live.size());
+  session.group_.live.push_back(&session);
+}
+
+void Shard::fall_behind(Session& session, model::EventId cursor) {
+  std::vector<Session*>& live = session.group_.live;
+  live[session.live_index_] = live.back();
+  live[session.live_index_]->live_index_ = session.live_index_;
+  live.pop_back();
+  session.place_ = Session::Place::behind;
+  session.cursor_ = cursor;
+  fell_behind_.add();
+}
+
+void Shard::make_runnable(Session& session) {
+  if (session.runnable_) return;
+  session.runnable_ = true;
+  runnable_.push_back(&session);
+}
+
+void Shard::catch_up(Session& session) {
+  const int64_t now_ms = clock_.steady_ms();
+  for (int round = 0; round < kCatchUpRounds; ++round) {
+    if (session.has_pending()) return;  // on_writable() goes on
+    if (session.cursor_ == through_) return make_live(session);
+    if (session.cursor_ > through_) {
+      session.waiting_ = true;
+      waiting_.push_back(&session);
+      return;
+    }
+    if (session.cursor_ < ring_floor_) return read_page(session);
+    auto run = std::make_shared<Run>();
+    session.cursor_ = gather_from_ring(session, *run);
+    if (run->empty()) continue;
+    replayed_.add(run->events());
+    session.push(*run, now_ms, [&] { return run; });
+  }
+  if (!session.has_pending()) make_runnable(session);
+}
+
+// Adds what the ring holds for this session after its cursor, a bounded amount; gives back how far it looked.
+model::EventId Shard::gather_from_ring(const Session& session, Run& run) const {
+  auto batch = std::partition_point(ring_.begin(), ring_.end(), [&](const FramedBatchPtr& b) {
+    return b->through() <= session.cursor_;
+  });
+  size_t scanned = 0;
+  for (; batch != ring_.end(); ++batch) {
+    const std::vector<FramedEvent>& events = (*batch)->events();
+    auto event = std::partition_point(events.begin(), events.end(),
+                                      [&](const FramedEvent& e) { return e.id <= session.cursor_; });
+    for (; event != events.end(); ++event) {
+      if (session.group_.takes((*batch)->topic(*event), event->type)) {
+        run.add(*batch, static_cast<size_t>(event - events.begin()), session.group_.unnamed);
+      }
+      ++scanned;
+      if (run.bytes() >= kCatchUpBytes || scanned >= kCatchUpEventsScanned) return event->id;
+    }
+  }
+  return through_;
+}
+
+void Shard::read_page(Session& session) {
+  session.reading_ = true;
+  ReplayRequest request{.after = session.cursor_,
+                        .until = through_,
+                        .patterns = session.group_.patterns,
+                        .types = session.group_.types,
+                        .first = session.first_page_};
+  session.first_page_ = false;
+  source_.read(std::move(request),
+               [this, id = session.id_](Result<ReplayPage> result) { on_page(id, std::move(result)); });
+}
+
+void Shard::on_page(uint64_t session_id, Result<ReplayPage> result) {
+  MS_ON_OWNER(thread_);
+  const auto it = sessions_.find(session_id);
+  if (it == sessions_.end()) return;  // left meanwhile
+  Session& session = *it->second;
+  session.reading_ = false;
+  if (!result) {
+    // The viewer comes back by itself and resumes by id: nothing is lost by ending here.
+    log_warning("replay failed, stream closed", {{"reason", result.error().detail}});
+    return close(session, End::failed);
+  }
+  const ReplayPage& page = *result;
+  const int64_t now_ms = clock_.steady_ms();
+  const bool unnamed = session.group_.unnamed;
+  if (page.trimmed_to || page.too_many) {
+    const Gap gap{.from = session.cursor_,
+                  .to = page.too_many ? through_ : *page.trimmed_to,
+                  .reason = page.too_many ? GapReason::too_many : GapReason::trimmed};
+    session.push_text(declare_gap(gap, session), now_ms);
+    session.cursor_ = gap.to;
+  }
+  if (!page.too_many) {
+    if (page.frames && !page.frames->events().empty()) {
+      auto run = std::make_shared<Run>();
+      for (size_t i = 0; i < page.frames->events().size(); ++i) run->add(page.frames, i, unnamed);
+      replayed_.add(run->events());
+      session.push(*run, now_ms, [&] { return run; });
+    }
+    session.cursor_ = std::max(session.cursor_, page.scanned_to);
+  }
+  if (!session.has_pending()) make_runnable(session);
+}
+
+// --- time ------------------------------------------------------------------------------------------------------------
+
+void Shard::tick() {
+  MS_ON_OWNER(thread_);
+  const int64_t now_ms = clock_.steady_ms();
+  const int64_t target = now_ms / kTickMs;
+  // After a long stall one whole turn of the wheel serves everyone.
+  wheel_time_ = std::max(wheel_time_, target - static_cast<int64_t>(kWheelSlots));
+  std::vector<Session*> due;
+  for (; wheel_time_ < target; ++wheel_time_) {
+    for (Session* s = wheel_[static_cast<size_t>(wheel_time_) % kWheelSlots]; s != nullptr; s = s->wheel_next_) {
+      due.push_back(s);
+    }
+  }
+  for (Session* session : due) {
+    unschedule(*session);
+    service(*session, now_ms);
+  }
+}
+
+// Everything that happens to a session because time has passed. It may end here.
+void Shard::service(Session& session, int64_t now_ms) {
+  const bool unnamed = session.group_.unnamed;
+  if (session.pending_ && now_ms - session.pending_->progress_at_ms >= options_.slow_timeout_ms) {
+    return close(session, End::slow);
+  }
+  if (session.expires_ms_ != 0 && now_ms >= session.expires_ms_) {
+    session.push_text(notice_block("auth_expired", {}, clock_.wall_ms(), unnamed), now_ms);
+    return close(session, End::expired);
+  }
+  if (session.drain_ms_ != 0 && now_ms >= session.drain_ms_) {
+    session.push_text(notice_block("draining", jittered_retry_ms(), clock_.wall_ms(), unnamed), now_ms);
+    return close(session, End::drained);
+  }
+  if (!session.has_pending()) {
+    if (session.expires_ms_ != 0 && !session.warned_expiry_ && now_ms >= session.expires_ms_ - kExpiryWarningMs) {
+      session.warned_expiry_ = true;
+      session.push_text(notice_block("auth_expiring", {}, clock_.wall_ms(), unnamed), now_ms);
+    }
+    if (now_ms >= session.next_heartbeat_ms_) {
+      session.push_text(heartbeat(session), now_ms);
+      session.next_heartbeat_ms_ = now_ms + session.heartbeat_interval_ms_;
+    } else if (now_ms - session.last_sent_ms_ >= session.comment_interval_ms_) {
+      std::string comment;
+      codec::append_comment("hb", comment);
+      session.push_text(std::move(comment), now_ms);
+    }
+  }
+  schedule(session, now_ms);
+}
+
+std::string Shard::heartbeat(const Session& session) const {
+  const model::EventId cursor = session.place_ == Session::Place::live ? through_ : session.cursor_;
+  const int64_t lag_ms = std::max<int64_t>(0, through_.ms - cursor.ms);
+  return heartbeat_block(cursor, lag_ms, clock_.wall_ms(), session.group_.unnamed);
+}
+
+void Shard::schedule(Session& session, int64_t now_ms) {
+  int64_t due = std::min(session.next_heartbeat_ms_, session.last_sent_ms_ + session.comment_interval_ms_);
+  if (session.pending_) due = std::min(due, session.pending_->progress_at_ms + options_.slow_timeout_ms);
+  if (session.expires_ms_ != 0) {
+    due = std::min(due, session.warned_expiry_ ? session.expires_ms_ : session.expires_ms_ - kExpiryWarningMs);
+    due = std::min(due, session.expires_ms_);
+  }
+  if (session.drain_ms_ != 0) due = std::min(due, session.drain_ms_);
+  // A stall can begin at any time between two services: look at least that often.
+  due = std::min(due, now_ms + options_.slow_timeout_ms);
+  int64_t tick = std::max(due / kTickMs, std::max(wheel_time_, now_ms / kTickMs));
+  tick = std::min(tick, wheel_time_ + static_cast<int64_t>(kWheelSlots) - 1);
+  session.wheel_slot_ = static_cast<uint32_t>(static_cast<size_t>(tick) % kWheelSlots);
+  Session*& head = wheel_[session.wheel_slot_];
+  session.wheel_previous_ = nullptr;
+  session.wheel_next_ = head;
+  if (head) head->wheel_previous_ = &session;
+  head = &session;
+}
+
+void Shard::unschedule(Session& session) {
+  if (session.wheel_previous_) {
+    session.wheel_previous_->wheel_next_ = session.wheel_next_;
+  } else if (wheel_[session.wheel_slot_] == &session) {
+    wheel_[session.wheel_slot_] = session.wheel_next_;
+  }
+  if (session.wheel_next_) session.wheel_next_->wheel_previous_ = session.wheel_previous_;
+  session.wheel_previous_ = session.wheel_next_ = nullptr;
+}
+
+int Shard::jittered_retry_ms() {
+  const int span = std::max(1, options_.retry_max_ms - options_.retry_min_ms + 1);
+  return options_.retry_min_ms + static_cast<int>(random_() % static_cast<uint64_t>(span));
+}
+
+// --- coming and going ------------------------------------------------------------------------------------------------
+
+Group& Shard::group_for(const SessionRequest& request) {
+  const std::string key = group_key(request);
+  std::unique_ptr<Group>& group = groups_[key];
+  if (!group) {
+    group = std::make_unique<Group>();
+    group->key = key;
+    group->patterns = request.patterns;
+    group->types = request.types;
+    group->unnamed = request.unnamed;
+    for (const model::TopicPattern& pattern : group->patterns) index_.add(pattern, group.get());
+  }
+  ++group->members;
+  return *group;
+}
+
+void Shard::leave_group(Session& session) {
+  Group& group = session.group_;
+  if (session.place_ == Session::Place::live) {
+    group.live[session.live_index_] = group.live.back();
+    group.live[session.live_index_]->live_index_ = session.live_index_;
+    group.live.pop_back();
+  }
+  if (--group.members > 0) return;
+  for (const model::TopicPattern& pattern : group.patterns) index_.remove(pattern, &group);
+  groups_.erase(std::string(group.key));
+}
+
+void Shard::close(Session& session, End end) {
+  session.sink_->close(false);
+  remove(session, end);
+}
+
+void Shard::remove(Session& session, End end) {
+  MS_ON_OWNER(thread_);
+  closed_[static_cast<size_t>(end)]->add();
+  unschedule(session);
+  if (session.runnable_) std::erase(runnable_, &session);
+  if (session.waiting_) std::erase(waiting_, &session);
+  leave_group(session);
+  sessions_.erase(session.id_);
+  session_count_.store(sessions_.size(), std::memory_order_relaxed);
+  session_gauge_.add(-1);
+}
+
+void Shard::turn_away(std::string_view kind, bool unnamed, std::unique_ptr<ByteSink> sink) {
+  const std::string block = notice_block(kind, jittered_retry_ms(), clock_.wall_ms(), unnamed);
+  const iovec piece{const_cast<char*>(block.data()), block.size()};
+  sink->write({&piece, 1});  // a fresh socket takes this; one that does not loses only the hint
+  sink->close(false);
+}
+
+void Shard::drain(int64_t spread_ms) {
+  MS_ON_OWNER(thread_);
+  const int64_t now_ms = clock_.steady_ms();
+  for (auto& [id, session] : sessions_) {
+    session->drain_ms_ = now_ms + static_cast<int64_t>(random_() % static_cast<uint64_t>(std::max<int64_t>(1, spread_ms)));
+    unschedule(*session);
+    schedule(*session, now_ms);
+  }
+}
+
+}  // namespace millstream::hub

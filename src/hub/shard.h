@@ -1,0 +1,176 @@
+// hub/shard.h: the viewers of one I/O thread: who gets which bytes.
+//
+// Flow     deliver() takes committed, framed batches; turn_end() matches them against the topic index, builds one run per
+//          group and hands it to every live session of the group with one write each; tick() keeps time.
+// Shapes   A group is all sessions with the same patterns, types and naming. The ring is the newest batches, shared
+//          with the other shards.
+// Limits   ShardOptions.
+// Thread   loop, except sessions(): any
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/byte_sink.h"
+#include "base/clock.h"
+#include "base/thread_check.h"
+#include "hub/blocks.h"
+#include "hub/framed_batch.h"
+#include "hub/replay_source.h"
+#include "hub/session.h"
+#include "hub/topic_index.h"
+#include "metrics/registry.h"
+
+namespace millstream::hub {
+
+struct ShardOptions {
+  std::string node;
+  size_t session_queue_bytes_max = 256 << 10;
+  size_t replay_ring_bytes_max = 64 << 20;
+  size_t replay_events_max = 100'000;
+  int64_t slow_timeout_ms = 10'000;
+  int64_t comment_interval_ms = 15'000;
+  int64_t heartbeat_interval_ms = 20'000;
+  int retry_min_ms = 2'000;
+  int retry_max_ms = 10'000;
+  uint64_t seed = 0;  // of the jitter
+};
+
+// Where a viewer wants to start.
+struct Start {
+  enum class From { now, id, unknown };  // unknown: it named a position that is none of ours
+  From from = From::now;
+  model::EventId id;
+};
+
+struct SessionRequest {
+  std::vector<model::TopicPattern> patterns;  // as authorize_read() gave them
+  model::EventTypes types = model::EventTypes::all();
+  bool unnamed = false;
+  Start start;
+  std::optional<int64_t> heartbeat_ms;        // the viewer's own wish
+  std::optional<int64_t> expires_at_ms;       // wall time at which the credential ends
+  size_t padding_bytes = 0;
+  struct Snapshot {
+    model::EventId as_of;
+    std::string blocks;  // ready-made chunks
+    size_t count = 0;
+  };
+  std::optional<Snapshot> snapshot;  // the stream starts with this and goes on after as_of
+};
+
+struct Group {
+  std::string key;
+  std::vector<model::TopicPattern> patterns;
+  model::EventTypes types = model::EventTypes::all();
+  bool unnamed = false;
+  std::vector<Session*> live;
+  size_t members = 0;  // live or behind
+  Run run;             // of this turn
+  RunPtr kept;         // the shared copy of `run`, made when the first session could not take all of it
+  uint64_t marked = 0; // the last event added, so that two matching patterns add it once
+
+  bool takes(const model::Topic& topic, model::EventType type) const;
+};
+
+class Shard {
+ public:
+  static constexpr int64_t kTickMs = 250;
+
+  // `start`: the log's position; older events come from `source`. `wake` asks for another turn of the loop.
+  Shard(ShardOptions options, model::EventId start, ReplaySource& source, const Clock& clock,
+        metrics::Registry& metrics, std::function<void()> wake);
+  ~Shard();
+
+  void deliver(FramedBatchPtr batch);
+  void turn_end();
+  void tick();  // every kTickMs
+
+  void open(SessionRequest request, std::unique_ptr<ByteSink> sink);
+  // Sends one `system` notice with a jittered retry and ends the stream: overload and drain, said in-band.
+  void turn_away(std::string_view kind, bool unnamed, std::unique_ptr<ByteSink> sink);
+  // Tells every session `draining` and cuts it, spread over `spread_ms`.
+  void drain(int64_t spread_ms);
+
+  size_t sessions() const { return session_count_.load(std::memory_order_relaxed); }
+  model::EventId through() const { return through_; }
+
+ private:
+  friend class Session;
+  enum class End { client, slow, expired, drained, failed };
+
+  Group& group_for(const SessionRequest& request);
+  void leave_group(Session& session);
+  Session& add_session(const SessionRequest& request, std::unique_ptr<ByteSink> sink);
+  std::string opening(const SessionRequest& request, Session& session);
+  void remove(Session& session, End end);
+  void close(Session& session, End end);
+
+  std::string declare_gap(Gap gap, const Session& session);
+  size_t missed_in_ring(const Session& session) const;
+
+  void make_live(Session& session);
+  void fall_behind(Session& session, model::EventId cursor);
+  void make_runnable(Session& session);
+  // Moves a session that is behind, with nothing pending, towards the head; a bounded amount per call.
+  void catch_up(Session& session);
+  model::EventId gather_from_ring(const Session& session, Run& run) const;
+  void read_page(Session& session);
+  void on_page(uint64_t session_id, Result<ReplayPage> result);
+
+  void build_runs();
+  void send_runs(int64_t now_ms, model::EventId before);
+  void send_run(Group& group, int64_t now_ms, model::EventId before);
+  void keep_in_ring();
+
+  void service(Session& session, int64_t now_ms);
+  void schedule(Session& session, int64_t now_ms);
+  void unschedule(Session& session);
+  std::string heartbeat(const Session& session) const;
+  int jittered_retry_ms();
+
+  // constant after construction
+  const ShardOptions options_;
+  ReplaySource& source_;
+  const Clock& clock_;
+  const std::function<void()> wake_;
+  metrics::Counter& events_out_;
+  metrics::Counter& bytes_out_;
+  metrics::Counter& gaps_;
+  metrics::Counter& fell_behind_;
+  metrics::Counter& replayed_;
+  metrics::Gauge& session_gauge_;
+  metrics::Histogram& publish_to_socket_;
+  std::vector<metrics::Counter*> closed_;  // by End
+
+  // loop-confined
+  ThreadCheck thread_;
+  model::EventId through_;     // everything up to here has been delivered to the live sessions
+  std::deque<FramedBatchPtr> ring_;
+  model::EventId ring_floor_;  // the ring holds every event after this id
+  size_t ring_bytes_ = 0;
+  std::vector<FramedBatchPtr> incoming_;
+  TopicIndex<Group*> index_;
+  std::unordered_map<std::string, std::unique_ptr<Group>> groups_;
+  std::vector<Group*> dirty_;
+  uint64_t event_serial_ = 0;
+  std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions_;
+  uint64_t next_session_id_ = 1;
+  std::vector<Session*> runnable_;  // behind, nothing pending, more to read: next turn
+  std::vector<Session*> waiting_;   // behind with a cursor this shard has not reached yet
+  std::vector<Session*> wheel_;     // heads of the slots
+  int64_t wheel_time_ = 0;          // in ticks
+  std::mt19937_64 random_;
+
+  std::atomic<size_t> session_count_{0};
+};
+
+}  // namespace millstream::hub

@@ -1,0 +1,74 @@
+#include "auth/api_key.h"
+
+#include <algorithm>
+
+#include "auth/authenticator.h"
+#include "auth/base64url.h"
+#include "auth/digest.h"
+
+namespace millstream::auth {
+namespace {
+
+constexpr size_t kIdBytes = 12;
+constexpr size_t kSecretBytes = 32;
+constexpr size_t kSecretTextBytes = 43;
+constexpr std::string_view kIdAlphabet = "abcdefghijklmnopqrstuvwxyz0123456789";
+
+std::string random_id() {
+  std::string id;
+  while (id.size() < kIdBytes) {
+    for (const char byte : random_bytes(kIdBytes)) {
+      // 252 is the largest multiple of 36 in a byte; above it the first letters would come up more often.
+      const unsigned value = static_cast<unsigned char>(byte);
+      if (value < 252 && id.size() < kIdBytes) id += kIdAlphabet[value % kIdAlphabet.size()];
+    }
+  }
+  return id;
+}
+
+struct KeyParts {
+  std::string_view id;
+  std::string_view secret;
+};
+
+// Cut by position: the secret may itself hold "_".
+std::optional<KeyParts> split_key(std::string_view text) {
+  if (text.size() != kApiKeyPrefix.size() + kIdBytes + 1 + kSecretTextBytes) return std::nullopt;
+  if (!text.starts_with(kApiKeyPrefix) || text[kApiKeyPrefix.size() + kIdBytes] != '_') return std::nullopt;
+  const KeyParts parts{text.substr(kApiKeyPrefix.size(), kIdBytes), text.substr(text.size() - kSecretTextBytes)};
+  if (parts.id.find_first_not_of(kIdAlphabet) != std::string_view::npos) return std::nullopt;
+  return parts;
+}
+
+}  // namespace
+
+NewApiKey make_api_key(std::string name, model::Grants grants, int64_t now_ms) {
+  const std::string id = random_id();
+  const std::string secret = encode_base64url(random_bytes(kSecretBytes));
+  grants.subject = "key:" + id;
+  model::ApiKeyRecord record;
+  record.key_id = id;
+  record.secret_sha256 = sha256(secret);
+  record.grants = std::move(grants);
+  record.name = std::move(name);
+  record.created_at_ms = now_ms;
+  return {std::string(kApiKeyPrefix) + id + "_" + secret, std::move(record)};
+}
+
+Result<model::Grants> verify_api_key(const model::ApiKeyLookup& keys, std::string_view text, int64_t now_ms) {
+  const auto refused = [](const char* why) { return Error{Code::unauthenticated, why}; };
+  const std::optional<KeyParts> parts = split_key(text);
+  if (!parts) return refused("not the form of an API key");
+
+  std::optional<model::ApiKeyRecord> record = keys.find_api_key(parts->id);
+  // Unknown ids take the same steps as known ones, so that the answer's time does not tell them apart.
+  const std::string expected = record ? record->secret_sha256 : std::string(kSha256Bytes, '\0');
+  const bool same = same_bytes(sha256(parts->secret), expected);
+  if (!record) return refused("no such API key");
+  if (!same) return refused("wrong secret for this API key");
+  if (record->revoked) return refused("revoked API key");
+  if (record->grants.expires_at_ms && now_ms >= *record->grants.expires_at_ms) return refused("expired API key");
+  return std::move(record->grants);
+}
+
+}  // namespace millstream::auth

@@ -1,0 +1,61 @@
+// auth/authenticator.h: credentials -> Grants.
+//
+// Flow     api/ takes the credential out of the request; authenticate() tells what kind it is and checks it.
+// Errors   Code::unauthenticated with one uniform detail for every bad credential: "credential is missing, malformed,
+//          expired or unknown". The log line (debug) says which, without the secret.
+// Thread   any after start-up
+// Source   RFC 7519, RFC 7515, RFC 8725
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "model/api_key.h"
+#include "model/grants.h"
+
+namespace millstream::auth {
+
+struct JwtOptions {
+  std::string hs256_secret;  // at least 32 bytes; empty: JWTs are refused
+  std::string issuer;        // empty: not checked
+  std::string audience;      // empty: not checked
+  int64_t leeway_ms = 60'000;
+};
+
+// "ms_<key id>_<secret>": makes a new key; the full text is shown to the operator once.
+struct NewApiKey {
+  std::string text;
+  model::ApiKeyRecord record;
+};
+NewApiKey make_api_key(std::string name, model::Grants grants, int64_t now_ms);
+
+// Signs an HS256 token with the claims of `grants` (sub, accountId, sites?, devices?, roles, iat, exp, iss?, aud?).
+std::string sign_jwt(const JwtOptions& options, const model::Grants& grants, int64_t now_ms, int64_t expires_at_ms);
+// Strict: algorithm pinned to HS256, canonical base64url, at most 4 KiB, no duplicate keys, exp and accountId required.
+Result<model::Grants> verify_jwt(const JwtOptions& options, std::string_view token, int64_t now_ms);
+
+// Refuses to start: short secret, PEM text as an HMAC secret.
+Status check_jwt_options(const JwtOptions& options);
+
+class Authenticator {
+ public:
+  // `development`: when set, a request without any credential gets these grants (loopback only; app/ sees to that).
+  Authenticator(JwtOptions jwt, const model::ApiKeyLookup& keys, const Clock& clock, std::optional<model::Grants> development);
+
+  // `credential`: a JWT or an API key as text; empty: none was given.
+  Result<model::Grants> authenticate(std::string_view credential) const;
+
+ private:
+  const JwtOptions jwt_;
+  const model::ApiKeyLookup& keys_;
+  const Clock& clock_;
+  const std::optional<model::Grants> development_;
+};
+
+}  // namespace millstream::auth

@@ -1,0 +1,181 @@
+#include "http/connection.h"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "http/waiting_exchange.h"
+#include "net/socket.h"
+
+namespace millstream::http {
+
+namespace {
+
+constexpr uint32_t kReading = EPOLLIN | EPOLLRDHUP;
+constexpr size_t kPendingBytesMax = 64 << 10;
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+
+bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
+
+}  // namespace
+
+Connection::Connection(ServerState& state, net::UniqueFd fd, std::string peer)
+    : state_(state), fd_(std::move(fd)), peer_(std::move(peer)), parser_(state.limits) {
+  state_.tally->add(1);
+}
+
+Connection::~Connection() { state_.tally->add(-1); }
+
+bool Connection::start() {
+  if (!state_.loop.watch(fd_.get(), kReading, this)) return false;
+  interest_ = kReading;
+  set_deadline(state_.limits.header_timeout_ms);
+  arm();
+  return true;
+}
+
+void Connection::drain() {
+  if (is_idle()) close();
+}
+
+void Connection::close() {
+  if (phase_ == Phase::closed) return;
+  phase_ = Phase::closed;
+  state_.loop.cancel(timer_);
+  if (fd_) {
+    state_.loop.unwatch(fd_.get(), this);
+    fd_.reset();
+  }
+  if (const auto exchange = exchange_.lock()) exchange->client_gone();
+  state_.connections.erase(this);  // may free this, unless a caller holds it: every way in from the loop does
+}
+
+void Connection::on_ready(uint32_t events) {
+  const std::shared_ptr<Connection> hold = shared_from_this();
+  if (events & (EPOLLERR | EPOLLHUP)) return close();
+  // While a handler works, a client that half-closes is taken to have left, as proxies do: nothing else would ever tell.
+  if (phase_ == Phase::handling && (events & EPOLLRDHUP)) return close();
+  if (events & EPOLLOUT) flush();
+  if (phase_ != Phase::closed && phase_ != Phase::writing && (events & (EPOLLIN | EPOLLRDHUP))) read();
+}
+
+void Connection::read() {
+  if (phase_ == Phase::lingering) {
+    const int64_t dropped = net::discard_input(fd_.get());
+    if (dropped == 0 || (dropped < 0 && !would_block())) close();
+    return;
+  }
+  const ssize_t got = ::recv(fd_.get(), state_.input.data(), state_.input.size(), MSG_DONTWAIT);
+  if (got == 0 || (got < 0 && !would_block())) return close();
+  if (got > 0) take({state_.input.data(), static_cast<size_t>(got)});
+}
+
+void Connection::take(std::string_view bytes) {
+  if (phase_ == Phase::handling) {
+    pending_.append(bytes);
+    if (pending_.size() >= kPendingBytesMax) set_interest(EPOLLRDHUP);
+    return;
+  }
+  if (is_idle()) {
+    head_started_ = true;
+    set_deadline(state_.limits.header_timeout_ms);
+  }
+  if (phase_ == Phase::body) set_deadline(state_.limits.body_timeout_ms);
+  if (pending_.empty()) {
+    const size_t used = consume(bytes);
+    if (phase_ != Phase::closed) pending_.assign(bytes.substr(used));
+  } else {
+    pending_.append(bytes);
+    consume_pending();
+  }
+}
+
+void Connection::consume_pending() {
+  const size_t used = consume(pending_);
+  if (phase_ != Phase::closed) pending_.erase(0, used);
+}
+
+// Runs requests out of `bytes` until they are used up or an answer has to be waited for. Says how many it took.
+size_t Connection::consume(std::string_view bytes) {
+  using Step = RequestParser::Step;
+  size_t used = 0;
+  consuming_ = true;
+  while (phase_ == Phase::head || phase_ == Phase::body) {
+    if (phase_ == Phase::head && used == bytes.size()) break;
+    if (is_idle()) {
+      head_started_ = true;
+      set_deadline(state_.limits.header_timeout_ms);
+    }
+    size_t step_used = 0;
+    const Step step = parser_.feed(bytes.substr(used), step_used);
+    used += step_used;
+    if (step == Step::more) break;
+    if (step == Step::head) head_arrived(used < bytes.size());
+    if (step == Step::done) dispatch();
+    if (step == Step::refused) refuse(parser_.refusal());
+  }
+  consuming_ = false;
+  return used;
+}
+
+void Connection::head_arrived(bool body_waiting) {
+  Request& request = parser_.request();
+  input_unclear_ = parser_.has_body();
+  Router::Match match = state_.router.find(request.method, request.path);
+  if (!match.handler) {
+    if (request.method == "OPTIONS" && (request.path == "*" || !match.allow.empty())) {
+      Response response;
+      response.status = 204;
+      if (!match.allow.empty()) response.headers.add("Allow", match.allow);
+      return send_response(&request, std::move(response));
+    }
+    if (!match.allow.empty()) return answer_error(405, "the path does not take this method", match.allow);
+    return answer_error(404, "nothing is at this path");
+  }
+  if (!parser_.limit_body(match.body_bytes_max)) return answer_error(413, "the body is too long");
+  handler_ = match.handler;
+  request.captures = std::move(match.captures);
+  phase_ = Phase::body;
+  if (!parser_.has_body()) return;
+  set_deadline(state_.limits.body_timeout_ms);
+  if (parser_.expects_continue() && !body_waiting) {
+    const ssize_t sent = ::send(fd_.get(), kContinue.data(), kContinue.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent != static_cast<ssize_t>(kContinue.size())) close();  // a new connection that cannot take 25 bytes
+  }
+}
+
+void Connection::dispatch() {
+  phase_ = Phase::handling;
+  input_unclear_ = false;
+  deadline_ms_ = kNever;
+  Request& request = parser_.request();
+  request.peer = peer_;
+  auto exchange = std::make_shared<WaitingExchange>(this, state_.loop, std::move(request));
+  exchange_ = exchange;
+  (*handler_)(make_exchange(std::move(exchange)));
+}
+
+void Connection::refuse(const Refusal& refusal) {
+  input_unclear_ = true;
+  close_after_ = true;
+  answer_error(refusal.status, refusal.detail);
+}
+
+void Connection::answer_error(int status, std::string_view detail, std::string_view allow) {
+  Response response = state_.error(status, detail);
+  if (!allow.empty()) response.headers.add("Allow", std::string(allow));
+  const bool known = phase_ == Phase::body || parser_.head_known();
+  send_response(known ? &parser_.request() : nullptr, std::move(response));
+}
+
+void Connection::set_interest(uint32_t events) {
+  if (events == interest_) return;
+  interest_ = events;
+  state_.loop.change(fd_.get(), events, this);
+}
+
+void Connection::set_deadline(int64_t delay_ms) { deadline_ms_ = state_.loop.now_ms() + delay_ms; }
+
+}  // namespace millstream::http

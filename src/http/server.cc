@@ -1,0 +1,125 @@
+#include "http/server.h"
+
+#include <sys/socket.h>
+
+#include <utility>
+
+#include "http/connection.h"
+#include "http/listener.h"
+#include "http/server_state.h"
+#include "net/socket.h"
+
+namespace millstream::http {
+
+namespace {
+
+std::array<metrics::Counter*, 5> answer_counters(metrics::Registry& registry) {
+  std::array<metrics::Counter*, 5> counters{};
+  for (size_t i = 0; i < counters.size(); ++i) {
+    counters[i] = &registry.counter("millstream_http_requests_total", "Requests answered, by class of status",
+                                    "status=\"" + std::to_string(i + 1) + "xx\"");
+  }
+  return counters;
+}
+
+std::shared_ptr<Tally> make_tally(net::Loop& loop, metrics::Registry& registry) {
+  return std::shared_ptr<Tally>(
+      new Tally{loop, registry.gauge("millstream_http_connections", "Open client connections, streams included"),
+                registry.gauge("millstream_http_streams", "Open streams")});
+}
+
+}  // namespace
+
+ServerState::ServerState(net::Loop& l, const Router& r, ServerLimits lim, ServerHooks h, metrics::Registry& registry)
+    : loop(l),
+      router(r),
+      limits(lim),
+      hooks(std::move(h)),
+      answers(answer_counters(registry)),
+      accept_errors(registry.counter("millstream_http_accept_errors_total", "Connections that could not be accepted")),
+      tally(make_tally(l, registry)) {}
+
+Response ServerState::error(int status, std::string_view detail) const {
+  if (hooks.error) return hooks.error(status, detail);
+  return Response::text(status, std::string(detail) + "\n");
+}
+
+void ServerState::count_answer(int status) {
+  const size_t index = static_cast<size_t>(status / 100 - 1);
+  if (index < answers.size()) answers[index]->add();
+}
+
+struct Server::Impl {
+  ServerState state;
+  std::vector<std::unique_ptr<Listener>> listeners;
+
+  void accepted(net::UniqueFd fd, std::string peer);
+  void turn_away(net::UniqueFd fd);
+};
+
+// The answer fits any socket's buffer; whether the client reads it before the close is its own matter.
+void Server::Impl::turn_away(net::UniqueFd fd) {
+  Response response = state.error(503, "too many connections");
+  response.headers.add("Retry-After", "5");
+  std::string text;
+  append_head(response, BodyFraming::length, response.body.size(), true,
+              state.date.at(state.loop.clock().wall_ms()), text);
+  text += response.body;
+  ::send(fd.get(), text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  ::shutdown(fd.get(), SHUT_WR);
+  net::discard_input(fd.get());
+  state.count_answer(response.status);
+}
+
+void Server::Impl::accepted(net::UniqueFd fd, std::string peer) {
+  if (state.tally->connections.load(std::memory_order_relaxed) >= state.limits.connections_max) {
+    return turn_away(std::move(fd));
+  }
+  auto connection = std::make_shared<Connection>(state, std::move(fd), std::move(peer));
+  if (!connection->start()) {
+    state.accept_errors.add();
+    return;
+  }
+  state.connections.emplace(connection.get(), std::move(connection));
+}
+
+Server::Server(net::Loop& loop, const Router& router, ServerLimits limits, ServerHooks hooks,
+               metrics::Registry& metrics)
+    : impl_(new Impl{ServerState(loop, router, limits, std::move(hooks), metrics), {}}) {}
+
+Server::~Server() {
+  impl_->listeners.clear();
+  while (!impl_->state.connections.empty()) {
+    const std::shared_ptr<Connection> connection = impl_->state.connections.begin()->second;
+    connection->close();
+  }
+}
+
+void Server::listen(int fd) {
+  // Accepted sockets inherit these from the listening one. A peer that acknowledges nothing for as long as a response
+  // may take is dead, streams included.
+  net::set_no_delay(fd);
+  net::set_user_timeout_ms(fd, impl_->state.limits.write_timeout_ms);
+  if (impl_->state.limits.socket_send_buffer_bytes > 0) {
+    net::set_send_buffer_bytes(fd, impl_->state.limits.socket_send_buffer_bytes);
+  }
+  impl_->listeners.push_back(std::make_unique<Listener>(
+      impl_->state.loop, net::UniqueFd(fd), impl_->state.accept_errors,
+      [impl = impl_.get()](net::UniqueFd accepted, std::string peer) {
+        impl->accepted(std::move(accepted), std::move(peer));
+      }));
+}
+
+void Server::stop_listening() { impl_->listeners.clear(); }
+
+void Server::drain() {
+  impl_->state.draining = true;
+  std::vector<std::shared_ptr<Connection>> all;
+  all.reserve(impl_->state.connections.size());
+  for (const auto& entry : impl_->state.connections) all.push_back(entry.second);
+  for (const auto& connection : all) connection->drain();
+}
+
+size_t Server::connections() const { return impl_->state.tally->connections.load(std::memory_order_relaxed); }
+
+}  // namespace millstream::http

@@ -1,0 +1,43 @@
+// http/server_state.h: what the connections of one server share.
+//
+// Thread   loop
+#pragma once
+
+#include <array>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "http/limits.h"
+#include "http/response_head.h"
+#include "http/server.h"
+#include "http/tally.h"
+
+namespace millstream::http {
+
+class Connection;
+
+struct ServerState {
+  ServerState(net::Loop& l, const Router& r, ServerLimits lim, ServerHooks h, metrics::Registry& registry);
+
+  // Makes the body of an error this server answers by itself.
+  Response error(int status, std::string_view detail) const;
+  void count_answer(int status);
+
+  // constant after construction
+  net::Loop& loop;
+  const Router& router;
+  const ServerLimits limits;
+  const ServerHooks hooks;
+  std::array<metrics::Counter*, 5> answers;  // 1xx to 5xx
+  metrics::Counter& accept_errors;
+  const std::shared_ptr<Tally> tally;
+
+  // loop-confined
+  DateText date;
+  std::vector<char> input = std::vector<char>(size_t{64} << 10);  // one read at a time, shared by all connections
+  std::unordered_map<const Connection*, std::shared_ptr<Connection>> connections;
+  bool draining = false;
+};
+
+}  // namespace millstream::http

@@ -1,0 +1,473 @@
+#include "http/server.h"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <atomic>
+#include <chrono>
+#include <mutex>
+#include <vector>
+
+#include "http/test_client.h"
+
+namespace millstream::http {
+namespace {
+
+std::string get(std::string_view path, std::string_view fields = "") {
+  return "GET " + std::string(path) + " HTTP/1.1\r\nHost: h\r\n" + std::string(fields) + "\r\n";
+}
+std::string post(std::string_view path, std::string_view body) {
+  return "POST " + std::string(path) + " HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(body.size()) +
+         "\r\n\r\n" + std::string(body);
+}
+
+class ServerTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    server_.router.add("GET", "/hello", 0, [](ExchangePtr e) { e->respond(Response::text(200, "hello")); });
+    server_.router.add("POST", "/length", 1 << 20, [](ExchangePtr e) {
+      e->respond(Response::text(200, std::to_string(e->request().body.size())));
+    });
+    server_.router.add("GET", "/large", 0,
+                       [](ExchangePtr e) { e->respond(Response::text(200, std::string(kLarge, 'x'))); });
+    server_.router.add("GET", "/held/{}", 0, [this](ExchangePtr e) { held_.push_back(std::move(e)); });
+    server_.router.add("GET", "/dropped", 0, [](ExchangePtr) {});
+  }
+  void TearDown() override { server_.stop(); }
+
+  bool waits_for_held(size_t count) {
+    return server_.eventually([&] { return held_.size() == count; });
+  }
+  int64_t metric(std::string_view line_start) {
+    const std::string text = server_.metrics.prometheus_text();
+    const size_t at = text.find("\n" + std::string(line_start) + " ");
+    return at == std::string::npos ? -1 : std::atoll(text.c_str() + at + line_start.size() + 2);
+  }
+
+  static constexpr size_t kLarge = 8 << 20;
+  TestServer server_;
+  std::vector<ExchangePtr> held_;  // loop-confined; gone before the loop they belong to
+};
+
+TEST_F(ServerTest, KeepsTheConnectionForTheNextRequest) {
+  server_.start();
+  TestClient client = server_.connect();
+  for (int i = 0; i < 3; ++i) {
+    client.send(get("/hello"));
+    const Answer answer = client.receive();
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_EQ(answer.body, "hello");
+    EXPECT_EQ(answer.field("Content-Length"), "5");
+    EXPECT_EQ(answer.field("Date").size(), 29u);
+    EXPECT_EQ(answer.field("Connection"), "");
+  }
+  EXPECT_EQ(server_.server().connections(), 1u);
+  EXPECT_EQ(metric("millstream_http_requests_total{status=\"2xx\"}"), 3);
+  EXPECT_EQ(metric("millstream_http_connections"), 1);
+  client.close();
+  EXPECT_TRUE(server_.eventually([&] { return server_.server().connections() == 0; }));
+  EXPECT_EQ(metric("millstream_http_connections"), 0);
+}
+
+TEST_F(ServerTest, AnswersPipelinedRequestsInOrder) {
+  server_.start();
+  TestClient client = server_.connect();
+  std::string all;
+  for (int i = 0; i < 200; ++i) all += post("/length", std::string(static_cast<size_t>(i), 'a')) + get("/hello");
+  std::thread sender([&] { client.send(all); });
+  for (int i = 0; i < 200; ++i) {
+    EXPECT_EQ(client.receive().body, std::to_string(i));
+    EXPECT_EQ(client.receive().body, "hello");
+  }
+  sender.join();
+}
+
+TEST_F(ServerTest, APipelinedRequestWaitsForTheAnswerBeforeIt) {
+  server_.start();
+  TestClient client = server_.connect();
+  client.send(get("/held/a") + get("/hello") + get("/held/b") + get("/hello"));
+  ASSERT_TRUE(waits_for_held(1));
+  server_.run_on_loop([&] { held_[0]->respond(Response::text(200, held_[0]->request().captures[0])); });
+  EXPECT_EQ(client.receive().body, "a");
+  EXPECT_EQ(client.receive().body, "hello");
+  ASSERT_TRUE(waits_for_held(2));
+  server_.run_on_loop([&] { held_[1]->respond(Response::text(200, held_[1]->request().captures[0])); });
+  EXPECT_EQ(client.receive().body, "b");
+  EXPECT_EQ(client.receive().body, "hello");
+}
+
+TEST_F(ServerTest, BytesOfPipelinedRequestsAreTakenOnlyUpToALimitWhileOneIsBeingAnswered) {
+  server_.start();
+  TestClient client = server_.connect();
+  client.send(get("/held/a"));
+  ASSERT_TRUE(waits_for_held(1));
+  std::string all;
+  size_t count = 0;
+  for (; all.size() < (1u << 20); ++count) all += get("/hello");
+  std::thread sender([&] { EXPECT_TRUE(client.send(all)); });
+  // The server must neither read all of it nor lose any of it.
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  server_.run_on_loop([&] { held_[0]->respond(Response::text(200, "first")); });
+  EXPECT_EQ(client.receive().body, "first");
+  for (size_t i = 0; i < count; ++i) ASSERT_EQ(client.receive().body, "hello");
+  sender.join();
+}
+
+TEST_F(ServerTest, HandlersMayAnswerLaterFromAnotherThread) {
+  std::vector<std::thread> workers;
+  std::mutex mu;
+  server_.router.add("POST", "/later", 100, [&](ExchangePtr exchange) {
+    std::lock_guard lock(mu);
+    workers.emplace_back([exchange = std::move(exchange)]() mutable {
+      std::string body = exchange->request().body;
+      net::Loop& loop = exchange->loop();
+      loop.post([exchange = std::move(exchange), body = std::move(body)] {
+        exchange->respond(Response::text(200, body));
+      });
+    });
+  });
+  server_.start();
+  std::vector<std::thread> clients;
+  for (int c = 0; c < 4; ++c) {
+    clients.emplace_back([&, c] {
+      TestClient client = server_.connect();
+      for (int i = 0; i < 25; ++i) {
+        const std::string text = std::to_string(c) + "/" + std::to_string(i);
+        client.send(post("/later", text));
+        EXPECT_EQ(client.receive().body, text);
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  for (std::thread& worker : workers) worker.join();
+}
+
+TEST_F(ServerTest, AnExchangeDroppedUnansweredBecomesA500OnWhateverThread) {
+  std::thread worker;
+  server_.router.add("GET", "/dropped-elsewhere", 0, [&](ExchangePtr exchange) {
+    worker = std::thread([exchange = std::move(exchange)]() mutable { exchange.reset(); });
+  });
+  server_.start();
+  TestClient client = server_.connect();
+  client.send(get("/dropped"));
+  EXPECT_EQ(client.receive().status, 500);
+  client.send(get("/dropped-elsewhere"));
+  EXPECT_EQ(client.receive().status, 500);
+  client.send(get("/hello"));
+  EXPECT_EQ(client.receive().status, 200);
+  worker.join();
+}
+
+TEST_F(ServerTest, AnExchangeMayOutliveItsServerAndItsLoopsRun) {
+  server_.start();
+  TestClient client = server_.connect();
+  TestClient other = server_.connect();
+  client.send(get("/held/a"));
+  other.send(get("/held/b"));
+  ASSERT_TRUE(waits_for_held(2));
+  ExchangePtr kept;
+  server_.run_on_loop([&] { kept = std::move(held_[0]); });
+  server_.end_loop();
+  kept.reset();  // after the loop's end and before the server: the connection must not look at it again
+  server_.drop_server();
+  EXPECT_FALSE(held_[1]->open());
+  held_[1]->respond(Response::text(200, "too late"));
+  held_.clear();
+  EXPECT_EQ(client.rest(), "");
+}
+
+TEST_F(ServerTest, AClientThatLeavesWhileItsRequestIsAnsweredIsNoticed) {
+  server_.start();
+  TestClient leaves = server_.connect();
+  TestClient resets = server_.connect();
+  TestClient half_closes = server_.connect();
+  leaves.send(get("/held/1"));
+  ASSERT_TRUE(waits_for_held(1));
+  resets.send(get("/held/2"));
+  ASSERT_TRUE(waits_for_held(2));
+  half_closes.send(get("/held/3"));
+  ASSERT_TRUE(waits_for_held(3));
+  server_.run_on_loop([&] {
+    for (const ExchangePtr& exchange : held_) EXPECT_TRUE(exchange->open());
+  });
+  leaves.close();
+  resets.reset();
+  half_closes.finish_sending();
+  EXPECT_TRUE(server_.eventually([&] { return !held_[0]->open() && !held_[1]->open() && !held_[2]->open(); }));
+  server_.run_on_loop([&] {
+    held_[0]->respond(Response::text(200, "x"));
+    EXPECT_EQ(held_[1]->start_stream({}), nullptr);
+  });
+  EXPECT_EQ(server_.server().connections(), 0u);
+}
+
+TEST_F(ServerTest, ARequestAndItsEndInOneGoAreStillAnswered) {
+  server_.start();
+  TestClient client = server_.connect();
+  client.send(get("/hello"));
+  client.finish_sending();
+  EXPECT_EQ(client.receive().body, "hello");
+  EXPECT_TRUE(client.is_closed());
+}
+
+TEST_F(ServerTest, HeadHasTheLengthOfGetAndNoBody) {
+  server_.start();
+  TestClient client = server_.connect();
+  client.send("HEAD /hello HTTP/1.1\r\nHost: h\r\n\r\n" + get("/hello"));
+  const Answer head = client.receive(true);
+  EXPECT_EQ(head.field("Content-Length"), "5");
+  EXPECT_EQ(client.receive().body, "hello");
+}
+
+TEST_F(ServerTest, AKnownPathTellsItsMethodsAndAnswersOptions) {
+  server_.hooks.decorate = [](const Request& request, Response& response) {
+    if (!request.headers.get("Origin").empty()) response.headers.add("Access-Control-Allow-Origin", "o");
+  };
+  server_.start();
+  TestClient client = server_.connect();
+  client.send("OPTIONS /hello HTTP/1.1\r\nHost: h\r\nOrigin: o\r\n\r\nDELETE /hello HTTP/1.1\r\nHost: h\r\n\r\n");
+  const Answer options = client.receive();
+  EXPECT_EQ(options.status, 204);
+  EXPECT_EQ(options.field("Allow"), "GET, HEAD, OPTIONS");
+  EXPECT_EQ(options.field("Access-Control-Allow-Origin"), "o");
+  EXPECT_EQ(options.field("Content-Length"), "");
+  const Answer refused = client.receive();
+  EXPECT_EQ(refused.status, 405);
+  EXPECT_EQ(refused.field("Allow"), "GET, HEAD, OPTIONS");
+}
+
+TEST_F(ServerTest, ErrorsOfTheServerItselfUseTheHook) {
+  server_.hooks.error = [](int status, std::string_view detail) {
+    return Response::text(status, "{\"detail\":\"" + std::string(detail) + "\"}", "application/problem+json");
+  };
+  server_.start();
+  TestClient client = server_.connect();
+  client.send("nonsense\r\n\r\n");
+  const Answer answer = client.receive();
+  EXPECT_EQ(answer.status, 400);
+  EXPECT_EQ(answer.field("Content-Type"), "application/problem+json");
+  EXPECT_EQ(answer.body, "{\"detail\":\"not an HTTP request\"}");
+}
+
+TEST_F(ServerTest, ContinueIsSaidBeforeTheBodyAndNotForOneThatIsTooLong) {
+  server_.start();
+  TestClient client = server_.connect();
+  client.send("POST /length HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+  EXPECT_EQ(client.receive().status, 100);
+  client.send("hello");
+  EXPECT_EQ(client.receive().body, "5");
+  client.send("POST /length HTTP/1.1\r\nHost: h\r\nContent-Length: 1048577\r\nExpect: 100-continue\r\n\r\n");
+  const Answer refused = client.receive();
+  EXPECT_EQ(refused.status, 413);
+  EXPECT_EQ(refused.field("Connection"), "close");
+  EXPECT_TRUE(client.is_closed());
+}
+
+TEST_F(ServerTest, ABodyThatIsTooLongIsRefusedAndTheAnswerIsNotLostToAReset) {
+  server_.start();
+  for (int i = 0; i < 5; ++i) {
+    TestClient client = server_.connect();
+    client.send("POST /length HTTP/1.1\r\nHost: h\r\nContent-Length: 20000000\r\n\r\n");
+    client.send(std::string(20'000'000, 'a'));
+    EXPECT_EQ(client.receive().status, 413);
+  }
+}
+
+TEST_F(ServerTest, LargeBodiesArriveWholeHoweverTheyAreSent) {
+  server_.start();
+  TestClient client = server_.connect();
+  const std::string body(1 << 20, 'b');
+  client.send(post("/length", body));
+  EXPECT_EQ(client.receive().body, "1048576");
+  client.send("POST /length HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+  for (int i = 0; i < 16; ++i) client.send("10000\r\n" + body.substr(0, 65536) + "\r\n");
+  client.send("0\r\n\r\n");
+  EXPECT_EQ(client.receive().body, "1048576");
+}
+
+TEST_F(ServerTest, ALargeAnswerWaitsForItsReaderAndHoldsNobodyElseUp) {
+  server_.limits.socket_send_buffer_bytes = 4096;
+  server_.start();
+  TestClient slow = server_.connect(4096);
+  slow.send(get("/large") + get("/hello"));
+  TestClient other = server_.connect();
+  other.send(get("/hello"));
+  EXPECT_EQ(other.receive().body, "hello");
+  const Answer answer = slow.receive();
+  EXPECT_EQ(answer.body, std::string(kLarge, 'x'));
+  EXPECT_EQ(slow.receive().body, "hello");
+}
+
+TEST_F(ServerTest, AnAnswerNobodyReadsEndsTheConnection) {
+  server_.limits.socket_send_buffer_bytes = 4096;
+  server_.limits.write_timeout_ms = 60;
+  server_.start();
+  TestClient client = server_.connect(4096);
+  client.send(get("/large"));
+  EXPECT_TRUE(server_.eventually([&] { return server_.server().connections() == 0; }));
+  EXPECT_FALSE(client.receive().whole);
+}
+
+TEST_F(ServerTest, ASlowHeadIsAnswered408AndAnIdleConnectionJustEnds) {
+  server_.limits.header_timeout_ms = 80;
+  server_.limits.idle_timeout_ms = 50;
+  server_.start();
+  TestClient silent = server_.connect();
+  TestClient slow = server_.connect();
+  TestClient idle = server_.connect();
+  slow.send("GET /hello HTTP/1.1\r\n");
+  idle.send(get("/hello"));
+  EXPECT_EQ(idle.receive().status, 200);
+  const Answer answer = slow.receive();
+  EXPECT_EQ(answer.status, 408);
+  EXPECT_EQ(answer.field("Connection"), "close");
+  EXPECT_EQ(silent.rest(), "");
+  EXPECT_EQ(idle.rest(), "");
+}
+
+TEST_F(ServerTest, AHeadThatDripsInIsNotGivenMoreTimeByEachByte) {
+  server_.limits.header_timeout_ms = 100;
+  server_.start();
+  TestClient client = server_.connect();
+  const int64_t start_ms = server_.clock.steady_ms();
+  for (int i = 0; i < 2000 && client.send(i == 0 ? "GET /" : "a"); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    if (server_.clock.steady_ms() - start_ms > 300) break;
+  }
+  EXPECT_EQ(client.receive().status, 408);
+}
+
+TEST_F(ServerTest, ABodyThatStopsArrivingIsAnswered408ButASlowOneIsNot) {
+  server_.limits.body_timeout_ms = 120;
+  server_.start();
+  TestClient stops = server_.connect();
+  stops.send("POST /length HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc");
+  TestClient slow = server_.connect();
+  slow.send("POST /length HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n");
+  for (int i = 0; i < 10; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    slow.send("a");
+  }
+  EXPECT_EQ(slow.receive().body, "10");
+  EXPECT_EQ(stops.receive().status, 408);
+}
+
+TEST_F(ServerTest, AHandlerMayTakeLongerThanAnyLimit) {
+  server_.limits.header_timeout_ms = server_.limits.idle_timeout_ms = server_.limits.body_timeout_ms = 30;
+  server_.start();
+  TestClient client = server_.connect();
+  client.send(get("/held/a"));
+  ASSERT_TRUE(waits_for_held(1));
+  std::this_thread::sleep_for(std::chrono::milliseconds(120));
+  server_.run_on_loop([&] { held_[0]->respond(Response::text(200, "late")); });
+  EXPECT_EQ(client.receive().body, "late");
+}
+
+TEST_F(ServerTest, ConnectionsBeyondTheLimitAreTurnedAwayUntilOneLeaves) {
+  server_.limits.connections_max = 2;
+  server_.start();
+  TestClient first = server_.connect();
+  TestClient second = server_.connect();
+  first.send(get("/hello"));
+  second.send(get("/hello"));
+  EXPECT_EQ(first.receive().status, 200);
+  EXPECT_EQ(second.receive().status, 200);
+  TestClient third = server_.connect();
+  const Answer refused = third.receive();
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_EQ(refused.field("Retry-After"), "5");
+  EXPECT_TRUE(third.is_closed());
+  first.close();
+  EXPECT_TRUE(server_.eventually([&] { return server_.server().connections() == 1; }));
+  TestClient fourth = server_.connect();
+  fourth.send(get("/hello"));
+  EXPECT_EQ(fourth.receive().status, 200);
+}
+
+TEST_F(ServerTest, WithoutDescriptorsNewClientsAreShedAndTheLoopDoesNotSpin) {
+  server_.start();
+  TestClient early = server_.connect();
+  early.send(get("/hello"));
+  EXPECT_EQ(early.receive().status, 200);
+  // Descriptors are numbered from the lowest free one, so a limit just above what is open leaves none to be had.
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  TestClient shed = server_.connect_later();
+  rlimit tight = limit;
+  tight.rlim_cur = static_cast<rlim_t>(::dup(0));
+  ::close(static_cast<int>(tight.rlim_cur));
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &tight), 0);
+  std::atomic<int> turns{0};
+  server_.run_on_loop([&] { server_.loop.add_turn_end([&] { ++turns; }); });
+  shed.connect_now(server_.port());
+  const bool closed = shed.is_closed();
+  const int turns_before = turns;
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  const int turns_idle = turns - turns_before;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+  EXPECT_TRUE(closed);
+  EXPECT_LT(turns_idle, 20);
+  EXPECT_GE(metric("millstream_http_accept_errors_total"), 1);
+  early.send(get("/hello"));
+  EXPECT_EQ(early.receive().status, 200);
+  TestClient later = server_.connect();
+  later.send(get("/hello"));
+  EXPECT_EQ(later.receive().status, 200);
+}
+
+TEST_F(ServerTest, DrainingEndsIdleConnectionsAtOnceAndOthersAfterTheirAnswer) {
+  server_.start();
+  TestClient idle = server_.connect();
+  idle.send(get("/hello"));
+  EXPECT_EQ(idle.receive().status, 200);
+  TestClient busy = server_.connect();
+  busy.send(get("/held/a"));
+  TestClient half_sent = server_.connect();
+  half_sent.send("GET /hello HTTP/1.1\r\n");
+  ASSERT_TRUE(waits_for_held(1));
+  ASSERT_TRUE(server_.eventually([&] { return server_.server().connections() == 3; }));
+  server_.run_on_loop([&] {
+    server_.server().stop_listening();
+    server_.server().drain();
+  });
+  EXPECT_TRUE(idle.is_closed());
+  server_.run_on_loop([&] { held_[0]->respond(Response::text(200, "last")); });
+  const Answer last = busy.receive();
+  EXPECT_EQ(last.body, "last");
+  EXPECT_EQ(last.field("Connection"), "close");
+  EXPECT_TRUE(busy.is_closed());
+  half_sent.send("Host: h\r\n\r\n");
+  const Answer finished = half_sent.receive();
+  EXPECT_EQ(finished.status, 200);
+  EXPECT_EQ(finished.field("Connection"), "close");
+}
+
+TEST_F(ServerTest, ThePeersAddressIsInTheRequest) {
+  server_.start();
+  TestClient client = server_.connect();
+  client.send(get("/held/a"));
+  ASSERT_TRUE(waits_for_held(1));
+  server_.run_on_loop([&] { EXPECT_EQ(held_[0]->request().peer, "127.0.0.1"); });
+}
+
+TEST_F(ServerTest, RequestsOfManyClientsAreNeverMixedUp) {
+  server_.router.add("POST", "/echo/{}", 100, [](ExchangePtr exchange) {
+    exchange->respond(Response::text(200, exchange->request().captures[0] + exchange->request().body));
+  });
+  server_.start();
+  std::vector<std::thread> clients;
+  for (int c = 0; c < 8; ++c) {
+    clients.emplace_back([&, c] {
+      TestClient client = server_.connect();
+      for (int i = 0; i < 200; ++i) {
+        const std::string text = std::string(static_cast<size_t>(i % 90), static_cast<char>('a' + c));
+        client.send(post("/echo/" + std::to_string(c), text));
+        ASSERT_EQ(client.receive().body, std::to_string(c) + text);
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+}
+
+}  // namespace
+}  // namespace millstream::http

@@ -1,0 +1,49 @@
+// api/context.h: what the handlers work with. Built once by app/wiring, then const or thread-safe.
+//
+// Thread   startup; the parts say their own
+#pragma once
+
+#include <atomic>
+#include <string>
+#include <vector>
+
+#include "auth/authenticator.h"
+#include "base/clock.h"
+#include "base/work_queue.h"
+#include "history/latest_values.h"
+#include "http/server.h"
+#include "hub/shard.h"
+#include "ingest/validator.h"
+#include "log/event_log.h"
+#include "metrics/registry.h"
+
+namespace millstream::api {
+
+struct Context {
+  const Clock& clock;
+  metrics::Registry& metrics;
+  log::EventLog& log;
+  const history::LatestValues& latest;
+  const auth::Authenticator& authenticator;
+  const ingest::Validator& validator;
+  WorkQueue& readers;  // blocking reads of the log
+  WorkQueue& workers;  // large bodies
+
+  std::string version;
+  int64_t retention_ms = 0;
+  int64_t started_at_ms = 0;
+  size_t sessions_max = 0;  // per I/O thread; beyond, a stream is told "overloaded" and comes back later
+
+  std::atomic<bool> ready{false};
+  std::atomic<bool> draining{false};
+
+  // One per I/O thread; filled before the loops run.
+  struct Shard {
+    const net::Loop* loop = nullptr;
+    hub::Shard* shard = nullptr;
+  };
+  std::vector<Shard> shards;
+  hub::Shard& shard_on(const net::Loop& loop) const;
+};
+
+}  // namespace millstream::api

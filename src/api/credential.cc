@@ -1,0 +1,86 @@
+#include "api/credential.h"
+
+#include <openssl/evp.h>
+
+#include <cctype>
+
+#include "api/query_fields.h"
+#include "auth/authorize.h"
+
+namespace millstream::api {
+namespace {
+
+// "Bearer abc" -> "abc" for scheme "bearer"; the scheme is compared without case.
+std::optional<std::string_view> after_scheme(std::string_view header, std::string_view scheme) {
+  if (header.size() <= scheme.size() || header[scheme.size()] != ' ') return std::nullopt;
+  for (size_t i = 0; i < scheme.size(); ++i) {
+    if (std::tolower(static_cast<unsigned char>(header[i])) != scheme[i]) return std::nullopt;
+  }
+  header.remove_prefix(scheme.size() + 1);
+  while (header.starts_with(' ')) header.remove_prefix(1);
+  return header;
+}
+
+std::string decode_base64(std::string_view text) {
+  constexpr size_t kBasicBytesMax = 8 << 10;
+  if (text.size() > kBasicBytesMax || text.size() % 4 != 0) return {};
+  std::string out(text.size() / 4 * 3, '\0');
+  const int size = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()),
+                                   reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
+  if (size < 0) return {};
+  size_t padding = 0;
+  while (padding < 2 && padding < text.size() && text[text.size() - 1 - padding] == '=') ++padding;
+  out.resize(static_cast<size_t>(size) - padding);
+  return out;
+}
+
+std::string after_colon(std::string_view text) {
+  const size_t colon = text.find(':');
+  return std::string(colon == std::string_view::npos ? text : text.substr(colon + 1));
+}
+
+}  // namespace
+
+Result<model::Grants> grants_of(const Context& context, const http::Request& request) {
+  const std::string_view header = request.headers.get("authorization");
+  if (header.empty()) return context.authenticator.authenticate({});
+  const auto bearer = after_scheme(header, "bearer");
+  // Any other scheme is a credential we do not know, which is not the same as none.
+  return context.authenticator.authenticate(bearer ? *bearer : std::string_view("?"));
+}
+
+Result<model::Grants> influx_grants_of(const Context& context, const http::Request& request) {
+  std::string credential;
+  if (const auto password = request.query.get("p")) {
+    credential = *password;
+  } else if (const std::string_view header = request.headers.get("authorization"); !header.empty()) {
+    if (const auto token = after_scheme(header, "token")) {
+      credential = after_colon(*token);
+    } else if (const auto basic = after_scheme(header, "basic")) {
+      credential = after_colon(decode_base64(*basic));
+    } else if (const auto bearer = after_scheme(header, "bearer")) {
+      credential = *bearer;
+    } else {
+      credential = "?";
+    }
+  }
+  Result<model::Grants> grants = context.authenticator.authenticate(credential);
+  // Influx clients send a made-up user and password when nobody configured one (influxdb-python: root:root). Where a
+  // request without any credential is allowed, that is one.
+  if (!grants && !credential.starts_with("ms_")) {
+    if (Result<model::Grants> open = context.authenticator.authenticate({})) return open;
+  }
+  return grants;
+}
+
+Result<Reading> authorize_reading(const Context& context, const http::Request& request) {
+  Result<model::Grants> grants = grants_of(context, request);
+  if (!grants) return grants.error();
+  Result<auth::Selection> selection = parse_selection(request.query, grants->account);
+  if (!selection) return selection.error();
+  Result<std::vector<model::TopicPattern>> patterns = auth::authorize_read(*grants, *selection);
+  if (!patterns) return patterns.error();
+  return Reading{std::move(*grants), std::move(*patterns)};
+}
+
+}  // namespace millstream::api

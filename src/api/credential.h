@@ -1,0 +1,27 @@
+// api/credential.h: the credential out of a request, and what it allows.
+//
+// Shapes   Authorization: Bearer <JWT or API key>. Influx endpoints also take Token <key>, Token <user>:<key>,
+//          Basic (the password is the key) and ?u=&p=.
+// Thread   value
+// Source   RFC 6750, RFC 7617; InfluxDB 1.x parseCredentials
+#pragma once
+
+#include "api/context.h"
+#include "base/result.h"
+#include "http/message.h"
+#include "model/grants.h"
+
+namespace millstream::api {
+
+// Errors as auth::Authenticator gives them.
+Result<model::Grants> grants_of(const Context& context, const http::Request& request);
+Result<model::Grants> influx_grants_of(const Context& context, const http::Request& request);
+
+// Grants and the patterns the request may read, in one step; what every reading endpoint begins with.
+struct Reading {
+  model::Grants grants;
+  std::vector<model::TopicPattern> patterns;
+};
+Result<Reading> authorize_reading(const Context& context, const http::Request& request);
+
+}  // namespace millstream::api

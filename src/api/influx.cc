@@ -1,0 +1,195 @@
+// The InfluxDB endpoints: line protocol in, and what Influx clients ask around it, in Influx's own shapes.
+// Source: InfluxDB 1.12 httpd handler.go and 2.7 http/points (status codes and bodies as clients react to them).
+#include <algorithm>
+#include <cctype>
+#include <functional>
+
+#include "api/credential.h"
+#include "api/problem.h"
+#include "api/query_fields.h"
+#include "api/routes.h"
+#include "api/write_points.h"
+#include "auth/authorize.h"
+#include "base/limits.h"
+#include "codec/event_json.h"
+#include "codec/line_protocol.h"
+
+namespace millstream::api {
+namespace {
+
+constexpr std::string_view kInfluxVersion = "1.8.10";  // the newest 1.x that clients switch their behaviour on
+constexpr size_t kLinesNamedMax = 100;
+constexpr std::string_view kDatabase = "millstream";
+
+http::Response v1_error(int status, std::string_view message) {
+  std::string body = "{\"error\":";
+  codec::append_json_string(message, body);
+  body += "}\n";
+  http::Response response = http::Response::json(status, std::move(body));
+  constexpr size_t kHeaderBytesMax = 1024;
+  std::string header(message.substr(0, kHeaderBytesMax));
+  std::replace_if(header.begin(), header.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
+  response.headers.add("X-InfluxDB-Error", std::move(header));
+  if (status == 401) response.headers.add("WWW-Authenticate", "Basic realm=\"InfluxDB\"");
+  if (status == 503) response.headers.add("Retry-After", "2");
+  return response;
+}
+
+std::string_view v2_code(int status) {
+  switch (status) {
+    case 400: return "invalid";
+    case 401: return "unauthorized";
+    case 403: return "forbidden";
+    case 404: return "not found";
+    case 413: return "request too large";
+    case 422: return "unprocessable entity";
+    case 429: return "too many requests";
+    case 503: return "unavailable";
+    default: return "internal error";
+  }
+}
+
+http::Response v2_error(int status, std::string_view message) {
+  std::string body = "{\"code\":\"" + std::string(v2_code(status)) + "\",\"message\":";
+  codec::append_json_string(message, body);
+  body += '}';
+  http::Response response = http::Response::json(status, std::move(body));
+  response.headers.add("X-Platform-Error-Code", std::string(v2_code(status)));
+  if (status == 429 || status == 503) response.headers.add("Retry-After", "2");
+  return response;
+}
+
+// Both versions differ in shapes and words only.
+struct Dialect {
+  std::string_view place_parameter;  // "db" or "bucket"
+  http::Response (*error)(int status, std::string_view message);
+  Result<codec::Precision> (*precision)(std::string_view text);
+  bool names_database;  // v1 ends a partial write with the database's name
+};
+constexpr Dialect kV1{"db", v1_error, codec::parse_precision_v1, true};
+constexpr Dialect kV2{"bucket", v2_error, codec::parse_precision_v2, false};
+
+std::string named_lines(const std::vector<codec::Rejected>& rejected) {
+  std::string out;
+  for (size_t i = 0; i < std::min(rejected.size(), kLinesNamedMax); ++i) {
+    const codec::Rejected& bad = rejected[i];
+    if (i > 0) out += '\n';
+    out += bad.original.empty() ? "line " + std::to_string(bad.index) + ": "
+                                : "unable to parse '" + bad.original + "' (line " + std::to_string(bad.index) + "): ";
+    out += bad.reason;
+  }
+  if (rejected.size() > kLinesNamedMax) {
+    out += "\nand " + std::to_string(rejected.size() - kLinesNamedMax) + " more";
+  }
+  return out;
+}
+
+http::Response partial_write(const Dialect& dialect, const std::string& place, const ingest::Validated& validated) {
+  std::string message = "partial write: " + named_lines(validated.rejected) +
+                        " dropped=" + std::to_string(validated.rejected.size());
+  if (dialect.names_database) message += " for database: " + place;
+  return dialect.error(400, message);
+}
+
+// A status Influx clients react to as we mean it: /write must never say 429 or 507 (Telegraf drops the batch).
+int influx_status(Code code) {
+  if (code == Code::storage_full || code == Code::rate_limited) return 503;
+  return status_of(code);
+}
+
+void handle_write(Context& context, const Dialect& dialect, const http::ExchangePtr& exchange) {
+  const http::Request& request = exchange->request();
+  const auto refuse = [&](const Error& error) {
+    exchange->respond(dialect.error(influx_status(error.code), error.detail));
+  };
+  Result<model::Grants> grants = influx_grants_of(context, request);
+  if (!grants) return refuse(grants.error());
+  if (const Status role = auth::authorize_role(*grants, model::Role::ingest); !role) return refuse(role.error());
+  std::string place(request.query.get(dialect.place_parameter).value_or(""));
+  if (place.empty()) {
+    return refuse({Code::invalid, dialect.names_database ? "database is required" : "bucket is required"});
+  }
+  const Result<codec::Precision> precision = dialect.precision(request.query.get("precision").value_or(""));
+  if (!precision) return refuse(precision.error());
+
+  auto stored = [&dialect, place](const ingest::Validated& validated) {
+    return validated.rejected.empty() ? http::Response{.status = 204} : partial_write(dialect, place, validated);
+  };
+  auto failed = [&dialect](const Error& error, const ingest::Validated* validated) {
+    const bool lines_at_fault = validated && !validated->rejected.empty() && error.code == Code::invalid;
+    return dialect.error(influx_status(error.code), lines_at_fault ? named_lines(validated->rejected) : error.detail);
+  };
+  auto parse = [precision = *precision](std::string_view body) -> Result<codec::ParsedPoints> {
+    return codec::parse_line_protocol(body, precision);
+  };
+  write_points(context, exchange,
+               {.grants = std::move(*grants),
+                .body_bytes_max = kLineBodyBytesMax,
+                .parse = std::move(parse),
+                .stored = std::move(stored),
+                .failed = std::move(failed)});
+}
+
+std::string upper_words(std::string_view text) {
+  std::string out;
+  for (char c : text) {
+    const bool space = std::isspace(static_cast<unsigned char>(c)) || c == ';';
+    if (space && (out.empty() || out.back() == ' ')) continue;
+    out += space ? ' ' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  }
+  while (out.ends_with(' ')) out.pop_back();
+  return out;
+}
+
+// The q of a query or of a form body.
+std::string query_text(const http::Request& request) {
+  if (const auto q = request.query.get("q")) return std::string(*q);
+  const auto form = http::Query::parse(request.body);
+  return form ? std::string(form->get("q").value_or("")) : std::string();
+}
+
+void handle_query(Context& context, const http::ExchangePtr& exchange) {
+  const http::Request& request = exchange->request();
+  if (const Result<model::Grants> grants = influx_grants_of(context, request); !grants) {
+    return exchange->respond(v1_error(401, grants.error().detail));
+  }
+  const std::string statement = upper_words(query_text(request));
+  if (statement.empty()) return exchange->respond(v1_error(400, "missing required parameter \"q\""));
+  if (statement.starts_with("CREATE DATABASE ")) {
+    return exchange->respond(http::Response::json(200, "{\"results\":[{\"statement_id\":0}]}\n"));
+  }
+  if (statement == "SHOW DATABASES") {
+    return exchange->respond(http::Response::json(
+        200, "{\"results\":[{\"statement_id\":0,\"series\":[{\"name\":\"databases\",\"columns\":[\"name\"],\"values\":[[\"" +
+                 std::string(kDatabase) + "\"]]}]}]}\n"));
+  }
+  exchange->respond(v1_error(400, "only CREATE DATABASE and SHOW DATABASES are answered here; read with GET "
+                                  "/api/events/backfill and GET /api/series"));
+}
+
+void handle_ping(const http::ExchangePtr& exchange) {
+  const auto verbose = exchange->request().query.get("verbose");
+  http::Response response;
+  response.status = 204;
+  if (verbose && *verbose != "false" && *verbose != "0") {
+    response = http::Response::json(200, "{\"version\":\"" + std::string(kInfluxVersion) + "\"}\n");
+  }
+  response.headers.add("X-Influxdb-Version", std::string(kInfluxVersion));
+  response.headers.add("X-Influxdb-Build", "OSS");
+  exchange->respond(std::move(response));
+}
+
+}  // namespace
+
+void add_influx_routes(http::Router& router, Context& context) {
+  router.add("POST", "/write", kLineBodyBytesMax,
+             [&context](const http::ExchangePtr& e) { handle_write(context, kV1, e); });
+  router.add("POST", "/api/v2/write", kLineBodyBytesMax,
+             [&context](const http::ExchangePtr& e) { handle_write(context, kV2, e); });
+  constexpr size_t kStatementBytesMax = 64 << 10;
+  router.add("GET", "/query", 0, [&context](const http::ExchangePtr& e) { handle_query(context, e); });
+  router.add("POST", "/query", kStatementBytesMax, [&context](const http::ExchangePtr& e) { handle_query(context, e); });
+  router.add("GET", "/ping", 0, handle_ping);
+}
+
+}  // namespace millstream::api

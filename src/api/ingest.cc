@@ -1,0 +1,83 @@
+// POST /api/ingest: points as JSON.
+#include "api/credential.h"
+#include "api/problem.h"
+#include "api/query_fields.h"
+#include "api/routes.h"
+#include "api/write_points.h"
+#include "auth/authorize.h"
+#include "base/limits.h"
+#include "codec/event_json.h"
+#include "codec/telemetry_json.h"
+
+namespace millstream::api {
+namespace {
+
+constexpr size_t kRejectedListedMax = 1000;
+
+void append_rejected(const std::vector<codec::Rejected>& rejected, std::string& out) {
+  out += '[';
+  for (size_t i = 0; i < std::min(rejected.size(), kRejectedListedMax); ++i) {
+    if (i > 0) out += ',';
+    out += "{\"index\":" + std::to_string(rejected[i].index) + ",\"reason\":";
+    codec::append_json_string(rejected[i].reason, out);
+    out += '}';
+  }
+  out += ']';
+}
+
+http::Response stored(const ingest::Validated& validated) {
+  std::string body = "{\"accepted\":" + std::to_string(validated.points_accepted) + ",\"rejected\":";
+  append_rejected(validated.rejected, body);
+  body += '}';
+  return http::Response::json(200, std::move(body));
+}
+
+// The problem, and beside it the points by index when it is theirs.
+http::Response failed(const Error& error, const ingest::Validated* validated) {
+  http::Response response = problem(error);
+  if (validated && !validated->rejected.empty()) {
+    response.body.pop_back();
+    response.body += ",\"errors\":";
+    append_rejected(validated->rejected, response.body);
+    response.body += '}';
+  }
+  return response;
+}
+
+void handle_ingest(Context& context, const http::ExchangePtr& exchange) {
+  const http::Request& request = exchange->request();
+  if (const Status known = check_known(request.query, {"deviceId", "siteId"}); !known) {
+    return exchange->respond(problem(known.error()));
+  }
+  Result<model::Grants> grants = grants_of(context, request);
+  if (!grants) return exchange->respond(problem(grants.error()));
+  if (const Status role = auth::authorize_role(*grants, model::Role::ingest); !role) {
+    return exchange->respond(problem(role.error()));
+  }
+  std::string device(request.query.get("deviceId").value_or(""));
+  std::string site(request.query.get("siteId").value_or(""));
+  auto parse = [device = std::move(device), site = std::move(site)](std::string_view body) {
+    Result<codec::ParsedPoints> parsed = codec::parse_telemetry_json(body, device);
+    if (parsed && !site.empty()) {
+      for (model::Point& point : parsed->points) {
+        if (point.site.empty()) point.site = site;
+      }
+    }
+    return parsed;
+  };
+  write_points(context, exchange,
+               {.grants = std::move(*grants),
+                .body_bytes_max = kJsonBodyBytesMax,
+                .parse = std::move(parse),
+                .stored = stored,
+                .failed = failed});
+}
+
+}  // namespace
+
+void add_ingest_routes(http::Router& router, Context& context) {
+  router.add("POST", "/api/ingest", kJsonBodyBytesMax,
+             [&context](const http::ExchangePtr& exchange) { handle_ingest(context, exchange); });
+}
+
+}  // namespace millstream::api

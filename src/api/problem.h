@@ -1,0 +1,22 @@
+// api/problem.h: failures as HTTP answers; the only place that knows status codes.
+//
+// Thread   value
+// Source   RFC 9457 (application/problem+json), RFC 9110
+#pragma once
+
+#include <string_view>
+
+#include "base/result.h"
+#include "http/message.h"
+
+namespace millstream::api {
+
+int status_of(Code code);
+std::string_view status_title(int status);
+
+// {"type":"about:blank","title":…,"status":…,"detail":…}, with Retry-After where trying again helps and
+// WWW-Authenticate on 401.
+http::Response problem(const Error& error);
+http::Response problem(int status, std::string_view detail);
+
+}  // namespace millstream::api

@@ -1,0 +1,141 @@
+// GET /api/stream: events as they happen, over Server-Sent Events.
+#include "api/credential.h"
+#include "api/latest_events.h"
+#include "api/problem.h"
+#include "api/query_fields.h"
+#include "api/routes.h"
+
+namespace millstream::api {
+namespace {
+
+constexpr size_t kPaddingBytes = 2048;
+constexpr int64_t kHeartbeatSecondsMax = 60;
+
+struct Parameters {
+  hub::SessionRequest session;
+  bool snapshot = false;
+};
+
+http::Response stream_head() {
+  http::Response head;
+  head.headers.add("Content-Type", "text/event-stream; charset=utf-8");
+  head.headers.add("Cache-Control", "no-store, no-transform");
+  head.headers.add("X-Accel-Buffering", "no");
+  return head;
+}
+
+bool accepts_event_stream(const http::Request& request) {
+  const std::string_view accept = request.headers.get("accept");
+  return accept.empty() || accept.find("text/event-stream") != std::string_view::npos ||
+         accept.find("*/*") != std::string_view::npos || accept.find("text/*") != std::string_view::npos;
+}
+
+// Last-Event-ID beats the cursor in the query beats since=: the browser's own reconnect repeats the old URL.
+Result<hub::Start> parse_start(const http::Request& request, int64_t now_ms) {
+  std::optional<std::string_view> cursor;
+  if (const std::string_view header = request.headers.get("last-event-id"); !header.empty()) cursor = header;
+  for (std::string_view name : {"lastEventId", "last_event_id", "Last-Event-ID"}) {
+    if (!cursor) cursor = request.query.get(name);
+  }
+  if (cursor && !cursor->empty()) {
+    const auto id = model::EventId::parse(*cursor);
+    if (!id) return hub::Start{.from = hub::Start::From::unknown, .id = {}};
+    return hub::Start{.from = hub::Start::From::id, .id = *id};
+  }
+  const auto since = parse_position(request.query, "since");
+  if (!since) return since.error();
+  if (!*since || (*since)->ms >= now_ms) return hub::Start{};
+  return hub::Start{.from = hub::Start::From::id, .id = **since};
+}
+
+// What the contract knows but this version does not do yet must not be taken for done.
+Status refuse_unsupported(const http::Query& query) {
+  if (const auto mode = query.get("mode"); mode && *mode != "all") {
+    return Error{Code::invalid, "mode: only \"all\" is supported by this version"};
+  }
+  for (std::string_view name : {"interval", "fields", "minSeverity", "ticket"}) {
+    if (query.get(name)) return Error{Code::invalid, std::string(name) + ": not supported by this version"};
+  }
+  return {};
+}
+
+Result<Parameters> parse_parameters(const http::Request& request, int64_t now_ms) {
+  if (Status s = refuse_unsupported(request.query); !s) return s.error();
+  Parameters out;
+  const Result<model::EventTypes> types = parse_types(request.query);
+  if (!types) return types.error();
+  out.session.types = *types;
+  const Result<bool> unnamed = parse_flag(request.query, "unnamed");
+  if (!unnamed) return unnamed.error();
+  out.session.unnamed = *unnamed;
+  const Result<bool> pad = parse_flag(request.query, "pad");
+  if (!pad) return pad.error();
+  out.session.padding_bytes = *pad ? kPaddingBytes : 0;
+  const auto heartbeat = parse_number(request.query, "heartbeat", 1, kHeartbeatSecondsMax);
+  if (!heartbeat) return heartbeat.error();
+  if (*heartbeat) out.session.heartbeat_ms = **heartbeat * 1000;
+  Result<hub::Start> start = parse_start(request, now_ms);
+  if (!start) return start.error();
+  out.session.start = *start;
+  if (const auto snapshot = request.query.get("snapshot"); snapshot && *snapshot != "none") {
+    if (*snapshot != "latest") return Error{Code::invalid, "snapshot: latest or none"};
+    out.snapshot = out.session.start.from == hub::Start::From::now;
+  }
+  return out;
+}
+
+void open_stream(Context& context, const http::ExchangePtr& exchange, hub::SessionRequest request) {
+  std::unique_ptr<ByteSink> sink = exchange->start_stream(stream_head());
+  if (sink) context.shard_on(exchange->loop()).open(std::move(request), std::move(sink));
+}
+
+// An EventSource never comes back from a status other than 200, so "not now" is said inside a stream.
+void turn_away(Context& context, const http::ExchangePtr& exchange, std::string_view kind, bool unnamed) {
+  if (!accepts_event_stream(exchange->request())) {
+    return exchange->respond(problem(503, std::string(kind) + ": try again later"));
+  }
+  std::unique_ptr<ByteSink> sink = exchange->start_stream(stream_head());
+  if (sink) context.shard_on(exchange->loop()).turn_away(kind, unnamed, std::move(sink));
+}
+
+void open_with_snapshot(Context& context, const http::ExchangePtr& exchange, hub::SessionRequest request) {
+  const bool unnamed = request.unnamed;
+  auto job = [&context, exchange, request = std::move(request)]() mutable {
+    const history::LatestSnapshot latest = context.latest.snapshot(request.patterns, request.types);
+    const std::vector<model::Event> events = latest_events(latest);
+    request.snapshot = hub::SessionRequest::Snapshot{
+        .as_of = latest.as_of, .blocks = snapshot_blocks(events, request.unnamed), .count = events.size()};
+    net::Loop& loop = exchange->loop();
+    loop.post([&context, exchange = std::move(exchange), request = std::move(request)]() mutable {
+      open_stream(context, exchange, std::move(request));
+    });
+  };
+  if (!context.readers.post(std::move(job))) turn_away(context, exchange, "overloaded", unnamed);
+}
+
+void handle_stream(Context& context, const http::ExchangePtr& exchange) {
+  const http::Request& request = exchange->request();
+  Result<Reading> reading = authorize_reading(context, request);
+  if (!reading) return exchange->respond(problem(reading.error()));
+  Result<Parameters> parameters = parse_parameters(request, context.clock.wall_ms());
+  if (!parameters) return exchange->respond(problem(parameters.error()));
+  if (request.method == "HEAD") return exchange->respond(stream_head());
+
+  hub::SessionRequest& session = parameters->session;
+  session.patterns = std::move(reading->patterns);
+  session.expires_at_ms = reading->grants.expires_at_ms;
+  if (context.draining) return turn_away(context, exchange, "draining", session.unnamed);
+  if (context.shard_on(exchange->loop()).sessions() >= context.sessions_max) {
+    return turn_away(context, exchange, "overloaded", session.unnamed);
+  }
+  if (parameters->snapshot) return open_with_snapshot(context, exchange, std::move(session));
+  open_stream(context, exchange, std::move(session));
+}
+
+}  // namespace
+
+void add_stream_routes(http::Router& router, Context& context) {
+  router.add("GET", "/api/stream", 0, [&context](const http::ExchangePtr& e) { handle_stream(context, e); });
+}
+
+}  // namespace millstream::api

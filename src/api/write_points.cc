@@ -1,0 +1,98 @@
+#include "api/write_points.h"
+
+#include <memory>
+
+#include "auth/authorize.h"
+#include "ingest/inflate.h"
+
+namespace millstream::api {
+namespace {
+
+constexpr size_t kInlineBodyBytes = 64 << 10;  // about 0.2 ms of parsing; larger bodies go to a worker
+
+// One request on its way; hops between threads by moving.
+struct Write {
+  Context& context;
+  http::ExchangePtr exchange;
+  net::Loop& loop;
+  WritePoints request;
+  std::string body;
+  bool gzip = false;
+  ingest::Validated validated;
+};
+using WritePtr = std::shared_ptr<Write>;
+
+void answer(WritePtr write, http::Response response) {
+  net::Loop& loop = write->loop;
+  if (loop.on_thread()) {
+    write->exchange->respond(std::move(response));
+    return;
+  }
+  loop.post([write = std::move(write), response = std::move(response)]() mutable {
+    write->exchange->respond(std::move(response));
+  });
+}
+
+Result<codec::ParsedPoints> parse_body(Write& write) {
+  if (write.gzip) {
+    Result<std::string> inflated = ingest::inflate_gzip(write.body, write.request.body_bytes_max);
+    if (!inflated) return inflated.error();
+    write.body = std::move(*inflated);
+  }
+  return write.request.parse(write.body);
+}
+
+void parse_and_append(WritePtr write) {
+  Result<codec::ParsedPoints> parsed = parse_body(*write);
+  if (!parsed) {
+    http::Response response = write->request.failed(parsed.error(), nullptr);
+    return answer(std::move(write), std::move(response));
+  }
+  const model::Grants& grants = write->request.grants;
+  write->validated = write->context.validator.validate(
+      std::move(*parsed), grants.account, [&](const model::Topic& topic) { return auth::authorize_ingest(grants, topic); },
+      write->context.clock.wall_ms());
+  if (write->validated.events.empty()) {
+    const ingest::Validated& v = write->validated;
+    const Error error = v.rejected.empty()  ? Error{Code::invalid, "body: no points"}
+                        : v.any_forbidden ? Error{Code::forbidden, v.rejected.front().reason}
+                                          : Error{Code::invalid, "no point could be stored"};
+    http::Response response = write->request.failed(error, &v);
+    return answer(std::move(write), std::move(response));
+  }
+  std::vector<model::Event> events = std::move(write->validated.events);
+  log::AppendDone done = [write](Result<log::AppendReceipt> receipt) mutable {
+    http::Response response = receipt ? write->request.stored(write->validated)
+                                      : write->request.failed(receipt.error(), &write->validated);
+    answer(std::move(write), std::move(response));
+  };
+  if (const Status queued = write->context.log.append(std::move(events), std::move(done)); !queued) {
+    http::Response response = write->request.failed(queued.error(), nullptr);
+    answer(std::move(write), std::move(response));
+  }
+}
+
+}  // namespace
+
+void write_points(Context& context, http::ExchangePtr exchange, WritePoints request) {
+  const std::string_view encoding = exchange->request().headers.get("content-encoding");
+  const bool gzip = encoding == "gzip" || encoding == "x-gzip";
+  if (!gzip && !encoding.empty() && encoding != "identity") {
+    return exchange->respond(request.failed({Code::invalid, "Content-Encoding: only gzip and identity"}, nullptr));
+  }
+  std::string body = std::move(exchange->request().body);
+  if (body.size() > request.body_bytes_max) {
+    const std::string detail = "body: more than " + std::to_string(request.body_bytes_max) + " bytes";
+    return exchange->respond(request.failed({Code::too_large, detail}, nullptr));
+  }
+  const bool large = body.size() > (gzip ? kInlineBodyBytes / 8 : kInlineBodyBytes);
+  net::Loop& loop = exchange->loop();
+  auto write = std::make_shared<Write>(
+      Write{context, std::move(exchange), loop, std::move(request), std::move(body), gzip, {}});
+  if (!large) return parse_and_append(std::move(write));
+  if (!context.workers.post([write]() mutable { parse_and_append(std::move(write)); })) {
+    write->exchange->respond(write->request.failed({Code::unavailable, "too many large bodies are waiting"}, nullptr));
+  }
+}
+
+}  // namespace millstream::api

@@ -1,0 +1,27 @@
+// api/write_points.h: the way of every ingest endpoint: body -> points -> events -> durable -> answer.
+//
+// Flow     inflate, parse, validate (on the loop; large bodies on a worker), append; the answer is made after the fsync.
+// Limits   `body_bytes_max` after inflation.
+// Thread   loop
+#pragma once
+
+#include <functional>
+#include <string_view>
+
+#include "api/context.h"
+#include "ingest/validator.h"
+
+namespace millstream::api {
+
+struct WritePoints {
+  model::Grants grants;
+  size_t body_bytes_max = 0;
+  std::function<Result<codec::ParsedPoints>(std::string_view body)> parse;
+  // Answers for: everything that could be stored is stored (some points may be rejected); nothing was stored.
+  std::function<http::Response(const ingest::Validated&)> stored;
+  std::function<http::Response(const Error&, const ingest::Validated*)> failed;
+};
+
+void write_points(Context& context, http::ExchangePtr exchange, WritePoints request);
+
+}  // namespace millstream::api

@@ -1,0 +1,19 @@
+// ingest/inflate.h: gzip bodies, opened under a limit.
+//
+// Errors   Code::invalid "body: not gzip" for bytes that are none or are cut short;
+//          Code::too_large naming the limit, found before the memory is used.
+// Thread   any
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace millstream::ingest {
+
+// Several gzip members one behind the other are one body, as RFC 1952 says.
+Result<std::string> inflate_gzip(std::string_view compressed, size_t bytes_max);
+
+}  // namespace millstream::ingest

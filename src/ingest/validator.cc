@@ -1,0 +1,162 @@
+#include "ingest/validator.h"
+
+#include <algorithm>
+#include <map>
+#include <unordered_map>
+
+#include "base/time_text.h"
+#include "codec/event_json.h"
+
+namespace millstream::ingest {
+namespace {
+
+constexpr size_t kMergedBytesMax = kEventBytesMax * 3 / 4;  // room for tags and escapes
+
+// Points of one device and timestamp, in the order they came.
+struct Merged {
+  model::Topic topic;
+  int64_t ts_ms = 0;
+  model::Fields fields;
+  model::Tags tags;
+  std::vector<size_t> indexes;
+  size_t bytes = 0;  // of the fields as JSON, about
+};
+
+size_t json_bytes(const model::Fields& fields) {
+  constexpr size_t kNumberBytes = 24;
+  size_t bytes = 0;
+  for (const model::Field& field : fields) {
+    const std::string* text = std::get_if<std::string>(&field.value);
+    bytes += field.name.size() + 4 + (text ? text->size() + 2 : kNumberBytes);
+  }
+  return bytes;
+}
+
+void merge_field(model::Fields& fields, model::Field&& field) {
+  const auto same = std::find_if(fields.begin(), fields.end(), [&](const auto& f) { return f.name == field.name; });
+  if (same == fields.end()) {
+    fields.push_back(std::move(field));
+  } else {
+    same->value = std::move(field.value);  // last write wins
+  }
+}
+
+void merge_tag(model::Tags& tags, model::Tag&& tag) {
+  const auto same = std::find_if(tags.begin(), tags.end(), [&](const auto& t) { return t.name == tag.name; });
+  if (same == tags.end()) tags.push_back(std::move(tag));
+}
+
+}  // namespace
+
+Validator::Validator(ValidatorOptions options, metrics::Registry& metrics)
+    : options_(std::move(options)),
+      points_(metrics.counter("millstream_ingest_points_total", "Points accepted (one per device and timestamp sent)")) {
+  for (const char* reason : {"malformed", "name", "device_missing", "future", "too_old", "forbidden", "too_large"}) {
+    rejected_.push_back(&metrics.counter("millstream_ingest_rejected_total", "Points refused, by reason",
+                                         "reason=\"" + std::string(reason) + "\""));
+  }
+}
+
+Result<model::Topic> Validator::topic_of(const model::Point& point, const model::AccountId& account) const {
+  const std::string& device_text = point.device.empty() ? options_.default_device : point.device;
+  if (device_text.empty()) return Error{Code::not_found, "device: not given"};
+  Result<model::DeviceId> device = model::DeviceId::parse(device_text);
+  if (!device) return Error{Code::invalid, "deviceId: " + device.error().detail};
+  Result<model::SiteId> site = model::SiteId::parse(point.site.empty() ? options_.default_site : point.site);
+  if (!site) return Error{Code::invalid, "siteId: " + site.error().detail};
+  return model::Topic{account, std::move(*site), std::move(*device)};
+}
+
+std::optional<Validator::Refusal> Validator::check_time(const model::Point& point, int64_t now_ms) const {
+  if (!point.ts_ms) return std::nullopt;
+  if (*point.ts_ms > now_ms + kFutureMsMax) {
+    return Refusal{Reason::future, "ts: " + rfc3339_ms(*point.ts_ms) + " is more than " + duration_text(kFutureMsMax) +
+                                       " in the future"};
+  }
+  if (*point.ts_ms < now_ms - options_.retention_ms) {
+    return Refusal{Reason::too_old, "ts: " + rfc3339_ms(*point.ts_ms) + " is older than the retention of " +
+                                        duration_text(options_.retention_ms)};
+  }
+  return std::nullopt;
+}
+
+Validated Validator::validate(codec::ParsedPoints parsed, const model::AccountId& account, const MayWrite& may_write,
+                              int64_t now_ms) const {
+  Validated out;
+  const auto refuse = [&](size_t index, Reason reason, std::string text) {
+    rejected_[static_cast<size_t>(reason)]->add();
+    out.any_forbidden |= reason == Reason::forbidden;
+    out.rejected.push_back({index, std::move(text), {}});
+  };
+  for (codec::Rejected& bad : parsed.rejected) {
+    rejected_[static_cast<size_t>(Reason::malformed)]->add();
+    out.rejected.push_back(std::move(bad));
+  }
+
+  std::vector<Merged> merged;
+  std::unordered_map<model::Topic, std::map<int64_t, size_t>> by_device;  // -> index into merged
+  for (model::Point& point : parsed.points) {
+    Result<model::Topic> topic = topic_of(point, account);
+    if (!topic) {
+      const Reason reason = topic.error().code == Code::not_found ? Reason::device_missing : Reason::name;
+      refuse(point.index, reason, topic.error().detail);
+      continue;
+    }
+    if (const auto refusal = check_time(point, now_ms)) {
+      refuse(point.index, refusal->reason, refusal->text);
+      continue;
+    }
+    const int64_t ts_ms = point.ts_ms.value_or(now_ms);
+    auto& times = by_device[*topic];
+    const auto [slot, fresh] = times.try_emplace(ts_ms, merged.size());
+    if (fresh) {
+      // Rights are checked once per device and timestamp, before anything of it is kept.
+      if (const Status allowed = may_write(*topic); !allowed) {
+        times.erase(slot);
+        refuse(point.index, Reason::forbidden, allowed.error().detail);
+        continue;
+      }
+      merged.push_back({.topic = std::move(*topic), .ts_ms = ts_ms});
+    }
+    const size_t bytes = json_bytes(point.fields);
+    const Merged& open = merged[slot->second];
+    if (!open.indexes.empty() &&
+        (open.fields.size() + point.fields.size() > kFieldsPerPointMax || open.bytes + bytes > kMergedBytesMax)) {
+      // A second event of the same device and timestamp, rather than one that is too large.
+      model::Topic same = open.topic;
+      slot->second = merged.size();
+      merged.push_back({.topic = std::move(same), .ts_ms = ts_ms});
+    }
+    Merged& into = merged[slot->second];
+    if (into.fields.empty()) {
+      into.fields = std::move(point.fields);
+    } else {
+      for (model::Field& field : point.fields) merge_field(into.fields, std::move(field));
+    }
+    for (model::Tag& tag : point.tags) merge_tag(into.tags, std::move(tag));
+    into.indexes.push_back(point.index);
+    into.bytes += bytes;
+  }
+
+  out.events.reserve(merged.size());
+  for (Merged& m : merged) {
+    model::Event event{.ts_ms = m.ts_ms, .topic = std::move(m.topic), .type = model::EventType::telemetry};
+    event.data = codec::encode_telemetry_data(event.topic.device, m.fields, m.tags);
+    if (event.data.size() > kEventBytesMax) {
+      for (size_t index : m.indexes) {
+        refuse(index, Reason::too_large,
+               "the event of this device and timestamp has " + std::to_string(event.data.size()) +
+                   " bytes as JSON; the maximum is " + std::to_string(kEventBytesMax));
+      }
+      continue;
+    }
+    event.fields = std::move(m.fields);
+    out.points_accepted += m.indexes.size();
+    out.events.push_back(std::move(event));
+  }
+  points_.add(out.points_accepted);
+  std::stable_sort(out.rejected.begin(), out.rejected.end(), [](const auto& a, const auto& b) { return a.index < b.index; });
+  return out;
+}
+
+}  // namespace millstream::ingest

@@ -1,0 +1,61 @@
+// ingest/validator.h: points as parsed -> telemetry events that may be stored.
+//
+// Flow     codec/ parses the body; validate() checks names, rights, clocks and limits, and makes one event of all points
+//          of one device and timestamp; the caller appends the events to the log.
+// Shapes   A bad point is named with its index and reason and does not touch its neighbours.
+// Thread   value
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/limits.h"
+#include "base/result.h"
+#include "codec/telemetry_json.h"
+#include "metrics/registry.h"
+#include "model/event.h"
+#include "model/grants.h"
+
+namespace millstream::ingest {
+
+struct ValidatorOptions {
+  std::string default_site = "default";
+  std::string default_device;  // empty: a point must name one
+  int64_t retention_ms = kDayMs;
+};
+
+struct Validated {
+  std::vector<model::Event> events;
+  size_t points_accepted = 0;
+  std::vector<codec::Rejected> rejected;  // by index
+  bool any_forbidden = false;             // some were refused for lack of rights
+};
+
+class Validator {
+ public:
+  Validator(ValidatorOptions options, metrics::Registry& metrics);
+
+  using MayWrite = std::function<Status(const model::Topic&)>;
+  // `now_ms`: receive time, wall clock. The account is the credential's.
+  Validated validate(codec::ParsedPoints parsed, const model::AccountId& account, const MayWrite& may_write,
+                     int64_t now_ms) const;
+
+ private:
+  enum class Reason { malformed, name, device_missing, future, too_old, forbidden, too_large };
+  struct Refusal {
+    Reason reason;
+    std::string text;
+  };
+
+  Result<model::Topic> topic_of(const model::Point& point, const model::AccountId& account) const;
+  std::optional<Refusal> check_time(const model::Point& point, int64_t now_ms) const;
+
+  const ValidatorOptions options_;
+  metrics::Counter& points_;
+  std::vector<metrics::Counter*> rejected_;  // by Reason
+};
+
+}  // namespace millstream::ingest

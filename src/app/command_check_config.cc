@@ -1,0 +1,20 @@
+#include <cstdio>
+
+#include "app/commands.h"
+
+namespace millstream::app {
+
+Result<int> run_check_config(const Config& config, const std::string& file) {
+  if (Status s = check_config(config); !s) return s.error();
+  if (config.auth.development) {
+    std::fprintf(stderr, "warning: auth.development: everyone on this machine is admin of account \"%s\"\n",
+                 config.auth.development_account.c_str());
+  }
+  const std::string what = file.empty() ? "the configuration" : file;
+  std::printf("%s is good: listens on %s, keeps everything in %s, %zu rule%s\n", what.c_str(),
+              config.server.listen.c_str(), config.server.data_directory.c_str(), config.rules.size(),
+              config.rules.size() == 1 ? "" : "s");
+  return 0;
+}
+
+}  // namespace millstream::app

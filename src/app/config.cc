@@ -1,0 +1,214 @@
+#include "app/config.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <functional>
+#include <set>
+
+#include "app/config_rows.h"
+#include "app/rule_settings.h"
+#include "app/secret_file.h"
+#include "app/setting.h"
+#include "app/toml_file.h"
+#include "auth/authenticator.h"
+#include "registry/registry.h"
+
+namespace millstream::app {
+namespace {
+
+constexpr std::string_view kEnvironmentPrefix = "MILLSTREAM_";
+constexpr std::string_view kLocalhost = "localhost:";
+
+const ConfigRow* find_row(const std::string& key) {
+  for (const ConfigRow& row : config_rows()) {
+    if (row.key.name == key) return &row;
+  }
+  return nullptr;
+}
+
+std::string did_you_mean(const std::string& word, const std::function<std::string(const std::string&)>& spelled) {
+  std::vector<std::string> known;
+  for (const ConfigRow& row : config_rows()) known.push_back(spelled(row.key.name));
+  const std::string near = nearest_word(word, known);
+  return near.empty() ? "" : "; did you mean " + near + "?";
+}
+
+Status apply(const Setting& setting, ConfigDraft& draft) {
+  if (const ConfigRow* row = find_row(setting.key)) return row->set(setting, draft);
+  return setting.wrong("unknown key" + did_you_mean(setting.key, [](const std::string& key) { return key; }));
+}
+
+Status apply_rules(const TomlFile& toml, ConfigDraft& draft) {
+  std::set<std::string> ids;
+  for (const TomlFile::Entry& entry : toml.rules) {
+    Result<model::ThresholdRule> rule = read_rule(entry);
+    if (!rule) return rule.error();
+    if (!ids.insert(rule->id).second) {
+      return Error{Code::invalid, entry.place + ": rules.id: there is another rule \"" + rule->id + "\""};
+    }
+    draft.config.rules.push_back(std::move(*rule));
+  }
+  return {};
+}
+
+Status apply_file(const std::string& file, ConfigDraft& draft) {
+  const Result<TomlFile> toml = read_toml_file(file);
+  if (!toml) return toml.error();
+  for (const Setting& setting : toml->settings) {
+    if (Status s = apply(setting, draft); !s) return s;
+  }
+  return apply_rules(*toml, draft);
+}
+
+bool is_for_others(std::string_view variable) {
+  for (const std::string_view name : {"MILLSTREAM_TOKEN", "MILLSTREAM_KEY", "MILLSTREAM_CONFIG"}) {
+    if (variable == name) return true;
+  }
+  return variable.starts_with("MILLSTREAM_SERVICE_") || variable.starts_with("MILLSTREAM_PORT");
+}
+
+Status apply_environment(const std::map<std::string, std::string>& environment, ConfigDraft& draft) {
+  for (const auto& [variable, value] : environment) {
+    if (!variable.starts_with(kEnvironmentPrefix) || is_for_others(variable)) continue;
+    const auto row = std::find_if(config_rows().begin(), config_rows().end(),
+                                  [&](const ConfigRow& r) { return environment_name(r.key.name) == variable; });
+    if (row == config_rows().end()) {
+      return Error{Code::invalid, "environment: " + variable + ": no such setting" + did_you_mean(variable, environment_name)};
+    }
+    const Setting setting{row->key.name, "environment " + variable, Setting::Text{value}};
+    if (Status s = row->set(setting, draft); !s) return s;
+  }
+  return {};
+}
+
+Status apply_flags(const std::map<std::string, std::string>& flags, ConfigDraft& draft) {
+  for (const auto& [key, value] : flags) {
+    const Setting setting{key, "command line", Setting::Text{value}};
+    const ConfigRow* row = find_row(key);
+    if (row && row->key.secret) {
+      return setting.wrong("not as a flag, which others on this machine can read; use " + key + "_file or " +
+                           environment_name(key));
+    }
+    if (Status s = apply(setting, draft); !s) return s;
+  }
+  return {};
+}
+
+Status take_secret_file(ConfigDraft& draft) {
+  if (!draft.jwt_secret_file) return {};
+  const Setting& setting = *draft.jwt_secret_file;
+  const Result<std::string> path = read_text(setting);
+  if (!path || path->empty()) return {};
+  if (!draft.config.auth.jwt_secret.empty()) return setting.wrong("auth.jwt_secret is given too; keep one of them");
+  Result<std::string> secret = read_secret_file(*path);
+  if (!secret) return setting.wrong(secret.error().detail);
+  draft.config.auth.jwt_secret = std::move(*secret);
+  return {};
+}
+
+Status check_order(const Config& config) {
+  if (config.stream.retry_min_ms > config.stream.retry_max_ms) {
+    return Error{Code::invalid, "stream.retry_min must not be above stream.retry_max"};
+  }
+  if (config.presence.stale_after_ms >= config.presence.offline_after_ms) {
+    return Error{Code::invalid, "presence.stale_after must be below presence.offline_after"};
+  }
+  return {};
+}
+
+bool is_loopback_v4(const in_addr& address) { return (ntohl(address.s_addr) >> 24) == 127; }
+
+// Looks without leaving a trace: a check must not make a data directory.
+Result<bool> has_api_key(const std::string& directory) {
+  std::error_code error;
+  if (!std::filesystem::exists(directory + "/registry.db", error)) return false;
+  const Result<std::unique_ptr<registry::Registry>> registry = registry::Registry::open(directory);
+  if (!registry) return registry.error();
+  const Result<std::vector<model::ApiKeyRecord>> keys = (*registry)->list_api_keys();
+  if (!keys) return keys.error();
+  return std::any_of(keys->begin(), keys->end(), [](const model::ApiKeyRecord& key) { return !key.revoked; });
+}
+
+}  // namespace
+
+Result<ListenAddress> parse_listen(std::string_view text) {
+  const Error wrong{Code::invalid, "must be address:port, such as 127.0.0.1:8080 or [::1]:8080"};
+  const size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return wrong;
+  std::string_view host = text.substr(0, colon);
+  const std::string_view port = text.substr(colon + 1);
+  const bool bracketed = host.starts_with('[') && host.ends_with(']');
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  ListenAddress address{host == "localhost" ? "127.0.0.1" : std::string(host), 0, false};
+  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), address.port);
+  if (error != std::errc() || end != port.data() + port.size()) return wrong;
+
+  in_addr v4{};
+  in6_addr v6{};
+  if (!bracketed && inet_pton(AF_INET, address.host.c_str(), &v4) == 1) {
+    address.loopback = is_loopback_v4(v4);
+    return address;
+  }
+  if (!bracketed || inet_pton(AF_INET6, address.host.c_str(), &v6) != 1) return wrong;
+  address.loopback = IN6_IS_ADDR_LOOPBACK(&v6);
+  return address;
+}
+
+const std::vector<ConfigKey>& config_keys() {
+  static const std::vector<ConfigKey> keys = [] {
+    std::vector<ConfigKey> all;
+    for (const ConfigRow& row : config_rows()) all.push_back(row.key);
+    return all;
+  }();
+  return keys;
+}
+
+std::string environment_name(const std::string& key) {
+  std::string name(kEnvironmentPrefix);
+  for (const char c : key) name += c == '.' ? '_' : static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+  return name;
+}
+
+Result<Config> load_config(const std::string& file, const std::map<std::string, std::string>& environment,
+                           const std::map<std::string, std::string>& flags) {
+  ConfigDraft draft;
+  if (!file.empty()) {
+    if (Status s = apply_file(file, draft); !s) return s.error();
+  }
+  if (Status s = apply_environment(environment, draft); !s) return s.error();
+  if (Status s = apply_flags(flags, draft); !s) return s.error();
+  if (Status s = take_secret_file(draft); !s) return s.error();
+  if (Status s = check_order(draft.config); !s) return s.error();
+  // The one name that everyone means the same by; sockets are opened by number.
+  std::string& listen = draft.config.server.listen;
+  if (listen.starts_with(kLocalhost)) listen.replace(0, kLocalhost.size(), "127.0.0.1:");
+  return std::move(draft.config);
+}
+
+Status check_config(const Config& config) {
+  if (Status s = auth::check_jwt_options({config.auth.jwt_secret, "", ""}); !s) return s;
+  const Result<ListenAddress> listen = parse_listen(config.server.listen);
+  if (!listen) return Error{Code::invalid, "server.listen: " + listen.error().detail};
+  if (config.auth.development) {
+    if (!listen->loopback) {
+      return Error{Code::invalid, "auth.development lets everyone in, so server.listen must be a loopback address, not " +
+                                      config.server.listen};
+    }
+    if (!model::is_name(config.auth.development_account)) {
+      return Error{Code::invalid, "auth.development_account is not a name"};
+    }
+    return {};
+  }
+  if (!config.auth.jwt_secret.empty()) return {};
+  const Result<bool> key = has_api_key(config.server.data_directory);
+  if (!key) return key.error();
+  if (*key) return {};
+  return Error{Code::invalid,
+               "nobody could sign in: set auth.jwt_secret_file, make a key with `millstream key create`, or, to try "
+               "things out, auth.development = true"};
+}
+
+}  // namespace millstream::app

@@ -1,0 +1,105 @@
+// app/config.h: everything an operator can set, with its default, in one place.
+//
+// Shapes   TOML file < environment MILLSTREAM_<SECTION>_<KEY> < flags --<section>.<key>=<value>. The words are the same
+//          everywhere: [server] listen = …, MILLSTREAM_SERVER_LISTEN, --server.listen.
+// Errors   unknown keys, wrong types, values out of range: refused with the file, line and key, exit 2.
+// Thread   startup, then const
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/log_line.h"
+#include "base/result.h"
+#include "model/alert.h"
+#include "model/topic.h"
+
+namespace millstream::app {
+
+struct Config {
+  struct Server {
+    std::string listen = "127.0.0.1:8080";  // address:port; "[::1]:8080"; port 0: the kernel's choice
+    std::string data_directory = "millstream-data";
+    int io_threads = 0;                     // 0: one per core
+    int64_t drain_ms = 10'000;              // "drain" = "10s": how long SIGTERM lets viewers leave
+    std::vector<std::string> cors_origins;  // exact origins; empty: same origin only
+    int64_t header_timeout_ms = 10'000;
+    int64_t idle_timeout_ms = 75'000;
+    int64_t connections_max = 19'000;       // per I/O thread
+  } server;
+
+  struct Log {
+    LogLevel level = LogLevel::info;
+    LogFormat format = LogFormat::text;
+  } log;
+
+  struct Auth {
+    bool development = false;              // everyone is admin of development_account; loopback only
+    std::string development_account = "demo";
+    std::string jwt_secret;                // or jwt_secret_file; never a flag (argv is readable by others)
+    std::string jwt_issuer;
+    std::string jwt_audience;
+  } auth;
+
+  struct Storage {
+    int64_t retention_ms = 86'400'000;     // "retention" = "24h"
+    int64_t append_queue_events_max = 100'000;
+    int64_t append_queue_bytes_max = 268'435'456;
+  } storage;
+
+  struct Ingest {
+    std::string default_site = "default";  // for points that name none
+    std::string default_device;            // for line protocol without device or host tag; empty: rejected
+  } ingest;
+
+  struct Stream {
+    int64_t session_queue_bytes_max = 262'144;
+    int64_t replay_ring_bytes_max = 67'108'864;  // per I/O thread index, bytes shared
+    int64_t replay_events_max = 100'000;
+    int64_t slow_timeout_ms = 10'000;            // no byte taken for this long: closed
+    int64_t comment_interval_ms = 15'000;
+    int64_t heartbeat_interval_ms = 20'000;
+    int64_t retry_min_ms = 2'000;
+    int64_t retry_max_ms = 10'000;
+  } stream;
+
+  struct Presence {
+    int64_t stale_after_ms = 15'000;
+    int64_t offline_after_ms = 60'000;
+  } presence;
+
+  std::vector<model::ThresholdRule> rules;  // [[rules]]
+};
+
+// "127.0.0.1:8080", "[::1]:0", "localhost:8080" (which means 127.0.0.1). Names are not looked up.
+struct ListenAddress {
+  std::string host;  // numeric, without brackets
+  uint16_t port = 0;
+  bool loopback = false;
+};
+Result<ListenAddress> parse_listen(std::string_view text);
+
+// One settable key, for --help, docs and the unknown-key check: "server.listen", its default as text, what it means.
+struct ConfigKey {
+  std::string name;
+  std::string default_text;
+  std::string help;
+  bool secret = false;  // never a flag
+};
+const std::vector<ConfigKey>& config_keys();
+std::string environment_name(const std::string& key);  // "server.listen" -> "MILLSTREAM_SERVER_LISTEN"
+
+// `file` empty: no file. `environment`: the MILLSTREAM_* variables; those of the command line tools (MILLSTREAM_TOKEN,
+// MILLSTREAM_KEY, MILLSTREAM_CONFIG) and those Kubernetes makes for a service named millstream are passed over.
+// `flags`: key -> value, already split. Reads auth.jwt_secret_file, which nobody but its owner may be able to read.
+Result<Config> load_config(const std::string& file, const std::map<std::string, std::string>& environment,
+                           const std::map<std::string, std::string>& flags);
+
+// What must not start: development mode on an address that is not loopback, no way to sign in at all (no development
+// mode, no JWT secret, no API key in the data directory), short secrets.
+Status check_config(const Config& config);
+
+}  // namespace millstream::app

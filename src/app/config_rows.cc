@@ -1,0 +1,215 @@
+#include "app/config_rows.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/limits.h"
+#include "base/time_text.h"
+#include "model/topic.h"
+
+namespace millstream::app {
+namespace {
+
+constexpr int64_t kSecondMs = 1000;
+constexpr int64_t kMinuteMs = 60 * kSecondMs;
+constexpr int64_t kKiB = 1 << 10;
+constexpr int64_t kMiB = 1 << 20;
+constexpr int64_t kGiB = 1 << 30;
+
+
+// What is wrong with a text, or nothing.
+using TextCheck = std::function<std::optional<std::string>(const std::string&)>;
+
+// Each builder names the section and the member once: the row reads, checks and stores it, and prints its default.
+template <class S, class T, class Read, class Show>
+ConfigRow row(std::string name, S Config::*section, T S::*member, Read read, Show show, std::string help) {
+  const Config defaults;
+  ConfigRow made{{std::move(name), show(defaults.*section.*member), std::move(help), false}, nullptr};
+  made.set = [=](const Setting& setting, ConfigDraft& draft) -> Status {
+    auto value = read(setting);
+    if (!value) return value.error();
+    draft.config.*section.*member = static_cast<T>(std::move(*value));
+    return {};
+  };
+  return made;
+}
+
+template <class S>
+ConfigRow text(std::string name, S Config::*section, std::string S::*member, std::string help, TextCheck check = nullptr) {
+  const auto read = [check](const Setting& setting) -> Result<std::string> {
+    Result<std::string> value = read_text(setting);
+    if (!value || !check) return value;
+    const std::optional<std::string> wrong = check(*value);
+    return wrong ? Result<std::string>(setting.wrong(*wrong)) : std::move(value);
+  };
+  return row(std::move(name), section, member, read, [](const std::string& value) { return value; }, std::move(help));
+}
+
+template <class S>
+ConfigRow flag(std::string name, S Config::*section, bool S::*member, std::string help) {
+  const auto show = [](bool value) { return std::string(value ? "true" : "false"); };
+  return row(std::move(name), section, member, read_flag, show, std::move(help));
+}
+
+template <class S, class N>
+ConfigRow whole(std::string name, S Config::*section, N S::*member, int64_t min, int64_t max, std::string help) {
+  const auto read = [=](const Setting& setting) { return read_whole(setting, min, max); };
+  return row(std::move(name), section, member, read, [](N value) { return std::to_string(value); }, std::move(help));
+}
+
+template <class S>
+ConfigRow duration(std::string name, S Config::*section, int64_t S::*member, int64_t min, int64_t max, std::string help) {
+  const auto read = [=](const Setting& setting) { return read_duration_ms(setting, min, max); };
+  return row(std::move(name), section, member, read, duration_text, std::move(help));
+}
+
+template <class S>
+ConfigRow size(std::string name, S Config::*section, int64_t S::*member, int64_t min, int64_t max, std::string help) {
+  const auto read = [=](const Setting& setting) { return read_size_bytes(setting, min, max); };
+  return row(std::move(name), section, member, read, size_text, std::move(help));
+}
+
+// One of a few words; the first is named by the value 0, and so on.
+template <class S, class E>
+ConfigRow word(std::string name, S Config::*section, E S::*member, std::vector<std::string> words, std::string help) {
+  const auto read = [words](const Setting& setting) -> Result<E> {
+    const Result<std::string> given = read_text(setting);
+    if (!given) return given.error();
+    const auto found = std::find(words.begin(), words.end(), *given);
+    if (found != words.end()) return static_cast<E>(found - words.begin());
+    std::string all;
+    for (const std::string& w : words) all += (all.empty() ? "" : ", ") + w;
+    return setting.wrong("must be one of " + all);
+  };
+  const auto show = [words](E value) { return words[static_cast<size_t>(value)]; };
+  return row(std::move(name), section, member, read, show, std::move(help));
+}
+
+std::optional<std::string> check_listen(const std::string& value) {
+  const Result<ListenAddress> address = parse_listen(value);
+  return address ? std::nullopt : std::optional<std::string>(address.error().detail);
+}
+
+std::optional<std::string> check_name(const std::string& value) {
+  if (model::is_name(value)) return std::nullopt;
+  return "must be 1 to 64 of A-Z a-z 0-9 . _ -";
+}
+
+std::optional<std::string> check_name_or_empty(const std::string& value) {
+  return value.empty() ? std::nullopt : check_name(value);
+}
+
+std::optional<std::string> check_not_empty(const std::string& value) {
+  if (!value.empty()) return std::nullopt;
+  return "must not be empty";
+}
+
+// As a browser sends it: scheme, host, port, and nothing behind. "*" and "null" would open the door to every page.
+bool is_origin(std::string_view text) {
+  for (const std::string_view scheme : {"https://", "http://"}) {
+    if (!text.starts_with(scheme)) continue;
+    const std::string_view host = text.substr(scheme.size());
+    return !host.empty() && host.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789.-:[]") == host.npos;
+  }
+  return false;
+}
+
+ConfigRow cors_origins() {
+  const auto read = [](const Setting& setting) -> Result<std::vector<std::string>> {
+    Result<std::vector<std::string>> origins = read_list(setting);
+    if (!origins) return origins;
+    for (const std::string& origin : *origins) {
+      if (!is_origin(origin)) return setting.wrong("\"" + origin + "\" is not an origin such as https://host.example");
+    }
+    return origins;
+  };
+  return row("server.cors_origins", &Config::server, &Config::Server::cors_origins, read,
+             [](const std::vector<std::string>&) { return std::string(); },
+             "web pages of these exact origins may use the API (comma-separated); empty: same origin only");
+}
+
+ConfigRow jwt_secret() {
+  ConfigRow made = text("auth.jwt_secret", &Config::auth, &Config::Auth::jwt_secret,
+                  "HS256 secret of at least 32 bytes; empty: no tokens. Prefer auth.jwt_secret_file");
+  made.key.secret = true;
+  return made;
+}
+
+ConfigRow jwt_secret_file() {
+  ConfigRow made{{"auth.jwt_secret_file", "", "file that holds the secret, readable by its owner only", false}, nullptr};
+  made.set = [](const Setting& setting, ConfigDraft& draft) -> Status {
+    const Result<std::string> path = read_text(setting);
+    if (!path) return path.error();
+    draft.jwt_secret_file = setting;
+    return {};
+  };
+  return made;
+}
+
+std::vector<ConfigRow> make_rows() {
+  using C = Config;
+  return {
+      text("server.listen", &C::server, &C::Server::listen, "address:port; port 0: the kernel's choice", check_listen),
+      text("server.data_directory", &C::server, &C::Server::data_directory, "where everything is kept", check_not_empty),
+      whole("server.io_threads", &C::server, &C::Server::io_threads, 0, 256, "0: one per core"),
+      duration("server.drain", &C::server, &C::Server::drain_ms, 0, 10 * kMinuteMs,
+               "how long viewers have to leave after SIGTERM"),
+      cors_origins(),
+      duration("server.header_timeout", &C::server, &C::Server::header_timeout_ms, 100, 10 * kMinuteMs,
+               "for the whole head of a request"),
+      duration("server.idle_timeout", &C::server, &C::Server::idle_timeout_ms, 100, kHourMs, "between two requests"),
+      whole("server.connections_max", &C::server, &C::Server::connections_max, 1, 1'000'000, "per I/O thread"),
+
+      word("log.level", &C::log, &C::Log::level, {"debug", "info", "warning", "error"}, "lines below it are dropped"),
+      word("log.format", &C::log, &C::Log::format, {"text", "json"}, "how a line looks"),
+
+      flag("auth.development", &C::auth, &C::Auth::development,
+           "no sign-in: everyone is admin of auth.development_account; on loopback only"),
+      text("auth.development_account", &C::auth, &C::Auth::development_account, "see auth.development", check_name),
+      jwt_secret(),
+      jwt_secret_file(),
+      text("auth.jwt_issuer", &C::auth, &C::Auth::jwt_issuer, "what iss must say; empty: not checked"),
+      text("auth.jwt_audience", &C::auth, &C::Auth::jwt_audience, "what aud must hold; empty: not checked"),
+
+      duration("storage.retention", &C::storage, &C::Storage::retention_ms, kMinuteMs, 366 * kDayMs,
+               "how long events are kept"),
+      whole("storage.append_queue_events_max", &C::storage, &C::Storage::append_queue_events_max, 1, 100'000'000,
+            "events waiting for the disk; beyond, ingest answers 503"),
+      size("storage.append_queue_bytes_max", &C::storage, &C::Storage::append_queue_bytes_max, 64 * kKiB, 64 * kGiB,
+           "the same in bytes"),
+
+      text("ingest.default_site", &C::ingest, &C::Ingest::default_site, "for points that name no site", check_name),
+      text("ingest.default_device", &C::ingest, &C::Ingest::default_device,
+           "for line protocol without a device or host tag; empty: such lines are refused", check_name_or_empty),
+
+      size("stream.session_queue_bytes_max", &C::stream, &C::Stream::session_queue_bytes_max, 4 * kKiB, kGiB,
+           "what one slow viewer may have waiting"),
+      size("stream.replay_ring_bytes_max", &C::stream, &C::Stream::replay_ring_bytes_max, 64 * kKiB, 64 * kGiB,
+           "recent events kept in memory for those who reconnect"),
+      whole("stream.replay_events_max", &C::stream, &C::Stream::replay_events_max, 1, 10'000'000,
+            "events a resuming viewer may be sent; beyond, a gap is declared"),
+      duration("stream.slow_timeout", &C::stream, &C::Stream::slow_timeout_ms, 100, 10 * kMinuteMs,
+               "a viewer that takes no byte for so long is closed"),
+      duration("stream.comment_interval", &C::stream, &C::Stream::comment_interval_ms, 100, 10 * kMinuteMs,
+               "a comment line after so much silence"),
+      duration("stream.heartbeat_interval", &C::stream, &C::Stream::heartbeat_interval_ms, 100, 10 * kMinuteMs,
+               "a system/heartbeat event so often"),
+      duration("stream.retry_min", &C::stream, &C::Stream::retry_min_ms, 0, 10 * kMinuteMs,
+               "viewers reconnect after a time drawn between this"),
+      duration("stream.retry_max", &C::stream, &C::Stream::retry_max_ms, 0, 10 * kMinuteMs, "and this"),
+
+      duration("presence.stale_after", &C::presence, &C::Presence::stale_after_ms, 100, kDayMs,
+               "silence after which a device is stale"),
+      duration("presence.offline_after", &C::presence, &C::Presence::offline_after_ms, 100, 7 * kDayMs,
+               "silence after which it is offline"),
+  };
+}
+
+}  // namespace
+
+const std::vector<ConfigRow>& config_rows() {
+  static const std::vector<ConfigRow> table = make_rows();
+  return table;
+}
+
+}  // namespace millstream::app

@@ -1,0 +1,357 @@
+#include "app/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "auth/authenticator.h"
+#include "base/time_text.h"
+#include "registry/registry.h"
+
+namespace millstream::app {
+namespace {
+
+using testing::AllOf;
+using testing::EndsWith;
+using testing::HasSubstr;
+
+const std::string kSecret = "0123456789abcdef0123456789abcdef";
+
+class ConfigTest : public testing::Test {
+ protected:
+  ConfigTest() {
+    std::string pattern = testing::TempDir() + "config-XXXXXX";
+    root_ = mkdtemp(pattern.data());
+  }
+  ~ConfigTest() override { std::filesystem::remove_all(root_); }
+
+  std::string write(const std::string& name, const std::string& text, mode_t mode = 0600) {
+    const std::string path = root_ + "/" + name;
+    std::ofstream(path) << text;
+    ::chmod(path.c_str(), mode);
+    return path;
+  }
+  Result<Config> load(const std::string& toml, const std::map<std::string, std::string>& environment = {},
+                      const std::map<std::string, std::string>& flags = {}) {
+    return load_config(write("m.toml", toml), environment, flags);
+  }
+  // The error's detail without the directory.
+  std::string error_of(const Result<Config>& result) {
+    if (result.ok()) return "(no error)";
+    std::string detail = result.error().detail;
+    if (const size_t at = detail.find(root_); at != std::string::npos) detail.erase(at, root_.size() + 1);
+    return detail;
+  }
+
+  std::string root_;
+};
+
+std::string rule_with(const std::string& lines) {
+  return "[[rules]]\nid = 'r'\ntopic = 'account:1'\nfield = 'T1'\nop = '>'\nvalue = 70\n" + lines;
+}
+
+TEST_F(ConfigTest, WithoutAnythingTheDefaultsHold) {
+  const Result<Config> config = load_config("", {}, {});
+  ASSERT_TRUE(config.ok());
+  EXPECT_EQ(config->server.listen, "127.0.0.1:8080");
+  EXPECT_FALSE(config->auth.development);
+  EXPECT_TRUE(config->rules.empty());
+  EXPECT_TRUE(load("").ok()) << "an empty file is a file without settings";
+}
+
+TEST_F(ConfigTest, FlagsWinOverVariablesAndVariablesOverTheFile) {
+  const std::string toml = "[server]\nlisten = '127.0.0.1:1'\nio_threads = 1\nconnections_max = 1\n";
+  const Result<Config> config =
+      load(toml, {{"MILLSTREAM_SERVER_LISTEN", "127.0.0.1:2"}, {"MILLSTREAM_SERVER_IO_THREADS", "2"}},
+           {{"server.listen", "127.0.0.1:3"}});
+  ASSERT_TRUE(config.ok()) << config.error().detail;
+  EXPECT_EQ(config->server.listen, "127.0.0.1:3");
+  EXPECT_EQ(config->server.io_threads, 2);
+  EXPECT_EQ(config->server.connections_max, 1);
+}
+
+TEST_F(ConfigTest, EveryKindOfValueIsReadFromTheFile) {
+  const Result<Config> config = load(R"(
+    server = { listen = "[::1]:0", drain = "2m", cors_origins = ["https://a.example", "http://b:8080"] }
+    [log]
+    level = "debug"
+    format = "json"
+    [auth]
+    development = true
+    [storage]
+    retention = "7d"
+    append_queue_bytes_max = "1GiB"
+    [stream]
+    session_queue_bytes_max = 65536
+    replay_ring_bytes_max = "256KiB"
+  )");
+  ASSERT_TRUE(config.ok()) << config.error().detail;
+  EXPECT_EQ(config->server.listen, "[::1]:0");
+  EXPECT_EQ(config->server.drain_ms, 120'000);
+  EXPECT_THAT(config->server.cors_origins, testing::ElementsAre("https://a.example", "http://b:8080"));
+  EXPECT_EQ(config->log.level, LogLevel::debug);
+  EXPECT_EQ(config->log.format, LogFormat::json);
+  EXPECT_TRUE(config->auth.development);
+  EXPECT_EQ(config->storage.retention_ms, 7 * 86'400'000);
+  EXPECT_EQ(config->storage.append_queue_bytes_max, 1 << 30);
+  EXPECT_EQ(config->stream.session_queue_bytes_max, 65'536);
+  EXPECT_EQ(config->stream.replay_ring_bytes_max, 262'144);
+}
+
+TEST_F(ConfigTest, TheSameKindsAreReadFromText) {
+  const Result<Config> config = load_config("",
+                                            {{"MILLSTREAM_SERVER_CORS_ORIGINS", "https://a.example,https://b.example"},
+                                             {"MILLSTREAM_AUTH_DEVELOPMENT", "true"},
+                                             {"MILLSTREAM_STREAM_REPLAY_RING_BYTES_MAX", "1MiB"}},
+                                            {{"server.drain", "500ms"}, {"log.level", "error"}});
+  ASSERT_TRUE(config.ok()) << config.error().detail;
+  EXPECT_EQ(config->server.cors_origins.size(), 2u);
+  EXPECT_TRUE(config->auth.development);
+  EXPECT_EQ(config->stream.replay_ring_bytes_max, 1 << 20);
+  EXPECT_EQ(config->server.drain_ms, 500);
+  EXPECT_EQ(config->log.level, LogLevel::error);
+}
+
+TEST_F(ConfigTest, LocalhostMeansTheLoopbackAddress) {
+  EXPECT_EQ(load("[server]\nlisten = 'localhost:9'")->server.listen, "127.0.0.1:9");
+}
+
+TEST_F(ConfigTest, EveryKeyCanBeSetFromItsDefaultTextInEveryWay) {
+  std::set<std::string> names;
+  for (const ConfigKey& key : config_keys()) {
+    SCOPED_TRACE(key.name);
+    EXPECT_TRUE(names.insert(key.name).second);
+    EXPECT_FALSE(key.help.empty());
+    const auto by_variable = load_config("", {{environment_name(key.name), key.default_text}}, {});
+    EXPECT_TRUE(by_variable.ok()) << error_of(by_variable);
+    const auto by_flag = load_config("", {}, {{key.name, key.default_text}});
+    EXPECT_EQ(by_flag.ok(), !key.secret) << error_of(by_flag);
+  }
+  EXPECT_GE(names.size(), 29u);
+}
+
+TEST_F(ConfigTest, UnknownKeysAreRefusedNamingPlaceAndNearestKey) {
+  EXPECT_EQ(error_of(load("\n[server]\nlisen = 'x'")),
+            "m.toml:3: server.lisen: unknown key; did you mean server.listen?");
+  EXPECT_EQ(error_of(load("[servers]\nlisten = '127.0.0.1:1'")),
+            "m.toml:2: servers.listen: unknown key; did you mean server.listen?");
+  EXPECT_EQ(error_of(load("colour = 'blue'")), "m.toml:1: colour: unknown key");
+  EXPECT_EQ(error_of(load("", {{"MILLSTREAM_SERVER_LISTN", "x"}})),
+            "environment: MILLSTREAM_SERVER_LISTN: no such setting; did you mean MILLSTREAM_SERVER_LISTEN?");
+  EXPECT_EQ(error_of(load("", {}, {{"log.levl", "info"}})),
+            "command line: log.levl: unknown key; did you mean log.level?");
+  EXPECT_EQ(error_of(load(rule_with("treshold = 3"))), "m.toml:7: rules.treshold: unknown key");
+  EXPECT_EQ(error_of(load(rule_with("clera = 3"))), "m.toml:7: rules.clera: unknown key; did you mean rules.clear?");
+}
+
+TEST_F(ConfigTest, VariablesOfOthersArePassedOver) {
+  EXPECT_TRUE(load("", {{"MILLSTREAM_TOKEN", "x"},
+                        {"MILLSTREAM_KEY", "x"},
+                        {"MILLSTREAM_PORT", "tcp://10.0.0.1:8080"},
+                        {"MILLSTREAM_PORT_8080_TCP_ADDR", "10.0.0.1"},
+                        {"MILLSTREAM_SERVICE_HOST", "10.0.0.1"},
+                        {"PATH", "/bin"}})
+                  .ok());
+}
+
+TEST_F(ConfigTest, WrongValuesAreRefusedNamingFileLineAndKey) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"[server]\nlisten = 8080", "m.toml:2: server.listen: must be a string"},
+      {"[server]\nlisten = 'example.com:80'", "m.toml:2: server.listen: must be address:port"},
+      {"[server]\nlisten = '127.0.0.1'", "server.listen: must be address:port"},
+      {"[server]\nlisten = '127.0.0.1:65536'", "server.listen: must be address:port"},
+      {"[server]\nlisten = '::1:80'", "server.listen: must be address:port"},
+      {"[server]\ndata_directory = ''", "server.data_directory: must not be empty"},
+      {"[server]\nio_threads = -1", "server.io_threads: must be a whole number from 0 to 256"},
+      {"[server]\nio_threads = 1.0", "server.io_threads: must be a whole number"},
+      {"[server]\nio_threads = '1'", "server.io_threads: must be a whole number"},
+      {"[server]\ndrain = 10", "server.drain: must be a duration"},
+      {"[server]\ndrain = '10'", "server.drain: must be a duration"},
+      {"[server]\ndrain = '11m'", "from 0s to 10m"},
+      {"[server]\ncors_origins = 'https://a.example'", "must be a list of strings"},
+      {"[server]\ncors_origins = ['*']", "is not an origin"},
+      {"[server]\ncors_origins = ['null']", "is not an origin"},
+      {"[server]\ncors_origins = ['https://a.example/']", "is not an origin"},
+      {"[server]\ncors_origins = [1]", "no key takes such a value"},
+      {"[server]\nlisten = 2026-01-27", "no key takes such a value"},
+      {"[log]\nlevel = 'trace'", "must be one of debug, info, warning, error"},
+      {"[auth]\ndevelopment = 'true'", "must be true or false"},
+      {"[auth]\ndevelopment_account = 'a b'", "m.toml:2: auth.development_account: must be 1 to 64"},
+      {"[storage]\nretention = '1s'", "from 1m to 366d"},
+      {"[stream]\nsession_queue_bytes_max = '256KB'", "must be a size"},
+      {"[stream]\nsession_queue_bytes_max = '9999999999999GiB'", "must be a size"},
+      {"[stream]\nretry_min = '9s'\nretry_max = '8s'", "stream.retry_min must not be above"},
+      {"[presence]\nstale_after = '1m'\noffline_after = '1m'", "must be below"},
+      {"[server]\nlisten = 'a'\nlisten = 'b'", "m.toml:3: "},
+      {"[server\n", "m.toml:1: "},
+      {"server = 3", "m.toml:1: server: unknown key"},
+  };
+  for (const auto& [toml, expected] : cases) EXPECT_THAT(error_of(load(toml)), HasSubstr(expected)) << toml;
+  EXPECT_THAT(error_of(load_config(root_ + "/absent.toml", {}, {})), HasSubstr("cannot read the configuration file"));
+  EXPECT_THAT(error_of(load_config(root_, {}, {})), HasSubstr("cannot read the configuration file"));
+  EXPECT_EQ(error_of(load("", {{"MILLSTREAM_SERVER_IO_THREADS", "two"}})),
+            "environment MILLSTREAM_SERVER_IO_THREADS: server.io_threads: must be a whole number from 0 to 256");
+}
+
+TEST_F(ConfigTest, ErrorsNeverShowASecret) {
+  EXPECT_THAT(error_of(load("[auth]\njwt_secret = ['hunter2']")), testing::Not(HasSubstr("hunter2")));
+  EXPECT_THAT(error_of(load("", {}, {{"auth.jwt_secret", "hunter2"}})),
+              AllOf(HasSubstr("not as a flag"), testing::Not(HasSubstr("hunter2"))));
+}
+
+TEST_F(ConfigTest, RulesAreReadInOrderWithDefaults) {
+  const Result<Config> config = load(rule_with("") + R"(
+    [[rules]]
+    id = "dry"
+    name = "Too dry"
+    enabled = false
+    topic = "account:1/site:2/device:*"
+    field = "weather.humidity"
+    op = "<="
+    value = 20
+    clear = 25.5
+    for = "1m"
+    severity = "critical"
+    message = "{{device}}"
+    max_lateness = "5s"
+  )");
+  ASSERT_TRUE(config.ok()) << config.error().detail;
+  ASSERT_EQ(config->rules.size(), 2u);
+  const model::ThresholdRule& first = config->rules[0];
+  EXPECT_EQ(first.name, "r");
+  EXPECT_TRUE(first.enabled);
+  EXPECT_EQ(first.clear, 70);
+  EXPECT_EQ(first.for_ms, 0);
+  EXPECT_EQ(first.severity, model::Severity::warning);
+  EXPECT_EQ(first.message, model::ThresholdRule().message);
+  const model::ThresholdRule& second = config->rules[1];
+  EXPECT_EQ(second.name, "Too dry");
+  EXPECT_FALSE(second.enabled);
+  EXPECT_EQ(second.scope.text(), "account:1/site:2/device:*");
+  EXPECT_EQ(second.field, "weather.humidity");
+  EXPECT_EQ(second.op, model::Comparison::le);
+  EXPECT_EQ(second.value, 20);
+  EXPECT_EQ(second.clear, 25.5);
+  EXPECT_EQ(second.for_ms, 60'000);
+  EXPECT_EQ(second.severity, model::Severity::critical);
+  EXPECT_EQ(second.message, "{{device}}");
+  EXPECT_EQ(second.max_lateness_ms, 5'000);
+}
+
+TEST_F(ConfigTest, BadRulesAreRefused) {
+  const std::pair<std::string, const char*> cases[] = {
+      {rule_with("clear = 71"), "m.toml:1: rules.clear must not be above rules.value"},
+      {"[[rules]]\nid='r'\ntopic='account:1'\nfield='T1'\nop='<'\nvalue=70\nclear=69", "must not be below rules.value"},
+      {rule_with("") + rule_with(""), "m.toml:7: rules.id: there is another rule \"r\""},
+      {"[[rules]]\nid = 'r'", "m.toml:1: rules.topic is missing"},
+      {"[[rules]]\nid = 'a/b'", "m.toml:2: rules.id: must be 1 to 64"},
+      {"[[rules]]\ntopic = 'account:*'", "rules.topic: not a topic pattern: account"},
+      {"[[rules]]\nop = '=='", "rules.op: must be one of >, >=, <, <="},
+      {"[[rules]]\nvalue = nan", "rules.value: must be a number"},
+      {"[[rules]]\nvalue = inf", "rules.value: must be a number"},
+      {"[[rules]]\nvalue = '70'", "rules.value: must be a number"},
+      {"[[rules]]\nfor = '2d'", "rules.for: must be a duration"},
+      {"[[rules]]\nseverity = 'fatal'", "rules.severity: must be one of info, warning, critical"},
+      {"[[rules]]\nfield = ''", "rules.field: must have 1 to 256 bytes"},
+      {"rules = 3", "rules: unknown key"},
+  };
+  for (const auto& [toml, expected] : cases) EXPECT_THAT(error_of(load(toml)), HasSubstr(expected)) << toml;
+}
+
+TEST_F(ConfigTest, SecretIsReadFromAFileOfItsOwnerOnly) {
+  const auto with = [&](const std::string& path) { return load("[auth]\njwt_secret_file = '" + path + "'"); };
+  const std::string good = write("good", kSecret + "\n");
+  ASSERT_TRUE(with(good).ok()) << error_of(with(good));
+  EXPECT_EQ(with(good)->auth.jwt_secret, kSecret);
+  for (const mode_t mode : {0640, 0604, 0660, 0644}) {
+    EXPECT_THAT(error_of(with(write("open", kSecret, mode))), HasSubstr("can be read by others")) << mode;
+  }
+  EXPECT_THAT(error_of(with(write("empty", "\n"))), EndsWith("is empty"));
+  EXPECT_THAT(error_of(with(root_ + "/absent")), HasSubstr("m.toml:2: auth.jwt_secret_file: cannot read"));
+  EXPECT_THAT(error_of(with(root_)), HasSubstr("not a regular file"));
+  EXPECT_THAT(error_of(load("[auth]\njwt_secret_file = '" + good + "'", {{"MILLSTREAM_AUTH_JWT_SECRET", kSecret}})),
+              HasSubstr("keep one of them"));
+}
+
+TEST_F(ConfigTest, WhatMustNotStartIsRefused) {
+  Config config;
+  config.server.data_directory = root_ + "/data";
+  EXPECT_THAT(check_config(config).error().detail, HasSubstr("nobody could sign in"));
+  EXPECT_FALSE(std::filesystem::exists(config.server.data_directory)) << "looking must not make anything";
+
+  config.auth.development = true;
+  EXPECT_TRUE(check_config(config).ok());
+  for (const char* listen : {"127.8.9.1:80", "[::1]:80"}) {
+    config.server.listen = listen;
+    EXPECT_TRUE(check_config(config).ok()) << listen;
+  }
+  for (const char* listen : {"0.0.0.0:80", "[::]:80", "192.168.0.1:80", "128.0.0.1:80", "[::ffff:8.8.8.8]:80"}) {
+    config.server.listen = listen;
+    EXPECT_FALSE(check_config(config).ok()) << listen;
+  }
+
+  config.auth.development = false;
+  config.auth.jwt_secret = kSecret;
+  EXPECT_TRUE(check_config(config).ok());
+  config.auth.jwt_secret = "short";
+  EXPECT_THAT(check_config(config).error().detail, HasSubstr("at least 32"));
+  config.auth.jwt_secret = "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA\n";
+  EXPECT_THAT(check_config(config).error().detail, HasSubstr("PEM"));
+}
+
+TEST_F(ConfigTest, AnApiKeyThatIsNotRevokedIsAWayToSignIn) {
+  Config config;
+  config.server.data_directory = root_ + "/data";
+  auto registry = registry::Registry::open(config.server.data_directory);
+  ASSERT_TRUE(registry.ok());
+  EXPECT_FALSE(check_config(config).ok());
+  model::Grants grants;
+  grants.account = model::AccountId::parse("1").value();
+  grants.roles = model::Roles().with(model::Role::ingest);
+  const auth::NewApiKey key = auth::make_api_key("k", grants, 1);
+  ASSERT_TRUE((*registry)->add_api_key(key.record).ok());
+  EXPECT_TRUE(check_config(config).ok());
+  ASSERT_TRUE((*registry)->revoke_api_key(key.record.key_id).ok());
+  EXPECT_FALSE(check_config(config).ok());
+}
+
+TEST(ConfigExample, NamesEveryKeyWithItsDefault) {
+  const Result<Config> config = load_config(EXAMPLES_DIRECTORY "/millstream.toml", {}, {});
+  ASSERT_TRUE(config.ok()) << config.error().detail;
+  EXPECT_EQ(config->rules.size(), 1u);
+
+  std::stringstream text;
+  text << std::ifstream(EXAMPLES_DIRECTORY "/millstream.toml").rdbuf();
+  std::map<std::string, std::string> lines;  // key -> the rest of its line
+  std::string section;
+  for (std::string line; std::getline(text, line);) {
+    if (line.starts_with('[')) section = line.substr(1, line.find(']') - 1);
+    if (line.starts_with("# jwt_")) line.erase(0, 2);
+    const size_t equals = line.find(" = ");
+    if (equals != std::string::npos) lines[section + "." + line.substr(0, equals)] = line.substr(equals + 3);
+  }
+  for (const ConfigKey& key : config_keys()) {
+    ASSERT_TRUE(lines.contains(key.name)) << key.name << " is not in the example";
+    const std::string& value = lines[key.name];
+    if (key.default_text.empty()) continue;
+    const std::string given = value.starts_with('"') ? value.substr(1, value.find('"', 1) - 1) : value.substr(0, value.find(' '));
+    const Result<int64_t> as_duration = parse_duration_ms(given);
+    EXPECT_EQ(as_duration ? duration_text(*as_duration) : given, key.default_text) << key.name;
+  }
+}
+
+TEST(ConfigExample, DemoIsReadyToStart) {
+  const Result<Config> config = load_config(EXAMPLES_DIRECTORY "/demo.toml", {}, {});
+  ASSERT_TRUE(config.ok()) << config.error().detail;
+  EXPECT_TRUE(check_config(*config).ok());
+  EXPECT_EQ(config->presence.stale_after_ms, 12'000);
+  EXPECT_EQ(config->presence.offline_after_ms, 25'000);
+}
+
+}  // namespace
+}  // namespace millstream::app

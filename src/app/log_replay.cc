@@ -1,0 +1,59 @@
+#include "app/log_replay.h"
+
+namespace millstream::app {
+
+void LogReplay::read(hub::ReplayRequest request, std::function<void(Result<hub::ReplayPage>)> done) {
+  auto job = [this, request = std::move(request), done]() mutable {
+    Result<hub::ReplayPage> page = read_page(std::move(request));
+    loop_.post([done = std::move(done), page = std::move(page)]() mutable { done(std::move(page)); });
+  };
+  if (!readers_.post(std::move(job))) {
+    loop_.post([done = std::move(done)] { done(Error{Code::unavailable, "too many replays are waiting"}); });
+  }
+}
+
+Result<hub::ReplayPage> LogReplay::read_page(hub::ReplayRequest request) const {
+  hub::ReplayPage page;
+  log::ReadRequest read{.after = request.after,
+                        .until = request.until,
+                        .patterns = std::move(request.patterns),
+                        .types = request.types,
+                        .order = log::Order::ascending,
+                        .events_max = options_.events_per_page};
+  const model::EventId oldest{clock_.wall_ms() - options_.retention_ms, 0};
+  if (read.after < oldest) {
+    // Whether anything was there cannot be known any more, so it is declared.
+    page.trimmed_to = oldest;
+    read.after = oldest;
+  }
+  if (request.first) {
+    const Result<bool> many = too_many(read);
+    if (!many) return many.error();
+    page.too_many = *many;
+    page.scanned_to = read.after;
+    if (page.too_many) return page;
+  }
+  Result<log::ReadPage> events = log_.read(read);
+  if (!events) return events.error();
+  page.scanned_to = events->more ? events->scanned_to : request.until;
+  if (!events->events.empty()) {
+    page.frames = std::make_shared<const hub::FramedBatch>(events->events, page.scanned_to, 0);
+  }
+  return page;
+}
+
+Result<bool> LogReplay::too_many(const log::ReadRequest& request) const {
+  log::ReadRequest read = request;
+  read.events_max = 2000;
+  size_t count = 0;
+  while (true) {
+    const Result<log::ReadPage> page = log_.read(read);
+    if (!page) return page.error();
+    count += page->events.size();
+    if (count > options_.replay_events_max) return true;
+    if (!page->more) return false;
+    read.after = page->scanned_to;
+  }
+}
+
+}  // namespace millstream::app

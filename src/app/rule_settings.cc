@@ -1,0 +1,146 @@
+#include "app/rule_settings.h"
+
+#include <functional>
+#include <optional>
+
+#include "base/limits.h"
+
+namespace millstream::app {
+namespace {
+
+using model::ThresholdRule;
+
+constexpr size_t kTextBytesMax = 1024;
+
+struct Draft {
+  ThresholdRule rule;
+  std::optional<double> value;
+  std::optional<double> clear;
+};
+
+template <class T>
+Status assign(Result<T> value, auto& target) {
+  if (!value) return value.error();
+  target = std::move(*value);
+  return {};
+}
+
+Status read_short_text(const Setting& s, size_t bytes_max, std::string& target) {
+  Result<std::string> text = read_text(s);
+  if (!text) return text.error();
+  if (text->empty() || text->size() > bytes_max) {
+    return s.wrong("must have 1 to " + std::to_string(bytes_max) + " bytes");
+  }
+  target = std::move(*text);
+  return {};
+}
+
+Status read_id(const Setting& s, std::string& target) {
+  Result<std::string> text = read_text(s);
+  if (!text) return text.error();
+  if (!model::is_name(*text)) return s.wrong("must be 1 to 64 of A-Z a-z 0-9 . _ -");
+  target = std::move(*text);
+  return {};
+}
+
+Status read_scope(const Setting& s, model::TopicPattern& target) {
+  const Result<std::string> text = read_text(s);
+  if (!text) return text.error();
+  Result<model::TopicPattern> pattern = model::TopicPattern::parse(*text);
+  if (!pattern) return s.wrong("not a topic pattern: " + pattern.error().detail);
+  target = std::move(*pattern);
+  return {};
+}
+
+// One of an enum's words. `name_of` gives the word of a value; the values run from 0 to count - 1.
+template <class E, class NameOf>
+Status read_word(const Setting& s, int count, NameOf name_of, E& target) {
+  const Result<std::string> text = read_text(s);
+  if (!text) return text.error();
+  std::string words;
+  for (int i = 0; i < count; ++i) {
+    const std::string_view word = name_of(static_cast<E>(i));
+    if (word == *text) {
+      target = static_cast<E>(i);
+      return {};
+    }
+    words.append(i == 0 ? "" : ", ").append(word);
+  }
+  return s.wrong("must be one of " + words);
+}
+
+struct Row {
+  std::string key;
+  std::function<Status(const Setting&, Draft&)> set;
+  bool required = false;
+};
+
+const std::vector<Row>& rows() {
+  static const std::vector<Row> table = {
+      {"rules.id", [](const Setting& s, Draft& d) { return read_id(s, d.rule.id); }, true},
+      {"rules.name", [](const Setting& s, Draft& d) { return read_short_text(s, kTextBytesMax, d.rule.name); }},
+      {"rules.enabled", [](const Setting& s, Draft& d) { return assign(read_flag(s), d.rule.enabled); }},
+      {"rules.topic", [](const Setting& s, Draft& d) { return read_scope(s, d.rule.scope); }, true},
+      {"rules.field",
+       [](const Setting& s, Draft& d) { return read_short_text(s, kFieldNameBytesMax, d.rule.field); }, true},
+      {"rules.op", [](const Setting& s, Draft& d) { return read_word(s, 4, model::comparison_text, d.rule.op); }, true},
+      {"rules.value", [](const Setting& s, Draft& d) { return assign(read_number(s), d.value); }, true},
+      {"rules.clear", [](const Setting& s, Draft& d) { return assign(read_number(s), d.clear); }},
+      {"rules.for", [](const Setting& s, Draft& d) { return assign(read_duration_ms(s, 0, kDayMs), d.rule.for_ms); }},
+      {"rules.severity",
+       [](const Setting& s, Draft& d) { return read_word(s, 3, model::severity_name, d.rule.severity); }},
+      {"rules.message", [](const Setting& s, Draft& d) { return read_short_text(s, kTextBytesMax, d.rule.message); }},
+      {"rules.max_lateness",
+       [](const Setting& s, Draft& d) { return assign(read_duration_ms(s, 0, kHourMs), d.rule.max_lateness_ms); }},
+  };
+  return table;
+}
+
+const Row* find_row(const std::string& key) {
+  for (const Row& row : rows()) {
+    if (row.key == key) return &row;
+  }
+  return nullptr;
+}
+
+Error unknown_key(const Setting& setting) {
+  std::vector<std::string> known;
+  for (const Row& row : rows()) known.push_back(row.key);
+  const std::string near = nearest_word(setting.key, known);
+  return setting.wrong("unknown key" + (near.empty() ? "" : "; did you mean " + near + "?"));
+}
+
+Status check_required(const TomlFile::Entry& entry) {
+  for (const Row& row : rows()) {
+    bool given = !row.required;
+    for (const Setting& setting : entry.settings) given |= setting.key == row.key;
+    if (!given) return Error{Code::invalid, entry.place + ": " + row.key + " is missing"};
+  }
+  return {};
+}
+
+// A clear value beyond the threshold would resolve an alert while it still holds.
+Status check_clear(const TomlFile::Entry& entry, const ThresholdRule& rule) {
+  const bool upper = rule.op == model::Comparison::gt || rule.op == model::Comparison::ge;
+  if (upper ? rule.clear <= rule.value : rule.clear >= rule.value) return {};
+  return Error{Code::invalid, entry.place + ": rules.clear must not be " + (upper ? "above" : "below") + " rules.value"};
+}
+
+}  // namespace
+
+Result<ThresholdRule> read_rule(const TomlFile::Entry& entry) {
+  Draft draft;
+  for (const Setting& setting : entry.settings) {
+    const Row* row = find_row(setting.key);
+    if (!row) return unknown_key(setting);
+    if (Status s = row->set(setting, draft); !s) return s.error();
+  }
+  if (Status s = check_required(entry); !s) return s.error();
+  draft.rule.value = *draft.value;
+  draft.rule.clear = draft.clear.value_or(*draft.value);
+  if (draft.rule.name.empty()) draft.rule.name = draft.rule.id;
+  if (Status s = check_clear(entry, draft.rule); !s) return s.error();
+  return std::move(draft.rule);
+}
+
+}  // namespace millstream::app

@@ -1,0 +1,15 @@
+// app/rule_settings.h: one [[rules]] entry -> a rule.
+//
+// Errors   Code::invalid with the place: an unknown key, a missing one, a clear value on the wrong side.
+// Thread   value
+#pragma once
+
+#include "app/toml_file.h"
+#include "base/result.h"
+#include "model/alert.h"
+
+namespace millstream::app {
+
+Result<model::ThresholdRule> read_rule(const TomlFile::Entry& entry);
+
+}  // namespace millstream::app

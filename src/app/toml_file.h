@@ -1,0 +1,27 @@
+// app/toml_file.h: a TOML file as a flat list of settings.
+//
+// Shapes   [server] listen = … becomes the key "server.listen"; each [[rules]] becomes a list of its own, keys "rules.…".
+// Errors   Code::invalid naming file, line and what is wrong: syntax, a value of a kind that no key takes.
+// Thread   value
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "app/setting.h"
+#include "base/result.h"
+
+namespace millstream::app {
+
+struct TomlFile {
+  struct Entry {
+    std::string place;  // of the [[…]] line, for what is missing in it
+    std::vector<Setting> settings;
+  };
+  std::vector<Setting> settings;
+  std::vector<Entry> rules;
+};
+
+Result<TomlFile> read_toml_file(const std::string& path);
+
+}  // namespace millstream::app

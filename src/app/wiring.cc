@@ -1,0 +1,317 @@
+#include "app/wiring.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "api/context.h"
+#include "api/problem.h"
+#include "api/routes.h"
+#include "app/engine_runner.h"
+#include "app/io_thread.h"
+#include "app/page.h"
+#include "auth/authenticator.h"
+#include "base/log_line.h"
+#include "history/latest_values.h"
+#include "http/static_files.h"
+#include "hub/framed_batch.h"
+#include "ingest/validator.h"
+#include "log/sqlite_event_log.h"
+#include "metrics/registry.h"
+#include "net/socket.h"
+#include "presence/presence_engine.h"
+#include "registry/registry.h"
+#include "rules/rule_engine.h"
+
+namespace millstream::app {
+namespace {
+
+constexpr size_t kReaderThreads = 2;
+constexpr size_t kReaderJobsMax = 4096;
+constexpr size_t kWorkerThreads = 2;
+constexpr size_t kWorkerJobsMax = 256;
+
+// Frames a committed batch once and hands it to every I/O thread.
+class Dispatcher final : public log::CommitReader {
+ public:
+  explicit Dispatcher(metrics::Registry& metrics)
+      : events_in_(metrics.counter("millstream_events_committed_total", "Events made durable and handed to viewers")) {}
+
+  void on_commit(const log::CommittedBatchPtr& batch) override {
+    events_in_.add(batch->events.size());
+    const auto frames =
+        std::make_shared<const hub::FramedBatch>(batch->events, batch->through, batch->committed_at_us);
+    const auto* io_threads = io_threads_.load(std::memory_order_acquire);
+    if (!io_threads) return;  // starting: only ticks come, nobody can append yet
+    for (const std::unique_ptr<IoThread>& io : *io_threads) {
+      io->loop().post([&shard = io->shard(), frames] { shard.deliver(frames); });
+    }
+  }
+
+  // The threads must be complete by then, and outlive the log's thread.
+  void deliver_to(const std::vector<std::unique_ptr<IoThread>>& io_threads) { io_threads_ = &io_threads; }
+
+ private:
+  std::atomic<const std::vector<std::unique_ptr<IoThread>>*> io_threads_{nullptr};
+  metrics::Counter& events_in_;
+};
+
+model::Grants development_grants(const Config& config) {
+  model::Grants grants;
+  grants.subject = "development";
+  // check_config() has parsed the name.
+  grants.account = *model::AccountId::parse(config.auth.development_account);
+  grants.roles = model::Roles().with(model::Role::admin);
+  return grants;
+}
+
+auth::JwtOptions jwt_options(const Config& config) {
+  return {.hs256_secret = config.auth.jwt_secret,
+          .issuer = config.auth.jwt_issuer,
+          .audience = config.auth.jwt_audience};
+}
+
+std::string node_name() {
+  std::array<char, 256> name{};
+  if (gethostname(name.data(), name.size() - 1) != 0) return "millstream";
+  return name.data();
+}
+
+// Exact origins only, and never a wildcard with credentials.
+void add_cors(const std::vector<std::string>& origins, const http::Request& request, http::Response& response) {
+  const std::string_view origin = request.headers.get("origin");
+  if (origins.empty() || origin.empty()) return;
+  response.headers.add("Vary", "Origin");
+  if (std::find(origins.begin(), origins.end(), origin) == origins.end()) return;
+  response.headers.add("Access-Control-Allow-Origin", std::string(origin));
+  response.headers.add("Access-Control-Allow-Credentials", "true");
+  if (request.method != "OPTIONS") return;
+  response.headers.add("Access-Control-Allow-Methods", "GET, POST, OPTIONS");
+  response.headers.add("Access-Control-Allow-Headers", "Authorization, Content-Type, Last-Event-ID");
+  response.headers.add("Access-Control-Max-Age", "600");
+}
+
+IoThreadOptions io_options(const Config& config) {
+  const Config::Stream& stream = config.stream;
+  IoThreadOptions options;
+  options.replay = {.retention_ms = config.storage.retention_ms,
+                    .replay_events_max = static_cast<size_t>(stream.replay_events_max)};
+  options.shard = {.node = node_name(),
+                   .session_queue_bytes_max = static_cast<size_t>(stream.session_queue_bytes_max),
+                   .replay_ring_bytes_max = static_cast<size_t>(stream.replay_ring_bytes_max),
+                   .replay_events_max = static_cast<size_t>(stream.replay_events_max),
+                   .slow_timeout_ms = stream.slow_timeout_ms,
+                   .comment_interval_ms = stream.comment_interval_ms,
+                   .heartbeat_interval_ms = stream.heartbeat_interval_ms,
+                   .retry_min_ms = static_cast<int>(stream.retry_min_ms),
+                   .retry_max_ms = static_cast<int>(stream.retry_max_ms)};
+  options.limits.header_timeout_ms = config.server.header_timeout_ms;
+  options.limits.idle_timeout_ms = config.server.idle_timeout_ms;
+  options.limits.connections_max = static_cast<size_t>(config.server.connections_max);
+  options.hooks.error = [](int status, std::string_view detail) { return api::problem(status, detail); };
+  options.hooks.decorate = [origins = config.server.cors_origins](const http::Request& request,
+                                                                  http::Response& response) {
+    add_cors(origins, request, response);
+    if (!response.headers.has("X-Content-Type-Options")) response.headers.add("X-Content-Type-Options", "nosniff");
+  };
+  return options;
+}
+
+}  // namespace
+
+struct Server::Parts {
+  SystemClock clock;
+  metrics::Registry metrics;
+  std::unique_ptr<registry::Registry> registry;
+  std::unique_ptr<log::EventLog> log;
+  std::unique_ptr<history::LatestValues> latest;
+  std::unique_ptr<presence::PresenceEngine> presence;
+  std::unique_ptr<rules::RuleEngine> rules;
+  std::unique_ptr<EngineRunner> runner;
+  std::unique_ptr<Dispatcher> dispatcher;
+  std::unique_ptr<WorkQueue> readers;
+  std::unique_ptr<WorkQueue> workers;
+  std::unique_ptr<auth::Authenticator> authenticator;
+  std::unique_ptr<ingest::Validator> validator;
+  std::unique_ptr<api::Context> context;
+  http::Router router;
+  std::vector<std::unique_ptr<IoThread>> io_threads;
+  std::string url;
+  bool stopped = false;
+
+  Status open_storage(const Config& config);
+  void make_context(const Config& config, const std::string& version);
+  void make_io_threads(const Config& config);
+  Status listen(const Config& config);
+  void add_gauges();
+};
+
+Status Server::Parts::open_storage(const Config& config) {
+  Result<std::unique_ptr<registry::Registry>> opened = registry::Registry::open(config.server.data_directory);
+  if (!opened) return opened.error();
+  registry = std::move(*opened);
+
+  log::SqliteEventLogOptions options;
+  options.directory = config.server.data_directory + "/log";
+  options.retention_ms = config.storage.retention_ms;
+  options.append_queue_events_max = static_cast<size_t>(config.storage.append_queue_events_max);
+  options.append_queue_bytes_max = static_cast<size_t>(config.storage.append_queue_bytes_max);
+  log = log::make_sqlite_event_log(options, clock, metrics);
+
+  latest = std::make_unique<history::LatestValues>(config.storage.retention_ms);
+  presence = std::make_unique<presence::PresenceEngine>(presence::PresenceOptions{
+      .stale_after_ms = config.presence.stale_after_ms, .offline_after_ms = config.presence.offline_after_ms});
+  rules = std::make_unique<rules::RuleEngine>(config.rules);
+  dispatcher = std::make_unique<Dispatcher>(metrics);
+  runner = std::make_unique<EngineRunner>(*log, std::vector<model::Engine*>{latest.get(), presence.get(), rules.get()},
+                                          clock, metrics);
+  return {};
+}
+
+void Server::Parts::make_context(const Config& config, const std::string& version) {
+  readers = std::make_unique<WorkQueue>("ms-read", kReaderThreads, kReaderJobsMax);
+  workers = std::make_unique<WorkQueue>("ms-work", kWorkerThreads, kWorkerJobsMax);
+  std::optional<model::Grants> open;
+  if (config.auth.development) open = development_grants(config);
+  authenticator = std::make_unique<auth::Authenticator>(jwt_options(config), *registry, clock, open);
+  validator = std::make_unique<ingest::Validator>(
+      ingest::ValidatorOptions{.default_site = config.ingest.default_site,
+                               .default_device = config.ingest.default_device,
+                               .retention_ms = config.storage.retention_ms},
+      metrics);
+  context.reset(new api::Context{.clock = clock,
+                                 .metrics = metrics,
+                                 .log = *log,
+                                 .latest = *latest,
+                                 .authenticator = *authenticator,
+                                 .validator = *validator,
+                                 .readers = *readers,
+                                 .workers = *workers,
+                                 .version = version,
+                                 .retention_ms = config.storage.retention_ms,
+                                 .started_at_ms = clock.wall_ms(),
+                                 // The last places are kept for requests, so that "overloaded" can be said in-band.
+                                 .sessions_max = static_cast<size_t>(config.server.connections_max) * 95 / 100,
+                                 .shards = {}});
+  api::add_routes(router, *context);
+  router.set_fallback([page = http::make_static_handler(page_files())](const http::ExchangePtr& exchange) {
+    if (!exchange->request().path.starts_with("/api/")) return page(exchange);
+    exchange->respond(api::problem(404, "nothing is at this path"));
+  });
+}
+
+void Server::Parts::make_io_threads(const Config& config) {
+  const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  const int count = config.server.io_threads > 0 ? config.server.io_threads : cores;
+  const IoThreadOptions options = io_options(config);
+  for (int i = 0; i < count; ++i) {
+    IoThreadOptions own = options;
+    own.shard.seed = static_cast<uint64_t>(clock.wall_ms()) * 64 + static_cast<uint64_t>(i);
+    io_threads.push_back(std::make_unique<IoThread>(own, log->last_id(), *log, *readers, clock, metrics, router));
+    context->shards.push_back({&io_threads.back()->loop(), &io_threads.back()->shard()});
+  }
+  dispatcher->deliver_to(io_threads);
+}
+
+// Every I/O thread listens on the same port; the kernel shares the connections out.
+Status Server::Parts::listen(const Config& config) {
+  std::string address = config.server.listen;
+  for (const std::unique_ptr<IoThread>& io : io_threads) {
+    const Result<int> fd = net::listen_tcp(address, {.reuse_port = true});
+    if (!fd) return fd.error();
+    if (url.empty()) {
+      const Result<uint16_t> port = net::bound_port(*fd);
+      if (!port) return port.error();
+      address = address.substr(0, address.rfind(':') + 1) + std::to_string(*port);
+      url = "http://" + address;
+    }
+    io->server().listen(*fd);
+  }
+  return {};
+}
+
+void Server::Parts::add_gauges() {
+  metrics.gauge_from("millstream_log_queue_events", "Events waiting for the log",
+                     [this] { return static_cast<int64_t>(log->queued_events()); });
+  metrics.gauge_from("millstream_reader_queue_jobs", "Reads of the past waiting for a thread",
+                     [this] { return static_cast<int64_t>(readers->depth()); });
+  metrics.gauge_from("millstream_worker_queue_jobs", "Large bodies waiting for a thread",
+                     [this] { return static_cast<int64_t>(workers->depth()); });
+  metrics.gauge_from("millstream_devices", "Devices heard of within the retention",
+                     [this] { return static_cast<int64_t>(latest->device_count()); });
+}
+
+Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Server::~Server() { stop(); }
+
+Result<std::unique_ptr<Server>> Server::start(const Config& config, const std::string& version) {
+  auto parts = std::make_unique<Parts>();
+  Parts& p = *parts;
+  auto server = std::unique_ptr<Server>(new Server(std::move(parts)));
+  metrics::Gauge& insecure =
+      p.metrics.gauge("millstream_insecure_development_mode", "1: everyone is admin, no credential is asked for");
+  if (config.auth.development) {
+    insecure.set(1);
+    log_warning("DEVELOPMENT MODE: every request without a credential is admin of account \"" +
+                config.auth.development_account + "\"; never use this with real data");
+  }
+  if (Status s = p.open_storage(config); !s) return s.error();
+  p.make_context(config, version);
+  p.log->add_reader(*p.dispatcher);
+  p.log->add_reader(*p.runner);
+  if (Status s = p.log->start(); !s) return s.error();
+  p.make_io_threads(config);
+  if (Status s = p.runner->start(); !s) return s.error();
+  p.add_gauges();
+  if (Status s = p.listen(config); !s) return s.error();
+  for (const std::unique_ptr<IoThread>& io : p.io_threads) io->run();
+  p.context->ready = true;
+  log_info("serving", {{"url", p.url}, {"version", version}, {"io_threads", p.io_threads.size()},
+                       {"data", config.server.data_directory}});
+  return server;
+}
+
+const std::string& Server::url() const { return parts_->url; }
+
+size_t Server::sessions() const {
+  size_t count = 0;
+  for (const std::unique_ptr<IoThread>& io : parts_->io_threads) count += io->shard().sessions();
+  return count;
+}
+
+void Server::refresh() {
+  if (const Status s = parts_->registry->refresh(); !s) {
+    log_warning("credentials could not be read again; the ones known stay valid", {{"reason", s.error().detail}});
+  }
+}
+
+void Server::begin_drain(int64_t spread_ms) {
+  parts_->context->draining = true;
+  for (const std::unique_ptr<IoThread>& io : parts_->io_threads) {
+    io->loop().post([&io = *io, spread_ms] {
+      io.server().stop_listening();
+      io.shard().drain(spread_ms);
+    });
+  }
+}
+
+void Server::stop() {
+  Parts& p = *parts_;
+  if (p.stopped) return;
+  p.stopped = true;
+  if (p.context) p.context->ready = false;
+  if (p.workers) p.workers->stop();  // what they parse still reaches the log
+  if (p.runner) p.runner->stop();
+  if (p.log) p.log->stop();
+  if (p.readers) p.readers->stop();
+  for (const std::unique_ptr<IoThread>& io : p.io_threads) {
+    io->loop().post([&io = *io] { io.server().drain(); });  // answers that are ready still leave
+  }
+  for (const std::unique_ptr<IoThread>& io : p.io_threads) io->join();
+}
+
+}  // namespace millstream::app

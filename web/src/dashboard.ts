@@ -1,0 +1,329 @@
+// dashboard.ts: the state behind the page: the stream and the REST answers in, signals out.
+//
+// Flow     events change the stores as they come; a timer draws what changed at 4 Hz. Nothing is queued between the
+//          two, so a hidden tab, whose timers are slow, holds no backlog.
+// Errors   a REST read that failed is tried again while the stream is live; a refused credential shows the sign-in panel.
+
+import { batch, signal } from '@preact/signals';
+import {
+  MillstreamClient, type ClientOptions, type LiveStatus, type StreamEvent, type SystemBlock,
+} from '../sdk/index.ts';
+import { Api, ApiError, type BackfillAnswer } from './api.ts';
+import { storeToken } from './credential.ts';
+import { asNumber, parseTime } from './format.ts';
+import type { Link } from './link.ts';
+import { Alerts, kAlertSpanMs } from './store/alerts.ts';
+import { ChartSource, type Range } from './store/chart_source.ts';
+import type { DeviceQuery } from './store/device_order.ts';
+import { Devices, type Device } from './store/devices.ts';
+import { Rate } from './store/rate.ts';
+import { Toasts } from './store/toasts.ts';
+
+export const kDrawMs = 250;
+const kReloadMs = 5_000;
+const kAlertEventsMax = 200;
+const kLogMax = 20_000;
+
+export type Load = 'loading' | 'ready' | 'failed';
+
+export interface DashboardOptions {
+  baseUrl: string;
+  token: string | undefined;
+  link: Link;
+  client?: Partial<ClientOptions>;
+  onLink?: (link: Link) => void;
+}
+
+export class Dashboard {
+  readonly devices = new Devices();
+  readonly alerts = new Alerts();
+  readonly toasts = new Toasts();
+  readonly api: Api;
+  readonly log: string[] = [];  // ids of the events received, in order; the newest kLogMax
+  client!: MillstreamClient;
+
+  readonly drawn = signal(0);   // one more for every drawing: views read it to follow the stores
+  readonly live = signal<LiveStatus>({ state: 'connecting' });
+  readonly nowMs = signal(0);   // the server's clock, whole seconds
+  readonly version = signal('');
+  readonly devicesLoad = signal<Load>('loading');
+  readonly alertsLoad = signal<Load>('loading');
+  readonly alertsNext = signal<string | null>(null);
+  readonly credential = signal<'fine' | 'needed' | 'refused'>('fine');
+  readonly hasToken = signal(false);
+  readonly query = signal<DeviceQuery>({ search: '', status: 'all', sort: 'device', descending: false });
+  readonly chosen = signal<Device | undefined>(undefined);
+  readonly chart = signal<ChartSource | undefined>(undefined);
+  readonly range = signal<Range>('15m');
+
+  private token: string | undefined;
+  private link: Link;
+  private readonly rate = new Rate();
+  private clockOffsetMs = 0;
+  private dirty = true;
+  private timer: ReturnType<typeof setInterval> | undefined;
+  private reloadDue = false;
+  private reloadAt = 0;
+  private readings = 0;  // answers to an earlier credential are not taken
+
+  constructor(private readonly options: DashboardOptions) {
+    this.token = options.token;
+    this.link = options.link;
+    this.range.value = options.link.range;
+    this.api = new Api(options.baseUrl, () => this.token);
+  }
+
+  start(): void {
+    this.nowMs.value = this.serverNow();
+    this.timer = setInterval(() => this.draw(), kDrawMs);
+    this.connect();
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+    this.client.close();
+  }
+
+  signIn(token: string): void {
+    storeToken(token);
+    this.setToken(token);
+  }
+  signOut(): void {
+    storeToken(undefined);
+    this.setToken(undefined);
+  }
+
+  // The other account's devices must not stay in view, so everything begins anew.
+  private setToken(token: string | undefined): void {
+    this.token = token;
+    this.client.close();
+    this.devices.clear();
+    this.alerts.clear();
+    this.toasts.list = [];
+    this.log.length = 0;
+    batch(() => {
+      this.credential.value = 'fine';
+      this.devicesLoad.value = this.alertsLoad.value = 'loading';
+      this.alertsNext.value = null;
+      this.chosen.value = this.chart.value = undefined;
+    });
+    this.connect();
+  }
+
+  serverNow(): number { return Date.now() + this.clockOffsetMs; }
+  eventsPerSecond(): number { return this.rate.perSecond(Date.now()); }
+  // When the values on the page were last known to be so, epoch ms of the server's clock; undefined: they are live.
+  asOfMs(): number | undefined {
+    const { state } = this.live.value;
+    if (state === 'connected' || state === 'connecting') return undefined;
+    return this.client.lastHeardAt === 0 ? undefined : this.client.lastHeardAt + this.clockOffsetMs;
+  }
+
+  // The value shown stays the same where the other device has it too.
+  choose(device: Device, field: string | undefined = this.link.field): void {
+    this.link = { ...this.link, device: device.deviceId, site: this.siteIfNeeded(device), field };
+    this.chosen.value = device;
+    this.openChart();
+    this.options.onLink?.(this.link);
+  }
+  chooseTopic(topic: string): void {
+    const device = this.devices.byTopic.get(topic);
+    if (device) this.choose(device);
+  }
+  chooseField(field: string): void {
+    if (this.chosen.value) this.choose(this.chosen.value, field);
+  }
+  chooseRange(range: Range): void {
+    this.range.value = range;
+    this.link = { ...this.link, range };
+    this.openChart();
+    this.options.onLink?.(this.link);
+  }
+  reloadChart(): void { void this.chart.value?.load(this.serverNow()); }
+
+  dismissToast(alertId: string): void {
+    this.toasts.dismiss(alertId);
+    this.mark();
+  }
+
+  // What a chart can show of a device: its numbers.
+  chartFields(device: Device): string[] {
+    const fields: string[] = [];
+    for (const [name, cell] of device.cells) if (asNumber(cell.value) !== undefined) fields.push(name);
+    return fields;
+  }
+
+  async loadOlderAlerts(): Promise<void> {
+    const cursor = this.alertsNext.value;
+    if (cursor) await this.loadAlerts(cursor);
+  }
+
+  async loadAlerts(cursor?: string): Promise<void> {
+    const reading = this.readings;
+    try {
+      const answer = await this.api.backfill({
+        types: 'alert', order: 'desc', limit: kAlertEventsMax,
+        since: new Date(this.serverNow() - kAlertSpanMs).toISOString(),
+        ...(cursor ? { cursor } : {}),
+      });
+      if (reading === this.readings) this.takeAlerts(answer);
+    } catch (error) {
+      if (reading === this.readings) this.readFailed(error, this.alertsLoad);
+    }
+    this.mark();
+  }
+
+  private connect(): void {
+    ++this.readings;
+    this.hasToken.value = this.token !== undefined;
+    this.client = new MillstreamClient({
+      ...this.options.client,
+      baseUrl: this.options.baseUrl,
+      snapshot: 'latest',
+      ...(this.token === undefined ? {} : { token: this.token }),
+    });
+    this.client.onStatus((status) => this.takeStatus(status));
+    this.client.onEvent((event) => this.takeEvent(event));
+    this.client.onGap(() => this.reload());
+    this.client.on('block', (block) => this.takeBlock(block));
+    this.client.connect();
+    this.reload();
+  }
+
+  private reload(): void {
+    this.reloadDue = false;
+    this.reloadAt = Date.now() + kReloadMs;
+    void this.loadDevices();
+    void this.loadAlerts();
+    this.reloadChart();
+  }
+
+  private async loadDevices(): Promise<void> {
+    const reading = this.readings;
+    try {
+      const answer = await this.api.devices();
+      if (reading !== this.readings) return;
+      this.devices.replace(answer);
+      this.devicesLoad.value = 'ready';
+    } catch (error) {
+      if (reading === this.readings) this.readFailed(error, this.devicesLoad);
+    }
+    this.mark();
+  }
+
+  private async loadVersion(): Promise<void> {
+    try {
+      this.version.value = (await this.api.health()).version;
+    } catch {
+      // The page does without.
+    }
+  }
+
+  private takeAlerts(answer: BackfillAnswer): void {
+    for (const event of answer.events) if (event.type === 'alert') this.alerts.put(event);
+    batch(() => {
+      this.alertsNext.value = answer.next;
+      this.alertsLoad.value = 'ready';
+    });
+  }
+
+  private readFailed(error: unknown, load: { value: Load }): void {
+    load.value = 'failed';
+    if (error instanceof ApiError && error.credential) this.credentialRefused();
+    else this.reloadDue = true;
+  }
+
+  private credentialRefused(): void {
+    this.credential.value = this.token === undefined ? 'needed' : 'refused';
+  }
+
+  private takeStatus(status: LiveStatus): void {
+    const before = this.live.value.state;
+    this.live.value = status;
+    if (status.state === 'signin') this.credentialRefused();
+    if (status.state === 'connected' && before !== 'connected') {
+      this.credential.value = 'fine';
+      void this.loadVersion();
+    }
+    this.mark();
+  }
+
+  private takeBlock(block: SystemBlock): void {
+    const { kind } = block.data;
+    const ts = parseTime(block.ts);
+    if (ts !== undefined && (kind === 'hello' || kind === 'heartbeat')) this.clockOffsetMs = ts - Date.now();
+    this.mark();
+  }
+
+  private takeEvent(event: StreamEvent): void {
+    if (!event.snapshot) {
+      this.rate.add(Date.now());
+      this.log.push(event.id);
+      if (this.log.length > kLogMax) this.log.splice(0, this.log.length - kLogMax + kLogMax / 20);
+    }
+    if (event.type === 'telemetry') {
+      const device = this.devices.telemetry(event);
+      const chart = this.chart.peek();
+      if (!event.snapshot && chart && chart.device === device) chart.add(event);
+    } else if (event.type === 'device_status') {
+      this.devices.status(event);
+    } else if (event.type === 'alert') {
+      const alert = this.alerts.put(event);
+      if (alert && !event.snapshot) this.toasts.add(alert, Date.now());
+    }
+    this.mark();
+  }
+
+  private mark(): void { this.dirty = true; }
+
+  private draw(): void {
+    const second = Math.floor(this.serverNow() / 1000) * 1000;
+    const tick = second !== this.nowMs.peek();
+    if (!this.dirty && !tick) return;
+    this.dirty = false;
+    if (tick) this.tick(second);
+    this.follow();
+    this.toasts.advance(Date.now(), this.alerts);
+    batch(() => {
+      this.nowMs.value = second;
+      ++this.drawn.value;
+    });
+  }
+
+  private tick(second: number): void {
+    this.alerts.prune(second);
+    const live = this.live.peek().state === 'connected';
+    if (this.reloadDue && live && Date.now() >= this.reloadAt) this.reload();
+  }
+
+  // The device of the link when it appears, else the first one, so that the chart is never empty for nothing.
+  private follow(): void {
+    const { device: name, site, field } = this.link;
+    let device = this.chosen.peek();
+    if (!device || this.devices.byTopic.get(device.topic) !== device) {
+      device = name ? this.devices.find(name, site) : this.devices.byTopic.values().next().value;
+      if (device !== this.chosen.peek()) this.chosen.value = device;
+    }
+    if (device && this.chart.peek()?.device !== device) this.openChart(field);
+  }
+
+  private openChart(field = this.link.field): void {
+    const device = this.chosen.peek();
+    const fields = device ? this.chartFields(device) : [];
+    const shown = field && fields.includes(field) ? field : fields[0];
+    if (!device || shown === undefined) {
+      this.chart.value = undefined;
+      return;
+    }
+    const source = new ChartSource(this.api, device, shown, this.range.peek(), () => this.mark());
+    this.chart.value = source;
+    void source.load(this.serverNow());
+  }
+
+  private siteIfNeeded(device: Device): string | undefined {
+    for (const other of this.devices.byTopic.values()) {
+      if (other.deviceId === device.deviceId && other.siteId !== device.siteId) return device.siteId;
+    }
+    return undefined;
+  }
+}

@@ -1,0 +1,43 @@
+// main.tsx: the page starts here.
+
+import { render } from 'preact';
+import type { MillstreamClient } from '../sdk/index.ts';
+import { storedToken } from './credential.ts';
+import { Dashboard } from './dashboard.ts';
+import { linkText, parseLink } from './link.ts';
+import { text } from './text.ts';
+import { startTheme } from './theme.ts';
+import { effect } from '@preact/signals';
+import { App } from './view/app.tsx';
+import { DashboardContext } from './view/context.ts';
+import './style.css';
+
+declare global {
+  interface Window {
+    // For tests from outside: the ids of the events received, in order, and the client itself.
+    __millstream: { readonly log: string[]; readonly client: MillstreamClient };
+  }
+}
+
+startTheme();
+const dashboard = new Dashboard({
+  baseUrl: new URL('.', document.baseURI).href.replace(/\/$/, ''),
+  token: storedToken(),
+  link: parseLink(location.search),
+  onLink: (link) => history.replaceState(null, '', location.pathname + linkText(location.search, link) + location.hash),
+});
+dashboard.start();
+window.__millstream = { log: dashboard.log, get client() { return dashboard.client; } };
+addEventListener('online', () => dashboard.client.retryNow());
+
+effect(() => {
+  dashboard.drawn.value;
+  const { unacknowledged } = dashboard.alerts.openCount();
+  const title = unacknowledged > 0 ? `(${unacknowledged}) ${text.name}` : text.name;
+  if (document.title !== title) document.title = title;
+});
+
+render(
+  <DashboardContext.Provider value={dashboard}><App /></DashboardContext.Provider>,
+  document.getElementById('app')!,
+);

@@ -1,0 +1,83 @@
+// alerts.ts: alert events folded into alerts: one entry per alertId, the newest event of it wins.
+
+import {
+  compareEventIds, kZeroId, parseEventId, type AlertData, type AlertEvent, type EventId, type Severity,
+} from '../../sdk/index.ts';
+import { parseTime } from '../format.ts';
+
+export interface Alert {
+  data: AlertData;
+  topic: string;
+  at: EventId;
+  changedMs: number;
+  acknowledged: boolean;
+  open: boolean;
+}
+
+export const kAlertSpanMs = 24 * 3600 * 1000;
+const kAlertsMax = 5_000;
+const kRank: Record<Severity, number> = { critical: 0, warning: 1, info: 2 };
+
+export class Alerts {
+  private readonly byId = new Map<string, Alert>();
+  shape = 0;
+
+  // Gives back the alert when this event made it newly open or worse: what a viewer should be told of.
+  put(event: AlertEvent): Alert | undefined {
+    const { data } = event;
+    const at = parseEventId(event.id) ?? kZeroId;
+    const before = this.byId.get(data.alertId);
+    if (before && compareEventIds(at, before.at) <= 0) return undefined;
+    const acknowledged = data.state === 'acknowledged' ||
+      (data.state !== 'unacknowledged' && (data.ack !== undefined || (before?.acknowledged ?? false)));
+    const alert: Alert = {
+      data, topic: event.topic, at, acknowledged,
+      changedMs: parseTime(event.ts) ?? at.ms,
+      open: data.state !== 'resolved',
+    };
+    this.byId.set(data.alertId, alert);
+    ++this.shape;
+    const opened = alert.open && data.state === 'firing' && !before?.open;
+    const worse = alert.open && before?.open === true && kRank[data.severity] < kRank[before.data.severity];
+    return opened || worse ? alert : undefined;
+  }
+
+  get(alertId: string): Alert | undefined { return this.byId.get(alertId); }
+
+  // Open ones first, the most severe first, then the newest.
+  list(): Alert[] {
+    return [...this.byId.values()].sort((a, b) =>
+      Number(b.open) - Number(a.open) ||
+      (a.open ? kRank[a.data.severity] - kRank[b.data.severity] : 0) ||
+      compareEventIds(b.at, a.at));
+  }
+
+  openCount(): Record<Severity, number> & { all: number; unacknowledged: number } {
+    const counts = { info: 0, warning: 0, critical: 0, all: 0, unacknowledged: 0 };
+    for (const alert of this.byId.values()) {
+      if (!alert.open) continue;
+      ++counts.all;
+      ++counts[alert.data.severity];
+      if (!alert.acknowledged) ++counts.unacknowledged;
+    }
+    return counts;
+  }
+
+  // Resolved longer ago than the list reaches back, and, should there be very many, the oldest resolved.
+  prune(nowMs: number): void {
+    const before = this.byId.size;
+    for (const [id, alert] of this.byId) {
+      if (!alert.open && alert.changedMs < nowMs - kAlertSpanMs) this.byId.delete(id);
+    }
+    if (this.byId.size > kAlertsMax) {
+      const resolved = this.list().filter((alert) => !alert.open).reverse();
+      for (const alert of resolved.slice(0, this.byId.size - kAlertsMax)) this.byId.delete(alert.data.alertId);
+    }
+    if (this.byId.size !== before) ++this.shape;
+  }
+
+  clear(): void {
+    this.byId.clear();
+    ++this.shape;
+  }
+}

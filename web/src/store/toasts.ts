@@ -1,0 +1,43 @@
+// toasts.ts: the few newest alerts, shown for a while. A critical one stays until it is dismissed or over.
+
+import type { Alert, Alerts } from './alerts.ts';
+
+export interface Toast {
+  alertId: string;
+  alert: Alert;
+  untilMs: number;  // Infinity: stays
+}
+
+export const kToastsMax = 3;
+const kShownMs = 8_000;
+
+export class Toasts {
+  list: Toast[] = [];  // newest last
+  more = 0;            // new alerts that found no room; gone when the last toast is
+
+  add(alert: Alert, nowMs: number): void {
+    const critical = alert.data.severity === 'critical';
+    this.dismiss(alert.data.alertId);
+    this.list.push({ alertId: alert.data.alertId, alert, untilMs: critical ? Infinity : nowMs + kShownMs });
+    while (this.list.length > kToastsMax) {
+      // The oldest that is not critical gives way; among critical ones the oldest.
+      const mild = this.list.findIndex((toast) => toast.alert.data.severity !== 'critical');
+      this.list.splice(Math.max(0, mild), 1);
+      ++this.more;
+    }
+  }
+
+  dismiss(alertId: string): void {
+    this.list = this.list.filter((toast) => toast.alertId !== alertId);
+    if (this.list.length === 0) this.more = 0;
+  }
+
+  // Drops what has been shown long enough and what is over.
+  advance(nowMs: number, alerts: Alerts): void {
+    for (const toast of this.list) {
+      const alert = alerts.get(toast.alertId);
+      if (toast.untilMs <= nowMs || !alert?.open || alert.acknowledged) this.dismiss(toast.alertId);
+      else toast.alert = alert;
+    }
+  }
+}

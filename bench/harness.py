@@ -1,0 +1,170 @@
+"""Starts one server and one load program on a core each, and reads what the load program printed."""
+
+import json
+import os
+import platform
+import shutil
+import signal
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+OUT = ROOT / "build" / "bench"
+START_S, STOP_S = 30, 20
+
+
+class RunFailed(Exception):
+    """One run gave no result; the text says why."""
+
+
+class Programs:
+    """The binaries of one build folder, and which cores they run on."""
+
+    def __init__(self, build):
+        self.load = build / "bench" / "millstream-load"
+        self.millstream = build / "src" / "app" / "millstream"
+        self.micro = sorted(p for p in (build / "src").glob("*/*_bench") if os.access(p, os.X_OK))
+        cores = sorted(os.sched_getaffinity(0))
+        self.server_core, self.load_core = cores[0], cores[-1]
+
+    def server_command(self, contender, data_directory):
+        pinned = ["taskset", "-c", str(self.server_core)]
+        if contender.startswith("limit_"):
+            return [*pinned, str(self.load), "limit", "--listen=127.0.0.1:0", f"--mode={contender[6:]}"]
+        return [*pinned, str(self.millstream), "serve", "--auth.development=true", "--server.listen=127.0.0.1:0",
+                f"--server.data_directory={data_directory}", "--server.io_threads=1", "--log.level=warning"]
+
+    def load_command(self, subcommand, arguments):
+        flags = [f"--{key}={value}" for key, value in arguments.items()]
+        return ["taskset", "-c", str(self.load_core), str(self.load), subcommand, *flags]
+
+
+class Server:
+    """A server process with a fresh data directory, for one run. `with Server(...) as server:`"""
+
+    def __init__(self, programs, contender):
+        self.data_directory = Path(tempfile.mkdtemp(prefix="data-", dir=OUT))
+        self.output = OUT / f"{contender}.log"
+        self.command = programs.server_command(contender, self.data_directory)
+
+    def __enter__(self):
+        with open(self.output, "wb") as output:
+            # Exec'd through taskset, so its pid is the server's. A group of its own: an interrupt from the
+            # terminal reaches this program, which then stops the server itself.
+            self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=output,
+                                            stderr=subprocess.STDOUT, cwd=ROOT, start_new_session=True)
+        try:
+            self.url = self._wait_for_url()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _wait_for_url(self):
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline:
+            for line in self.output.read_text(errors="replace").splitlines(keepends=True):
+                if line.startswith("listening on http://") and line.endswith("\n"):
+                    return line.split()[-1]
+            if self.process.poll() is not None:
+                raise RunFailed(f"server ended with {self.process.returncode}: {self._last_words()}")
+            time.sleep(0.02)
+        raise RunFailed(f"server not ready after {START_S} s: {self._last_words()}")
+
+    def _last_words(self):
+        return " | ".join(self.output.read_text(errors="replace").splitlines()[-3:])
+
+    def disk_bytes(self):
+        return sum(p.stat().st_blocks * 512 for p in self.data_directory.rglob("*") if p.is_file())
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        shutil.rmtree(self.data_directory, ignore_errors=True)
+
+
+def load_arguments(row, seconds):
+    return {**row.load, **({"seconds": seconds} if seconds else {})}
+
+
+def run_once(programs, contender, row, seconds):
+    """One run of one row against one contender: the load program's figures as a dict."""
+    with Server(programs, contender) as server:
+        target = {"url": server.url, "server_pid": server.process.pid, "server_core": programs.server_core}
+        command = programs.load_command(row.subcommand, {**load_arguments(row, seconds), **target})
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=(seconds or 0) + 90, cwd=ROOT)
+        except subprocess.TimeoutExpired as late:
+            raise RunFailed(f"load program not done after {late.timeout:.0f} s") from None
+        if done.returncode != 0:
+            raise RunFailed(f"{done.stderr.strip() or done.returncode}; server: {server._last_words()}")
+        if server.process.poll() is not None:
+            raise RunFailed(f"server ended during the run: {server._last_words()}")
+        figures = json.loads(done.stdout)
+        points = figures.get("accepted_in_all", 0) * row.load.get("fields", 0)
+        if points:
+            figures["disk_bytes_per_point"] = server.disk_bytes() / points
+        return figures
+
+
+def run_micro(program, core, repetitions, timeout_s):
+    """One micro-benchmark program: {benchmark name: [run, ...]} as Google Benchmark reports them."""
+    command = ["taskset", "-c", str(core), str(program), "--benchmark_format=json", "--benchmark_min_time=0.1",
+               f"--benchmark_repetitions={repetitions}"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, cwd=ROOT)
+    except subprocess.TimeoutExpired:
+        raise RunFailed(f"not done after {timeout_s:.0f} s") from None
+    if done.returncode != 0:
+        raise RunFailed(done.stderr.strip()[-300:])
+    runs = {}
+    for run in json.loads(done.stdout)["benchmarks"]:
+        if run["run_type"] == "iteration" and not run.get("error_occurred"):
+            runs.setdefault(run["run_name"], []).append(run)
+    return command, runs
+
+
+def first_line_of(*command):
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, cwd=ROOT)
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown"
+    return (done.stdout.splitlines() or ["unknown"])[0]
+
+
+def cpu_model():
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.machine()
+
+
+def fsync_median_us():
+    """What one 4 KiB append costs on the disk that holds the data directories."""
+    with tempfile.NamedTemporaryFile(dir=OUT) as file:
+        times = []
+        for _ in range(100):
+            begin = time.perf_counter()
+            os.write(file.fileno(), bytes(4096))
+            os.fdatasync(file.fileno())
+            times.append(time.perf_counter() - begin)
+    return round(statistics.median(times) * 1e6, 1)
+
+
+def versions(programs):
+    return {
+        "millstream": first_line_of(str(programs.millstream), "version"),
+        "commit": first_line_of("git", "describe", "--always", "--dirty"),
+        "compiler": first_line_of("c++", "--version"),
+        "kernel": platform.release(),
+        "cpu": f"{os.cpu_count()} x {cpu_model()}",
+        "fdatasync_us": fsync_median_us(),
+    }

@@ -1,0 +1,213 @@
+// The subcommand limit: the least a program can do to broadcast: accept, and send() the same bytes to every socket.
+//
+// Mode `send` makes one send() of every event to every viewer; `joined` gathers the events of one turn of the loop and
+// makes one send() of them all. No log, no rights, no matching, no resume: the measure to hold a real server against.
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <ctime>
+#include <unordered_map>
+
+#include "load/socket.h"
+#include "load/subcommands.h"
+
+namespace millstream::load {
+namespace {
+
+constexpr uint64_t kListenerTag = 0;
+constexpr size_t kUnsentBytesMax = 4 << 20;
+constexpr std::string_view kStreamHead =
+    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store, no-transform\r\n"
+    "Transfer-Encoding: chunked\r\n\r\n";
+constexpr std::string_view kPublishAnswer =
+    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 28\r\n\r\n"
+    "{\"accepted\":1,\"rejected\":[]}";
+
+std::string chunk(std::string_view payload) {
+  char size[20];
+  std::snprintf(size, sizeof size, "%zx\r\n", payload.size());
+  return size + std::string(payload) + "\r\n";
+}
+
+int64_t utc_ms() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
+}
+
+std::string rfc3339(int64_t ms) {
+  const time_t seconds = ms / 1000;
+  std::tm parts{};
+  ::gmtime_r(&seconds, &parts);
+  char text[64];
+  const size_t size = std::strftime(text, sizeof text, "%FT%T", &parts);
+  std::snprintf(text + size, sizeof text - size, ".%03dZ", static_cast<int>(ms % 1000));
+  return text;
+}
+
+class LimitServer {
+ public:
+  LimitServer(Socket listener, bool joined) : listener_(std::move(listener)), joined_(joined) {
+    poller_.add(listener_, EPOLLIN, kListenerTag);
+  }
+
+  void serve_for_ever() {
+    for (;;) {
+      for (const epoll_event& event : poller_.wait(60'000'000'000)) {
+        if (event.data.u64 == kListenerTag) {
+          accept_all();
+        } else {
+          on_ready(event.data.u64, event.events);
+        }
+      }
+      if (!gathered_.empty()) send_to_all(std::exchange(gathered_, {}));
+    }
+  }
+
+ private:
+  // A viewer costs its entry here and nothing else; a request that is still coming in is kept apart.
+  struct Connection {
+    Socket socket;
+    bool is_viewer = false;
+  };
+
+  void accept_all() {
+    for (Socket socket = accept_one(listener_); socket.is_open(); socket = accept_one(listener_)) {
+      const uint64_t tag = static_cast<uint64_t>(socket.fd()) + 1;
+      poller_.add(socket, EPOLLIN, tag);
+      if (connections_.size() <= tag) connections_.resize(tag + 1);
+      connections_[tag] = {std::move(socket)};
+    }
+  }
+
+  void on_ready(uint64_t tag, uint32_t events) {
+    if ((events & EPOLLOUT) != 0) flush(tag);
+    if ((events & ~uint32_t{EPOLLOUT}) == 0) return;
+    char buffer[16384];
+    const ssize_t n = ::recv(connections_[tag].socket.fd(), buffer, sizeof buffer, 0);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (n <= 0) return drop(tag);
+    // Taken out while it is worked on: answering may find the peer gone and drop the connection.
+    std::string request = std::exchange(requests_[tag], {});
+    requests_.erase(tag);
+    request.append(buffer, static_cast<size_t>(n));
+    while (take_request(tag, request)) {
+    }
+    if (!request.empty() && connections_[tag].socket.is_open()) requests_[tag] = std::move(request);
+  }
+
+  bool take_request(uint64_t tag, std::string& request) {
+    const size_t head_end = request.find("\r\n\r\n");
+    if (head_end == std::string::npos) return false;
+    size_t length = 0;
+    constexpr std::string_view kLength = "Content-Length: ";
+    if (const size_t at = request.find(kLength); at < head_end) {
+      std::from_chars(request.data() + at + kLength.size(), request.data() + head_end, length);
+    }
+    const size_t size = head_end + 4 + length;
+    if (request.size() < size) return false;
+    if (request.starts_with("GET ")) {
+      connections_[tag].is_viewer = true;
+      const std::string id = next_id(utc_ms());
+      send_bytes(tag,
+                 std::string(kStreamHead) +
+                     chunk("id: " + id + "\nevent: system\ndata: {\"kind\":\"hello\",\"cursor\":\"" + id + "\"}\n\n"));
+    } else {
+      send_bytes(tag, kPublishAnswer);
+      publish(std::string_view(request).substr(head_end + 4, length));
+    }
+    request.erase(0, size);
+    return true;
+  }
+
+  // The block a real server would make of such a body.
+  void publish(std::string_view body) {
+    const int64_t now_ms = utc_ms();
+    const std::string id = next_id(now_ms);
+    std::string block = "id: " + id + "\nevent: telemetry\ndata: {\"id\":\"" + id + "\",\"ts\":\"" + rfc3339(now_ms) +
+                        "\",\"topic\":\"account:demo/site:bench/device:bench-0\",\"type\":\"telemetry\",\"data\":";
+    block.append(body).append("}\n\n");
+    if (joined_) {
+      gathered_ += chunk(block);
+    } else {
+      send_to_all(chunk(block));
+    }
+  }
+
+  std::string next_id(int64_t now_ms) {
+    seq_ = now_ms > last_ms_ ? 0 : seq_ + 1;
+    last_ms_ = std::max(last_ms_, now_ms);
+    return std::to_string(last_ms_) + "-" + std::to_string(seq_);
+  }
+
+  void send_to_all(const std::string& bytes) {
+    for (uint64_t tag = 1; tag < connections_.size(); ++tag) {
+      if (connections_[tag].is_viewer) send_bytes(tag, bytes);
+    }
+  }
+
+  void send_bytes(uint64_t tag, std::string_view bytes) {
+    if (!unsent_.empty()) {
+      const auto behind = unsent_.find(tag);
+      if (behind != unsent_.end()) {
+        if (behind->second.size() > kUnsentBytesMax) return drop(tag);
+        behind->second += bytes;
+        return;
+      }
+    }
+    const Result<size_t> taken = send_some(connections_[tag].socket, bytes);
+    if (!taken) return drop(tag);
+    if (*taken == bytes.size()) return;
+    unsent_[tag] = bytes.substr(*taken);
+    poller_.change(connections_[tag].socket, EPOLLIN | EPOLLOUT, tag);
+  }
+
+  void flush(uint64_t tag) {
+    const auto behind = unsent_.find(tag);
+    if (behind == unsent_.end()) return;
+    const Result<size_t> taken = send_some(connections_[tag].socket, behind->second);
+    if (!taken) return drop(tag);
+    behind->second.erase(0, *taken);
+    if (!behind->second.empty()) return;
+    unsent_.erase(behind);
+    poller_.change(connections_[tag].socket, EPOLLIN, tag);
+  }
+
+  void drop(uint64_t tag) {
+    connections_[tag] = Connection();
+    requests_.erase(tag);
+    unsent_.erase(tag);
+  }
+
+  Socket listener_;
+  const bool joined_;
+  Poller poller_;
+  std::vector<Connection> connections_;  // by tag: the file number + 1
+  std::unordered_map<uint64_t, std::string> requests_;
+  std::unordered_map<uint64_t, std::string> unsent_;
+  std::string gathered_;
+  int64_t last_ms_ = 0;
+  int64_t seq_ = 0;
+};
+
+}  // namespace
+
+Status run_limit(Options& options) {
+  const std::string listen = options.text("listen", "127.0.0.1:0");
+  const std::string mode = options.text("mode", "send");
+  if (const Status status = options.finish(); !status) return status;
+  if (mode != "send" && mode != "joined") return Error{Code::invalid, "--mode: send or joined"};
+  const Result<Endpoint> at = parse_address(listen);
+  if (!at) return at.error();
+  Result<Socket> listener = listen_on(*at);
+  if (!listener) return listener.error();
+  std::printf("listening on http://127.0.0.1:%u\n", bound_port(*listener));
+  std::fflush(stdout);
+  LimitServer(std::move(*listener), mode == "joined").serve_for_ever();
+  return {};
+}
+
+}  // namespace millstream::load

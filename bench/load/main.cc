@@ -1,0 +1,38 @@
+// millstream-load: load and measure a running server; README.md beside this folder says how to read the results.
+#include <cstdio>
+#include <map>
+#include <string_view>
+
+#include "load/socket.h"
+#include "load/subcommands.h"
+
+namespace {
+
+constexpr char kUsage[] =
+    "usage: millstream-load <viewers|idle|ingest|limit> --key=value...\n"
+    "  every one:  --server_pid=PID --server_core=0 --header='Name: value'\n"
+    "  viewers     --url=http://127.0.0.1:8080 --viewers=1000 (--in_flight=4 | --rate=10) --seconds=5 "
+    "--warmup_ms=1000\n"
+    "              --stream_path=/api/stream?... --publish_path=/api/ingest\n"
+    "  idle        --url= --viewers=10000 --hold_seconds=3\n"
+    "  ingest      --url= --connections=16 --events=100 --fields=10 --format=json|line --seconds=5 --warmup_ms=1000\n"
+    "  limit       --listen=127.0.0.1:0 --mode=send|joined\n";
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using namespace millstream::load;
+  const std::map<std::string_view, millstream::Status (*)(Options&)> subcommands = {
+      {"viewers", run_viewers}, {"idle", run_idle}, {"ingest", run_ingest}, {"limit", run_limit}};
+  const auto chosen = argc < 2 ? subcommands.end() : subcommands.find(argv[1]);
+  if (chosen == subcommands.end()) {
+    std::fputs(kUsage, stderr);
+    return 2;
+  }
+  raise_open_files();
+  Options options(argc - 2, argv + 2);
+  const millstream::Status status = chosen->second(options);
+  if (status) return 0;
+  std::fprintf(stderr, "millstream-load %s: %s\n", argv[1], status.error().detail.c_str());
+  return status.error().code == millstream::Code::invalid ? 2 : 1;
+}

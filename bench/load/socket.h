@@ -1,0 +1,81 @@
+// load/socket.h: the few socket calls of a load program: non-blocking TCP over loopback, and epoll.
+//
+// Errors   Code::unavailable with the call and the system's reason.
+// Thread   value
+#pragma once
+
+#include <netinet/in.h>
+#include <sys/epoll.h>
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+
+namespace millstream::load {
+
+struct Endpoint {
+  sockaddr_in address{};
+  std::string authority;  // "127.0.0.1:8080", for the Host line
+};
+// "http://127.0.0.1:8080"; IPv4 addresses only.
+Result<Endpoint> parse_url(std::string_view url);
+// "127.0.0.1:0"
+Result<Endpoint> parse_address(std::string_view address);
+
+class Socket {
+ public:
+  Socket() = default;
+  explicit Socket(int fd) : fd_(fd) {}
+  Socket(Socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Socket& operator=(Socket&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~Socket() { close(); }
+
+  int fd() const { return fd_; }
+  bool is_open() const { return fd_ >= 0; }
+  void close();
+
+ private:
+  int fd_ = -1;
+};
+
+// Begins a non-blocking connect; the socket is writable when it is done. `source` n > 0 binds to 127.0.0.n, because
+// more than some ten thousand connections from one address make connect() search long for a free port.
+Result<Socket> start_connect(const Endpoint& to, uint8_t source);
+Status connect_result(const Socket& socket);     // after the first writable
+Result<Socket> connect_now(const Endpoint& to);  // blocks while connecting; non-blocking afterwards
+
+Result<Socket> listen_on(const Endpoint& at);
+uint16_t bound_port(const Socket& socket);
+Socket accept_one(const Socket& listener);  // not open when none is waiting
+
+// Sends until done or until the kernel takes no more; the bytes taken, or an error when the peer is gone.
+Result<size_t> send_some(const Socket& socket, std::string_view bytes);
+
+class Poller {
+ public:
+  Poller();
+  // `tag` comes back with the readiness.
+  void add(const Socket& socket, uint32_t events, uint64_t tag);
+  void change(const Socket& socket, uint32_t events, uint64_t tag);
+  // Waits at most `ns` (0: not at all). A closed socket leaves by itself.
+  std::span<const epoll_event> wait(int64_t ns);
+
+ private:
+  Socket epoll_;
+  std::vector<epoll_event> ready_;
+};
+
+int64_t now_ns();  // monotonic
+
+// Raises the soft limit of open files to the hard one; the limit then in force.
+int64_t raise_open_files();
+
+}  // namespace millstream::load

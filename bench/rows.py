@@ -1,0 +1,134 @@
+"""The rows of the benchmark: what is run against what, which figures are kept, and what is asked of them."""
+
+from dataclasses import dataclass, field
+
+SEND, JOINED, MILLSTREAM = "limit_send", "limit_joined", "millstream"
+
+
+@dataclass(frozen=True)
+class Metric:
+    key: str  # as millstream-load prints it
+    unit: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Floor:
+    """The median of Millstream's runs is at least this much."""
+
+    metric: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """The median of Millstream's runs is at most this much."""
+
+    metric: str
+    value: float
+
+
+@dataclass(frozen=True)
+class RatioAtMost:
+    """Millstream's figure over the limit's, run by run, is at most this much in the median.
+
+    CPU per delivery compares only where a receive carries as many deliveries on both sides: a receiver that is held up
+    makes sends look cheap.
+    """
+
+    metric: str
+    limit: str
+    value: float
+    at_equal_receives: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    name: str
+    title: str
+    subcommand: str
+    load: dict
+    metrics: list
+    contenders: list = field(default_factory=lambda: [MILLSTREAM])
+    targets: list = field(default_factory=list)
+    seconds: dict = field(default_factory=lambda: {"quick": 4, "full": 10})
+    full_only: bool = False
+
+
+INGEST = [
+    Metric("points_per_s", "points/s", "points acknowledged"),
+    Metric("events_per_s", "events/s", "events acknowledged"),
+    Metric("ack_p50_us", "us", "acknowledgement p50"),
+    Metric("ack_p99_us", "us", "acknowledgement p99"),
+    Metric("server_us_per_point", "us", "server CPU per point"),
+    Metric("events_per_commit", "events", "events per commit"),
+    Metric("commits_per_s", "commits/s", "commits"),
+    Metric("commit_mean_us", "us", "mean commit"),
+    Metric("disk_bytes_per_point", "bytes", "on disk per point, at the end"),
+    Metric("foreign_cpu_share", "share", "others on the server's core"),
+]
+FAN_OUT = [
+    Metric("deliveries_per_s", "deliveries/s", "deliveries"),
+    Metric("server_us_per_delivery", "us", "server CPU per delivery"),
+    Metric("ksoftirqd_us_per_delivery", "us", "of that in ksoftirqd"),
+    Metric("receives_per_delivery", "receives", "receives per delivery"),
+    Metric("bytes_per_delivery", "bytes", "wire bytes per delivery"),
+    Metric("last_viewer_p50_us", "us", "publish to last viewer p50"),
+    Metric("last_viewer_p99_us", "us", "publish to last viewer p99"),
+    Metric("each_viewer_p50_us", "us", "publish to each viewer p50"),
+    Metric("each_viewer_p99_us", "us", "publish to each viewer p99"),
+    Metric("server_cpu_share", "share", "server's share of its core"),
+    Metric("load_cpu_share", "share", "load program's share of its core"),
+    Metric("foreign_cpu_share", "share", "others on the server's core"),
+]
+IDLE = [
+    Metric("user_bytes_per_connection", "bytes", "user space (RSS) per connection"),
+    Metric("user_pss_bytes_per_connection", "bytes", "user space (PSS) per connection"),
+    Metric("user_bytes_per_connection_after_broadcast", "bytes", "the same after a broadcast"),
+    Metric("kernel_slab_bytes_per_connection_both_ends", "bytes", "kernel slab per connection, both ends"),
+    Metric("kernel_tcp_bytes_per_connection_both_ends", "bytes", "socket buffers per connection, both ends"),
+    Metric("connects_per_s", "1/s", "connections opened"),
+    Metric("idle_cpu_share", "share", "server CPU while idle"),
+    Metric("broadcast_reached", "viewers", "reached by the broadcast"),
+    Metric("broadcast_last_viewer_us", "us", "broadcast to last viewer"),
+]
+
+
+def ingest(name, title, connections, events, fields, line=False, targets=()):
+    load = {"connections": connections, "events": events, "fields": fields, "format": "line" if line else "json"}
+    return Row(name, title, "ingest", load, INGEST, targets=list(targets))
+
+
+def closed_loop(viewers, targets=(), full_only=True):
+    return Row(
+        f"fanout_closed_{viewers}", f"fan-out: {viewers} viewers, closed loop, 4 events in flight", "viewers",
+        {"viewers": viewers, "in_flight": 4}, FAN_OUT, [SEND, JOINED, MILLSTREAM],
+        [RatioAtMost("server_us_per_delivery", JOINED, 1.25, at_equal_receives=True), *targets], full_only=full_only)
+
+
+def fixed_rate(viewers, rate, full_only=True):
+    return Row(
+        f"fanout_fixed_{viewers}", f"fan-out: {viewers} viewers, {rate} events/s", "viewers",
+        {"viewers": viewers, "rate": rate}, FAN_OUT, [SEND, MILLSTREAM],
+        [RatioAtMost("server_us_per_delivery", SEND, 1.10, at_equal_receives=True),
+         RatioAtMost("last_viewer_p50_us", SEND, 1.1), RatioAtMost("last_viewer_p99_us", SEND, 1.5)],
+        seconds={"quick": 5, "full": 12}, full_only=full_only)
+
+
+ROWS = [
+    ingest("ingest_json", "durable ingest: JSON, 16 connections x 100 events x 10 fields", 16, 100, 10,
+           targets=[Floor("points_per_s", 200_000)]),
+    ingest("ingest_line", "durable ingest: line protocol, 16 connections x 100 events x 10 fields", 16, 100, 10,
+           line=True, targets=[Floor("points_per_s", 200_000)]),
+    ingest("ingest_single", "durable ingest: one point a request, 64 connections", 64, 1, 1,
+           targets=[Floor("events_per_commit", 2)]),
+    fixed_rate(1000, 10, full_only=False),
+    fixed_rate(100, 10),
+    fixed_rate(10_000, 1),
+    closed_loop(1000, targets=[Floor("deliveries_per_s", 150_000)], full_only=False),
+    closed_loop(100),
+    closed_loop(10_000),
+    Row("idle_10000", "idle: 10000 connections held, then one broadcast", "idle",
+        {"viewers": 10_000, "hold_seconds": 3}, IDLE, [SEND, MILLSTREAM],
+        [Ceiling("user_bytes_per_connection", 338), Floor("broadcast_reached", 10_000)], seconds={}),
+]

@@ -1,0 +1,74 @@
+// The npm package `eventsource` (the browser's interface, on Node) follows a stream over cut connections and a restart:
+// every event once, in order.
+
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { EventSource } from 'eventsource';
+import { CutProxy, Server, assertStrictlyRising, atEnd, backfillAll, ingest, quickRetry, sleep, until } from './harness.mjs';
+
+function follow(url) {
+  const source = new EventSource(url);
+  atEnd(() => source.close());
+  const seen = { ids: [], values: [], hellos: 0, errors: 0, gaps: [] };
+  source.addEventListener('telemetry', (event) => {
+    seen.ids.push(event.lastEventId);
+    seen.values.push(JSON.parse(event.data).data.fields.n);
+  });
+  source.addEventListener('system', (event) => {
+    const message = JSON.parse(event.data);
+    const { kind } = message.data ?? message;
+    if (kind === 'hello') ++seen.hellos;
+    if (kind === 'gap') seen.gaps.push(message);
+  });
+  source.addEventListener('error', () => ++seen.errors);
+  return seen;
+}
+
+test('eventsource sees every event once and in order over twenty cuts', async () => {
+  const server = await Server.start({ arguments: quickRetry });
+  const proxy = await CutProxy.start(server);
+  const seen = follow(`${proxy.url}/api/stream?siteId=plant&types=telemetry,system`);
+  await until(() => seen.hellos === 1, 'the first hello');
+
+  let sent = 0;
+  const total = 1000;
+  const feeding = (async () => {
+    while (sent < total) {
+      const ts = Date.now();
+      const batch = Array.from({ length: 5 }, (_, i) => ({ deviceId: `d${i}`, siteId: 'plant', ts, fields: { n: sent + i } }));
+      await ingest(server, batch);
+      sent += batch.length;
+      await sleep(30);
+    }
+  })();
+  for (let i = 0; i < 20; ++i) {
+    await sleep(150 + 50 * (i % 7));
+    proxy.cut();
+  }
+  await feeding;
+  await until(() => seen.values.length >= total, `all ${total} events (so far ${seen.values.length})`, 20_000);
+  await sleep(300);
+
+  const { events } = await backfillAll(server, { types: 'telemetry' });
+  assert.equal(events.length, total);
+  assert.deepEqual(seen.ids, events.map((event) => event.id));
+  assert.deepEqual(seen.values, events.map((event) => event.data.fields.n));
+  assertStrictlyRising(seen.ids);
+  assert.deepEqual(seen.gaps, []);
+  assert.ok(seen.hellos >= 5, `the cuts were real: ${seen.hellos} connections`);
+});
+
+test('eventsource comes back by itself after the server was stopped and started again', async () => {
+  const server = await Server.start({ arguments: quickRetry });
+  const seen = follow(`${server.url}/api/stream?types=telemetry,system`);
+  await until(() => seen.hellos === 1, 'the first hello');
+  await ingest(server, { deviceId: 'd', fields: { n: 1 } });
+  await until(() => seen.values.includes(1), 'the first value');
+  await server.stop();
+  await server.restart();
+  await ingest(server, { deviceId: 'd', fields: { n: 2 } });
+  await until(() => seen.values.includes(2), 'the value after the restart', 20_000);
+  assert.deepEqual(seen.values, [1, 2]);
+  assert.deepEqual(seen.gaps, []);
+  assertStrictlyRising(seen.ids);
+});

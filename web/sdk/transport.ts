@@ -10,7 +10,7 @@ export type StreamEnd =
 
 export interface TransportSink {
   message(data: string, lastEventId: string): void;
-  end(why: StreamEnd): void;  // at most once, never after close()
+  end(why: StreamEnd): void;  // never after close(); the owner then closes the transport
 }
 
 export interface Transport {
@@ -36,10 +36,7 @@ export function openEventSource(
     stream.addEventListener(name, (event) => sink.message(String(event.data), event.lastEventId));
   }
   stream.onerror = () => {
-    const refused = stream.readyState === kClosed;
-    stream.onerror = null;
-    stream.close();
-    sink.end(refused ? { kind: 'refused' } : { kind: 'dropped' });
+    sink.end(stream.readyState === kClosed ? { kind: 'refused' } : { kind: 'dropped' });
   };
   return {
     close() {

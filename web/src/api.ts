@@ -17,6 +17,10 @@ export interface DevicesAnswer {
   asOf: string;
   devices: DeviceAnswer[];
 }
+export interface LatestAnswer {
+  asOf: string;
+  events: StreamEvent[];
+}
 export interface BackfillAnswer {
   events: StreamEvent[];
   next: string | null;
@@ -57,6 +61,7 @@ export class Api {
   constructor(readonly baseUrl: string, private readonly token: () => string | undefined) {}
 
   devices(): Promise<DevicesAnswer> { return this.get('/api/devices', {}); }
+  latest(query: { types: string }): Promise<LatestAnswer> { return this.get('/api/latest', query); }
   health(): Promise<HealthAnswer> { return this.get('/health', {}); }
   backfill(query: { types: string; order: 'asc' | 'desc'; limit: number; since?: string; cursor?: string }):
       Promise<BackfillAnswer> {

@@ -6,7 +6,7 @@
 
 import { batch, signal } from '@preact/signals';
 import {
-  MillstreamClient, type ClientOptions, type LiveStatus, type StreamEvent, type SystemBlock,
+  kZeroId, MillstreamClient, parseEventId, type ClientOptions, type LiveStatus, type StreamEvent, type SystemBlock,
 } from '../sdk/index.ts';
 import { Api, ApiError, type BackfillAnswer } from './api.ts';
 import { storeToken } from './credential.ts';
@@ -14,7 +14,7 @@ import { asNumber, parseTime } from './format.ts';
 import type { Link } from './link.ts';
 import { Alerts, kAlertSpanMs } from './store/alerts.ts';
 import { ChartSource, type Range } from './store/chart_source.ts';
-import type { DeviceQuery } from './store/device_order.ts';
+import { orderDevices, type DeviceQuery } from './store/device_order.ts';
 import { Devices, type Device } from './store/devices.ts';
 import { Rate } from './store/rate.ts';
 import { Toasts } from './store/toasts.ts';
@@ -161,6 +161,8 @@ export class Dashboard {
   async loadAlerts(cursor?: string): Promise<void> {
     const reading = this.readings;
     try {
+      // First, because the page read after it may tell how an alert ended.
+      if (!cursor) await this.loadOpenAlerts(reading);
       const answer = await this.api.backfill({
         types: 'alert', order: 'desc', limit: kAlertEventsMax,
         since: new Date(this.serverNow() - kAlertSpanMs).toISOString(),
@@ -171,6 +173,13 @@ export class Dashboard {
       if (reading === this.readings) this.readFailed(error, this.alertsLoad);
     }
     this.mark();
+  }
+
+  private async loadOpenAlerts(reading: number): Promise<void> {
+    const answer = await this.api.latest({ types: 'alert' });
+    if (reading !== this.readings) return;
+    const open = answer.events.filter((event) => event.type === 'alert');
+    this.alerts.replaceOpen(open, parseEventId(answer.asOf) ?? kZeroId);
   }
 
   private connect(): void {
@@ -301,7 +310,7 @@ export class Dashboard {
     const { device: name, site, field } = this.link;
     let device = this.chosen.peek();
     if (!device || this.devices.byTopic.get(device.topic) !== device) {
-      device = name ? this.devices.find(name, site) : this.devices.byTopic.values().next().value;
+      device = name ? this.devices.find(name, site) : orderDevices(this.devices.byTopic.values(), this.query.peek())[0];
       if (device !== this.chosen.peek()) this.chosen.value = device;
     }
     if (device && this.chart.peek()?.device !== device) this.openChart(field);

@@ -4,7 +4,7 @@ import type { Presence, Severity } from '../sdk/index.ts';
 
 export const text = {
   name: 'Millstream',
-  skip: 'Skip to the devices',
+  skip: 'Skip to the content',
 
   live: 'Live',
   connecting: 'Connecting…',
@@ -25,8 +25,6 @@ export const text = {
   openAlerts: 'Open alerts',
   openAlertsCount: (count: number) => (count === 1 ? '1 open alert' : `${count} open alerts`),
   eventsPerSecond: 'Events per second',
-  lastEvent: 'Last event',
-  ago: (span: string) => `${span} ago`,
   never: 'never',
   none: '–',
 

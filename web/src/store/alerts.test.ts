@@ -1,43 +1,127 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { parseMessage, type AlertEvent, type AlertState, type Severity } from '../../sdk/index.ts';
+import { goldenEvents } from '../../sdk/testing/golden.ts';
+import { Alerts, kAlertSpanMs } from './alerts.ts';
+import { kToastsMax, Toasts } from './toasts.ts';
 
-import type { AlertData, AlertEvent } from '../../sdk/index.ts';
-import { Alerts } from './alerts.ts';
-
-function alert(alertId: string, id: string, state: AlertData['state'], severity: AlertData['severity'] = 'warning'): AlertEvent {
-  return {
-    id, ts: new Date(Number(id.split('-')[0])).toISOString(), topic: 'account:1/site:1/device:1', type: 'alert',
-    data: { alertId, ruleId: 'r', ruleName: 'R', deviceId: '1', state, severity, message: 'm', field: 't', value: 1,
-            threshold: 0, startedAt: '2026-01-01T00:00:00.000Z' },
-  };
-}
+export const alertEvent = (id: string, alertId: string, state: AlertState, severity: Severity = 'warning'): AlertEvent => ({
+  id, ts: new Date(Number(id.split('-')[0])).toISOString(), topic: 'account:1/site:2/device:d', type: 'alert',
+  data: {
+    alertId, ruleId: 'r', ruleName: 'Rule', deviceId: 'd', state, severity, message: 'm', field: 'T1', value: 1,
+    threshold: 0, startedAt: '2026-01-27T12:34:56.789Z',
+  },
+});
+const order = (alerts: Alerts) => alerts.list().map((alert) => alert.data.alertId);
 
 describe('Alerts', () => {
-  test('one entry an alert; the newest event of it wins, whatever the order of arrival', () => {
-    const alerts = new Alerts();
-    expect(alerts.put(alert('a', '10-0', 'firing'))?.data.alertId).toBe('a');
-    expect(alerts.put(alert('a', '12-0', 'resolved'))).toBeUndefined();
-    expect(alerts.put(alert('a', '11-0', 'stale'))).toBeUndefined();
-    expect(alerts.list()).toHaveLength(1);
-    expect(alerts.get('a')?.open).toBe(false);
-    expect(alerts.openCount().all).toBe(0);
+  it('folds the events of one alert into one entry, by id, in any order of arrival', () => {
+    const story = [alertEvent('1-0', 'a', 'firing'), alertEvent('2-0', 'a', 'updated', 'critical'), alertEvent('3-0', 'a', 'resolved')];
+    for (const events of [story, [...story].reverse()]) {
+      const alerts = new Alerts();
+      for (const event of events) alerts.put(event);
+      expect(alerts.list()).toHaveLength(1);
+      expect(alerts.get('a')!.open).toBe(false);
+      expect(alerts.openCount().all).toBe(0);
+    }
   });
-
-  test('open ones come first, then the severe, then the new', () => {
+  it('lists open ones first, the most severe first, then the newest', () => {
     const alerts = new Alerts();
-    alerts.put(alert('old warning', '10-0', 'firing'));
-    alerts.put(alert('critical', '11-0', 'firing', 'critical'));
-    alerts.put(alert('new warning', '12-0', 'firing'));
-    alerts.put(alert('done', '13-0', 'firing', 'critical'));
-    alerts.put(alert('done', '14-0', 'resolved', 'critical'));
-    expect(alerts.list().map((a) => a.data.alertId)).toEqual(['critical', 'new warning', 'old warning', 'done']);
+    alerts.put(alertEvent('1-0', 'over', 'firing', 'critical'));
+    alerts.put(alertEvent('9-0', 'over', 'resolved', 'critical'));
+    alerts.put(alertEvent('2-0', 'old warning', 'firing'));
+    alerts.put(alertEvent('10-0', 'new warning', 'firing'));
+    alerts.put(alertEvent('3-0', 'critical', 'firing', 'critical'));
+    alerts.put(alertEvent('11-0', 'info', 'stale', 'info'));
+    expect(order(alerts)).toEqual(['critical', 'new warning', 'old warning', 'info', 'over']);
+    expect(alerts.openCount()).toEqual({ info: 1, warning: 2, critical: 1, all: 4, unacknowledged: 4 });
   });
-
-  test('resolved alerts leave after a day', () => {
+  it('tells what a viewer should be told: newly open or worse, nothing else', () => {
     const alerts = new Alerts();
-    alerts.put(alert('a', '1000-0', 'firing'));
-    alerts.put(alert('a', '2000-0', 'resolved'));
-    alerts.put(alert('open', '1000-1', 'firing'));
-    alerts.prune(2000 + 24 * 3600 * 1000 + 1);
-    expect(alerts.list().map((a) => a.data.alertId)).toEqual(['open']);
+    const told = (event: AlertEvent) => alerts.put(event) !== undefined;
+    expect(told(alertEvent('1-0', 'a', 'firing'))).toBe(true);
+    expect(told(alertEvent('1-0', 'a', 'firing'))).toBe(false);
+    expect(told(alertEvent('2-0', 'a', 'updated', 'critical'))).toBe(true);
+    expect(told(alertEvent('3-0', 'a', 'updated', 'warning'))).toBe(false);
+    expect(told(alertEvent('4-0', 'a', 'stale', 'warning'))).toBe(false);
+    expect(told(alertEvent('5-0', 'a', 'resolved', 'warning'))).toBe(false);
+    expect(told(alertEvent('4-5', 'a', 'firing', 'critical'))).toBe(false);
+  });
+  it('keeps an acknowledgement through later updates, also when the past is read newest first', () => {
+    const story = [alertEvent('1-0', 'a', 'firing'), alertEvent('2-0', 'a', 'acknowledged'), alertEvent('3-0', 'a', 'updated')];
+    for (const events of [story, [...story].reverse()]) {
+      const alerts = new Alerts();
+      for (const event of events) alerts.put(event);
+      expect(alerts.get('a')).toMatchObject({ open: true, acknowledged: true });
+      alerts.put(alertEvent('4-0', 'a', 'unacknowledged'));
+      expect(alerts.get('a')!.acknowledged).toBe(false);
+      expect(alerts.openCount().unacknowledged).toBe(1);
+    }
+  });
+  it('forgets an open alert that the server no longer has open, but not one that came after', () => {
+    const alerts = new Alerts();
+    alerts.put(alertEvent('1-0', 'ended unseen', 'firing'));
+    alerts.put(alertEvent('2-0', 'still open', 'firing'));
+    alerts.put(alertEvent('30-0', 'newer', 'firing'));
+    alerts.put(alertEvent('3-0', 'over', 'resolved'));
+    alerts.replaceOpen([alertEvent('2-0', 'still open', 'firing'), alertEvent('4-0', 'missed', 'firing')], { ms: 20, seq: 0 });
+    expect(order(alerts)).toEqual(['newer', 'missed', 'still open', 'over']);
+  });
+  it('lets go of what was resolved more than a day ago, never of what is open', () => {
+    const alerts = new Alerts();
+    alerts.put(alertEvent('1-0', 'open', 'firing'));
+    alerts.put(alertEvent('1000-0', 'over', 'resolved'));
+    alerts.prune(1000 + kAlertSpanMs);
+    expect(order(alerts)).toEqual(['open', 'over']);
+    alerts.prune(1001 + kAlertSpanMs);
+    expect(order(alerts)).toEqual(['open']);
+  });
+  it('stays bounded in a storm by dropping the oldest that are over', () => {
+    const alerts = new Alerts();
+    alerts.put(alertEvent('1-0', 'open', 'firing'));
+    for (let i = 0; i < 5_010; ++i) alerts.put(alertEvent(`${100 + i}-0`, `a${i}`, 'resolved'));
+    alerts.prune(6_000);
+    expect(alerts.list()).toHaveLength(5_000);
+    expect(alerts.get('open')).toBeDefined();
+    expect(alerts.get('a10')).toBeUndefined();
+    expect(alerts.get('a11')).toBeDefined();
+  });
+  it('takes the contract\'s samples: fired, then resolved', () => {
+    const alerts = new Alerts();
+    for (const { text } of goldenEvents()) {
+      const message = parseMessage(text)!;
+      if ('event' in message && message.event.type === 'alert') alerts.put(message.event);
+    }
+    expect(alerts.list()).toMatchObject([{ open: false, data: { state: 'resolved', endedAt: '2026-01-27T12:35:56.789Z' } }]);
+  });
+});
+
+describe('Toasts', () => {
+  const put = (alerts: Alerts, toasts: Toasts, id: string, severity: Severity, nowMs: number) =>
+    toasts.add(alerts.put(alertEvent(`${id}-0`, id, 'firing', severity))!, nowMs);
+  const shown = (toasts: Toasts) => toasts.list.map((toast) => toast.alertId);
+
+  it('are never more than three; the critical stay, the rest is counted', () => {
+    const [alerts, toasts] = [new Alerts(), new Toasts()];
+    put(alerts, toasts, '1', 'critical', 0);
+    for (const id of ['2', '3', '4', '5']) put(alerts, toasts, id, 'warning', 0);
+    expect(toasts.list.length).toBe(kToastsMax);
+    expect(shown(toasts)).toEqual(['1', '4', '5']);
+    expect(toasts.more).toBe(2);
+    for (const id of ['6', '7', '8']) put(alerts, toasts, id, 'critical', 0);
+    expect(shown(toasts)).toEqual(['6', '7', '8']);
+  });
+  it('go after a while, the critical ones only when dismissed or over', () => {
+    const [alerts, toasts] = [new Alerts(), new Toasts()];
+    put(alerts, toasts, '1', 'critical', 0);
+    put(alerts, toasts, '2', 'warning', 0);
+    put(alerts, toasts, '3', 'critical', 0);
+    toasts.advance(7_999, alerts);
+    expect(shown(toasts)).toEqual(['1', '2', '3']);
+    toasts.advance(8_000, alerts);
+    expect(shown(toasts)).toEqual(['1', '3']);
+    toasts.dismiss('1');
+    alerts.put(alertEvent('9-0', '3', 'resolved', 'critical'));
+    toasts.advance(8_001, alerts);
+    expect(shown(toasts)).toEqual([]);
   });
 });

@@ -11,6 +11,7 @@ export interface Alert {
   at: EventId;
   changedMs: number;
   acknowledged: boolean;
+  acknowledgedAt: EventId;  // the newest event that said so, or said not
   open: boolean;
 }
 
@@ -27,19 +28,34 @@ export class Alerts {
     const { data } = event;
     const at = parseEventId(event.id) ?? kZeroId;
     const before = this.byId.get(data.alertId);
-    if (before && compareEventIds(at, before.at) <= 0) return undefined;
-    const acknowledged = data.state === 'acknowledged' ||
-      (data.state !== 'unacknowledged' && (data.ack !== undefined || (before?.acknowledged ?? false)));
+    if (before && compareEventIds(at, before.at) <= 0) {
+      this.acknowledge(before, data, at);
+      return undefined;
+    }
     const alert: Alert = {
-      data, topic: event.topic, at, acknowledged,
+      data, topic: event.topic, at,
+      acknowledged: before?.acknowledged ?? false,
+      acknowledgedAt: before?.acknowledgedAt ?? kZeroId,
       changedMs: parseTime(event.ts) ?? at.ms,
       open: data.state !== 'resolved',
     };
+    this.acknowledge(alert, data, at);
     this.byId.set(data.alertId, alert);
     ++this.shape;
     const opened = alert.open && data.state === 'firing' && !before?.open;
     const worse = alert.open && before?.open === true && kRank[data.severity] < kRank[before.data.severity];
     return opened || worse ? alert : undefined;
+  }
+
+  // Every alert that was open at `asOf`. One we believe open that is not among them ended where we could not see it.
+  replaceOpen(open: AlertEvent[], asOf: EventId): void {
+    for (const event of open) this.put(event);
+    const named = new Set(open.map((event) => event.data.alertId));
+    for (const [id, alert] of this.byId) {
+      if (!alert.open || named.has(id) || compareEventIds(alert.at, asOf) > 0) continue;
+      this.byId.delete(id);
+      ++this.shape;
+    }
   }
 
   get(alertId: string): Alert | undefined { return this.byId.get(alertId); }
@@ -61,6 +77,15 @@ export class Alerts {
       if (!alert.acknowledged) ++counts.unacknowledged;
     }
     return counts;
+  }
+
+  // Pages of the past come newest first, so an acknowledgement may arrive after what followed it.
+  private acknowledge(alert: Alert, data: AlertData, at: EventId): void {
+    const said = data.state === 'acknowledged' || data.state === 'unacknowledged' || data.ack !== undefined;
+    if (!said || compareEventIds(at, alert.acknowledgedAt) < 0) return;
+    alert.acknowledged = data.state !== 'unacknowledged';
+    alert.acknowledgedAt = at;
+    ++this.shape;
   }
 
   // Resolved longer ago than the list reaches back, and, should there be very many, the oldest resolved.

@@ -1,30 +1,125 @@
-import { describe, expect, test } from 'vitest';
-
-import type { TelemetryEvent } from '../../sdk/index.ts';
+import { describe, expect, it } from 'vitest';
+import { parseMessage, type DeviceStatusEvent, type Presence, type StreamEvent, type TelemetryEvent } from '../../sdk/index.ts';
+import { goldenEvents } from '../../sdk/testing/golden.ts';
+import type { DeviceAnswer } from '../api.ts';
+import { orderDevices, type DeviceQuery } from './device_order.ts';
 import { Devices } from './devices.ts';
 
-function telemetry(id: string, fields: Record<string, number>): TelemetryEvent {
-  return { id, ts: '2026-01-01T00:00:00.000Z', topic: 'account:1/site:s/device:d', type: 'telemetry', data: { deviceId: 'd', fields } };
-}
+const topicOf = (device: string, site = 's') => `account:1/site:${site}/device:${device}`;
+const telemetry = (id: string, fields: TelemetryEvent['data']['fields'], device = 'd', site = 's'): TelemetryEvent =>
+  ({ id, ts: '2026-01-27T12:34:56.789Z', topic: topicOf(device, site), type: 'telemetry', data: { deviceId: device, fields } });
+const status = (id: string, to: Presence, device = 'd', lastSeen: string | null = null): DeviceStatusEvent => ({
+  id, ts: '2026-01-27T12:34:56.789Z', topic: topicOf(device), type: 'device_status',
+  data: { deviceId: device, status: to, reason: 'timeout', lastSeen },
+});
+const entry = (device: string, more: Partial<DeviceAnswer> = {}): DeviceAnswer => ({
+  deviceId: device, siteId: 's', topic: topicOf(device), status: 'online', reason: 'data', lastSeen: null, ts: null,
+  fields: {}, ...more,
+});
+const fieldsOf = (devices: Devices, device = 'd') =>
+  Object.fromEntries([...devices.find(device)!.cells].map(([name, cell]) => [name, cell.value]));
 
 describe('Devices', () => {
-  test('the newest id of each field wins, whatever the order of arrival', () => {
-    const devices = new Devices();
-    devices.telemetry(telemetry('10-10', { a: 1, b: 1 }));
-    devices.telemetry(telemetry('10-9', { a: 2, c: 2 }));
-    const device = devices.byTopic.get('account:1/site:s/device:d')!;
-    expect(device.value('a')).toBe(1);
-    expect(device.value('b')).toBe(1);
-    expect(device.value('c')).toBe(2);
-    expect(device.siteId).toBe('s');
-    expect(devices.size).toBe(1);
+  it('merges fields, the newest id of each winning, in any order of arrival', () => {
+    const updates = [
+      telemetry('10-0', { a: 1, b: 1 }), telemetry('10-1', { a: 2 }), telemetry('11-0', { b: true }), telemetry('9-5', { a: 0, c: 'x' }),
+    ];
+    const orders = [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1]];
+    for (const order of orders) {
+      const devices = new Devices();
+      for (const i of order) devices.telemetry(updates[i]!);
+      expect(fieldsOf(devices)).toEqual({ a: 2, b: true, c: 'x' });
+      expect(devices.find('d')!.lastSeenMs).toBe(11);
+    }
   });
+  it('lets a REST answer replace what is older than it and keep what is newer, field by field', () => {
+    const devices = new Devices();
+    devices.telemetry(telemetry('10-0', { a: 'before', b: 'before' }));
+    devices.telemetry(telemetry('30-0', { b: 'after' }));
+    devices.status(status('30-0', 'stale'));
+    devices.replace({ asOf: '20-0', devices: [entry('d', { fields: { a: 'answer', b: 'answer', c: 'answer' } })] });
+    expect(fieldsOf(devices)).toEqual({ a: 'answer', b: 'after', c: 'answer' });
+    expect(devices.find('d')!.status).toBe('stale');
+    devices.replace({ asOf: '40-0', devices: [entry('d', { status: 'offline', fields: { b: 'later' } })] });
+    expect(fieldsOf(devices)).toMatchObject({ b: 'later' });
+    expect(devices.find('d')!.status).toBe('offline');
+  });
+  it('drops a device the answer does not name, unless it is newer than the answer', () => {
+    const devices = new Devices();
+    devices.telemetry(telemetry('10-0', { a: 1 }, 'gone'));
+    devices.telemetry(telemetry('30-0', { a: 1 }, 'new'));
+    devices.replace({ asOf: '20-0', devices: [entry('d')] });
+    expect([...devices.byTopic.values()].map((device) => device.deviceId).sort()).toEqual(['d', 'new']);
+  });
+  it('follows status by id and counts it', () => {
+    const devices = new Devices();
+    devices.status(status('10-0', 'online', 'a'));
+    devices.status(status('12-0', 'offline', 'a', '2026-01-27T12:24:56.789Z'));
+    devices.status(status('11-0', 'stale', 'a'));
+    devices.telemetry(telemetry('13-0', { x: 1 }, 'b'));
+    expect(devices.find('a')!.status).toBe('offline');
+    expect(devices.find('a')!.lastSeenMs).toBe(Date.parse('2026-01-27T12:24:56.789Z'));
+    expect(devices.counts()).toEqual({ online: 0, stale: 0, offline: 1, unknown: 1 });
+  });
+  it('keeps devices of one name on two sites apart', () => {
+    const devices = new Devices();
+    devices.telemetry(telemetry('10-0', { a: 1 }, 'd', 's1'));
+    devices.telemetry(telemetry('10-1', { a: 2 }, 'd', 's2'));
+    expect(devices.find('d', 's2')!.value('a')).toBe(2);
+    expect(devices.find('d')!.siteId).toBe('s1');
+    expect(devices.find('d', 's3')).toBeUndefined();
+  });
+  it('changes its shape for rows and states, not for values', () => {
+    const devices = new Devices();
+    devices.telemetry(telemetry('10-0', { a: 1 }));
+    const { shape } = devices;
+    devices.telemetry(telemetry('11-0', { a: 2 }));
+    expect(devices.shape).toBe(shape);
+    devices.status(status('12-0', 'online'));
+    expect(devices.shape).toBeGreaterThan(shape);
+  });
+  it('takes the contract\'s samples and passes over events that are not about one device', () => {
+    const devices = new Devices();
+    for (const { text } of goldenEvents()) {
+      const message = parseMessage(text)!;
+      const event: StreamEvent = 'event' in message ? message.event : (undefined as never);
+      if (event.type === 'telemetry') devices.telemetry(event);
+      if (event.type === 'device_status') devices.status(event);
+    }
+    expect([...devices.byTopic.keys()]).toEqual(['account:123/site:1/device:elink-99']);
+    expect(devices.find('elink-99')!.status).toBe('offline');
+    expect(devices.find('elink-99')!.value('Температура °C')).toBe(21);
+    expect(devices.telemetry({ ...telemetry('1-0', { a: 1 }), topic: 'account:1/site:2' })).toBeUndefined();
+  });
+});
 
-  test('an older status does not replace a newer one', () => {
-    const devices = new Devices();
-    const device = devices.telemetry(telemetry('1-0', {}))!;
-    device.putStatus('offline', 'timeout', { ms: 5, seq: 0 });
-    device.putStatus('online', 'data', { ms: 4, seq: 9 });
-    expect(device.status).toBe('offline');
+describe('orderDevices', () => {
+  const all: DeviceQuery = { search: '', status: 'all', sort: 'device', descending: false };
+  const devices = new Devices();
+  devices.replace({
+    asOf: '20-0',
+    devices: [
+      entry('d10', { status: 'offline', lastSeen: '2026-01-27T12:00:00Z' }),
+      entry('d9', { siteId: 'roof', topic: topicOf('d9', 'roof'), lastSeen: '2026-01-27T12:00:09Z', fields: { Pressure: 1 } }),
+      entry('d2', { status: 'stale', lastSeen: '2026-01-27T12:00:02Z' }),
+      entry('a', { status: 'unknown' }),
+    ],
   });
+  const order = (change: Partial<DeviceQuery>) =>
+    orderDevices(devices.byTopic.values(), { ...all, ...change }).map((device) => device.deviceId);
+
+  it('sorts names with their numbers as numbers', () => {
+    expect(order({})).toEqual(['a', 'd2', 'd9', 'd10']);
+    expect(order({ descending: true })).toEqual(['d10', 'd9', 'd2', 'a']);
+  });
+  it('puts trouble first when sorted by status, and the latest when by last seen', () => {
+    expect(order({ sort: 'status' })).toEqual(['d10', 'd2', 'a', 'd9']);
+    expect(order({ sort: 'lastSeen' })).toEqual(['d9', 'd2', 'd10', 'a']);
+  });
+  it('finds by every word, in name, site or field name, without case', () => {
+    expect(order({ search: ' ROOF press ' })).toEqual(['d9']);
+    expect(order({ search: 'd press' })).toEqual(['d9']);
+    expect(order({ search: 'nothing' })).toEqual([]);
+  });
+  it('keeps to one status', () => { expect(order({ status: 'stale' })).toEqual(['d2']); });
 });

@@ -13,7 +13,8 @@ const kShownMs = 8_000;
 
 export class Toasts {
   list: Toast[] = [];  // newest last
-  more = 0;            // new alerts that found no room; gone when the last toast is
+  more = 0;            // new alerts that found no room, for as long as a toast is shown
+  private moreUntilMs = 0;
 
   add(alert: Alert, nowMs: number): void {
     const critical = alert.data.severity === 'critical';
@@ -24,16 +25,17 @@ export class Toasts {
       const mild = this.list.findIndex((toast) => toast.alert.data.severity !== 'critical');
       this.list.splice(Math.max(0, mild), 1);
       ++this.more;
+      this.moreUntilMs = nowMs + kShownMs;
     }
   }
 
   dismiss(alertId: string): void {
     this.list = this.list.filter((toast) => toast.alertId !== alertId);
-    if (this.list.length === 0) this.more = 0;
   }
 
   // Drops what has been shown long enough and what is over.
   advance(nowMs: number, alerts: Alerts): void {
+    if (this.moreUntilMs <= nowMs) this.more = 0;
     for (const toast of this.list) {
       const alert = alerts.get(toast.alertId);
       if (toast.untilMs <= nowMs || !alert?.open || alert.acknowledged) this.dismiss(toast.alertId);

@@ -34,9 +34,9 @@ export function App() {
   const stale = live !== 'connected' && live !== 'connecting';
   return (
     <div class={stale ? 'page not-live' : 'page'}>
-      <a class="skip" href="#devices">{text.skip}</a>
+      <a class="skip" href="#main">{text.skip}</a>
       <Header />
-      <main>
+      <main id="main" tabIndex={-1}>
         {signIn && <SignIn />}
         {!signIn && empty && <Empty />}
         {!(signIn && nothing) && !empty && <Overview />}

@@ -1,6 +1,6 @@
 // device_table.tsx: all devices in rows of one height, of which only those in view are in the document.
 
-import { useRef } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import { useSignal } from '@preact/signals';
 import type { Presence } from '../../sdk/index.ts';
 import type { Dashboard } from '../dashboard.ts';
@@ -134,6 +134,20 @@ export function DeviceTable() {
     firstRow.value = Math.floor(box.scrollTop / kRowPx);
     rowsInView.value = Math.ceil(box.clientHeight / kRowPx);
   };
+  // A device chosen elsewhere (the link, an alert) is brought into view; one that was clicked here is there already.
+  const box = useRef<HTMLDivElement | null>(null);
+  useEffect(() => {
+    const index = chosen ? devices.indexOf(chosen) : -1;
+    if (!box.current) return;
+    measure(box.current);
+    if (index < 0) return;
+    const { scrollTop, clientHeight } = box.current;
+    const top = index * kRowPx;
+    if (top >= scrollTop && top + 2 * kRowPx <= scrollTop + clientHeight) return;
+    box.current.scrollTop = top - Math.floor(clientHeight / kRowPx / 2) * kRowPx;
+    measure(box.current);
+  }, [chosen]);
+
   const last = Math.min(devices.length, firstRow.value + rowsInView.value + kSpareRows);
   const first = Math.max(0, Math.min(firstRow.value - kSpareRows, devices.length - rowsInView.value));
   const rows = devices.slice(first, last);
@@ -148,7 +162,7 @@ export function DeviceTable() {
       </div>
       <div
         class="rows" tabIndex={0} role="group" aria-label={text.tableRows}
-        ref={(box) => { if (box) measure(box); }} onScroll={(event) => measure(event.currentTarget)}
+        ref={box} onScroll={(event) => measure(event.currentTarget)}
       >
         <table aria-labelledby="devices-title" aria-rowcount={devices.length + 1}>
           <Head query={query} />

@@ -62,7 +62,7 @@ export function Header() {
       <h1><Logo />{text.name}<span class="version" data-testid="version">{dashboard.version}</span></h1>
       <LiveIndicator />
       <span class="grow" />
-      <OpenAlerts />
+      {dashboard.credential.value === 'fine' && <OpenAlerts />}
       {dashboard.hasToken.value && dashboard.credential.value === 'fine' && (
         <button type="button" data-testid="sign-out" onClick={() => dashboard.signOut()}>{text.signOut}</button>
       )}

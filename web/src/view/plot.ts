@@ -39,7 +39,7 @@ export class Plot {
       },
       scales: { x: { time: true, range: () => this.window } },
       axes: [
-        { ...axis, space: 64, values: (_, splits, __, ___, step) => splits.map((t) => clockFor(step)(t * 1000)) },
+        { ...axis, size: 26, space: 64, values: (_, splits, __, ___, step) => splits.map((t) => clockFor(step)(t * 1000)) },
         { ...axis, size: axisSize, values: (_, splits) => splits.map((value) => formatNumber(value)) },
       ],
       series: [

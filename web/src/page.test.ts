@@ -1,0 +1,69 @@
+// page.test.ts: the small parts: the address, formats, the rate, the onboarding command.
+
+import { execFileSync } from 'node:child_process';
+import { describe, expect, it } from 'vitest';
+import { asNumber, formatNumber, formatSpan, formatValue, parseTime } from './format.ts';
+import { linkText, parseLink } from './link.ts';
+import { Rate } from './store/rate.ts';
+import { parseDeviceTopic } from './topic.ts';
+import { publishCommand } from './view/empty.tsx';
+
+describe('the address', () => {
+  it('names device, site, field and range, and reads back the same', () => {
+    const link = { device: 'elink-99', site: 'roof', field: 'cpu usage%', range: '1h' } as const;
+    expect(parseLink(linkText('', link))).toEqual(link);
+  });
+  it('leaves out what is usual and leaves in what is not ours', () => {
+    const text = linkText('?kiosk=1&field=x', { device: 'd', site: undefined, field: undefined, range: '15m' });
+    expect(text).toBe('?kiosk=1&device=d');
+  });
+  it.each(['?range=2h', '?range=toString', '?range=', ''])('falls back to 15 minutes for %j', (search) => {
+    expect(parseLink(search)).toEqual({ device: undefined, site: undefined, field: undefined, range: '15m' });
+  });
+});
+
+describe('formats', () => {
+  it('shows numbers short and without grouping', () => {
+    expect([247, 21.5, 0.1 + 0.2, -40, 123456.7891, 0, 1e12, 1.5e-7].map(formatNumber))
+      .toEqual(['247', '21.5', '0.3', '-40', '123456.789', '0', '1E12', '1.5E-7']);
+    expect([true, 'auto', 3].map(formatValue)).toEqual(['true', 'auto', '3']);
+  });
+  it('shows a span in its largest whole unit, never below zero', () => {
+    expect([-500, 0, 59_400, 60_000, 3_599_000, 3_600_000, 86_399_000, 172_800_000].map(formatSpan))
+      .toEqual(['0 s', '0 s', '59 s', '1 min', '59 min', '1 h', '23 h', '2 d']);
+  });
+  it('sees a boolean as 0 or 1 and no number in a string', () => {
+    expect([3, true, false, '4'].map(asNumber)).toEqual([3, 1, 0, undefined]);
+  });
+  it('has no time for what is none', () => {
+    expect([null, undefined, '', 'soon'].map(parseTime)).toEqual([undefined, undefined, undefined, undefined]);
+    expect(parseTime('2026-01-27T12:34:56.789Z')).toBe(1769517296789);
+  });
+  it('takes only topics that end at a device for a device\'s', () => {
+    expect(parseDeviceTopic('account:1/site:2/device:a.b-c')).toEqual({ account: '1', site: '2', device: 'a.b-c' });
+    for (const topic of ['account:1', 'account:1/site:2', 'account:1/site:2/device:', 'x', 'account:1/site:2/device:a/b']) {
+      expect(parseDeviceTopic(topic)).toBeUndefined();
+    }
+  });
+});
+
+describe('Rate', () => {
+  it('is the mean over the last five whole seconds', () => {
+    const rate = new Rate();
+    for (let ms = 0; ms < 5_000; ms += 100) rate.add(ms);
+    expect(rate.perSecond(5_000)).toBe(10);
+    expect(rate.perSecond(7_500)).toBe(6);
+    expect(rate.perSecond(60_000)).toBe(0);
+  });
+});
+
+describe('the publish command', () => {
+  it('passes through a shell as the arguments it should be', () => {
+    const command = publishCommand("https://host/o'brien", true).replace(/^curl/, "printf '%s\\n'");
+    const args = execFileSync('sh', ['-c', command], { env: { MILLSTREAM_KEY: 'k' } }).toString().trimEnd().split('\n');
+    expect(args).toEqual([
+      '-X', 'POST', "https://host/o'brien/api/ingest", '-H', 'Authorization: Bearer k',
+      '-H', 'Content-Type: application/json', '-d', '{"deviceId":"demo-1","fields":{"T1":21.5}}',
+    ]);
+  });
+});

@@ -148,6 +148,7 @@ Result<std::vector<Pair>> read_members(element element, std::string_view path, s
 }  // namespace
 
 Result<element> parse_json(std::string_view json) {
+  if (json.empty()) return json_error(simdjson::EMPTY);  // its data may be null, which the parser would hand to memcpy
   element root;
   if (const auto error = thread_parser().parse(json.data(), json.size()).get(root)) return json_error(error);
   return root;
@@ -156,6 +157,7 @@ Result<element> parse_json(std::string_view json) {
 Result<element> parse_json_from_devices(std::string_view json) {
   constexpr std::string_view bom = "\xEF\xBB\xBF";
   if (json.starts_with(bom)) json.remove_prefix(bom.size());
+  if (json.empty()) return json_error(simdjson::EMPTY);
   element root;
   const auto error = thread_parser().parse(json.data(), json.size()).get(root);
   if (!error) return root;

@@ -13,9 +13,11 @@
 //   taken behind it has been read back. Dying earlier, the next process finds the log as this one found it; dying
 //   later, it starts behind the resume() and never needs to know of it. What re-stepping had left over waits inside
 //   that checkpoint, and is appended only then.
-// - Without a checkpoint, and with a log that begins with conclusion 1 (or holds none), re-stepping from its beginning
-//   is exact. Where the checkpoint is damaged, or the beginning is gone, the numbers cannot be found again: then the
-//   log's own conclusions stand, re-stepping gives the state alone, and numbers go on above the highest one met.
+// - Without a checkpoint, a log without a conclusion is that of a first start cut short (none is appended before there
+//   is a checkpoint): re-stepping it from its beginning draws what is due. If there are conclusions the checkpoint was
+//   lost or damaged, and with it the resumes and what the log held before its oldest event, so that numbers cannot be
+//   found again: then the log's own conclusions stand, re-stepping gives the state alone, and numbers go on above the
+//   highest one met.
 #include "app/engine_runner.h"
 
 #include <pthread.h>
@@ -199,7 +201,8 @@ Status EngineRunner::restore() {
 
 Status EngineRunner::load_engines() {
   Result<std::optional<log::Checkpoint>> stored = log_.load_checkpoint(kCheckpointName);
-  if (stored && !*stored) return {};
+  blank_start_ = !stored || !*stored;
+  if (stored && blank_start_) return {};
   std::vector<std::string> blank;
   for (const model::Engine* engine : engines_) blank.push_back(engine->save());
   const Status adopted = stored ? adopt(**stored) : Status(stored.error());
@@ -213,7 +216,7 @@ Status EngineRunner::load_engines() {
   now_ms_ = 0;
   count_ = seen_ = 0;
   unsent_.clear();
-  state_only_ = true;
+  blank_start_ = state_only_ = true;
   return {};
 }
 
@@ -441,10 +444,9 @@ void EngineRunner::keep_conclusions() {
 }
 
 void EngineRunner::seen_in_log(const model::Event& event) {
-  const bool first_of_all = seen_ == 0 && phase_ == Phase::starting;
-  if (first_of_all && event.conclusion != 1 && !state_only_) {
-    log_warning("the log does not reach back to the first conclusion, and there is no checkpoint",
-                {{"first", event.conclusion}});
+  if (blank_start_ && phase_ == Phase::starting && !state_only_) {
+    log_warning("the engines' checkpoint is missing: state is made again from the log",
+                {{"first_conclusion", event.conclusion}});
     state_only_ = true;
     unsent_.clear();
   }

@@ -132,6 +132,7 @@ class EngineRunner final : public log::CommitReader {
   std::deque<model::Event> unsent_;  // the newest conclusions, not known to be in the log
   uint64_t seen_ = 0;                // newest conclusion known to be in the log
   uint64_t in_flight_ = 0;           // the log is being asked to take those up to this one; 0: nothing
+  bool blank_start_ = false;         // there was no checkpoint to take up
   bool state_only_ = false;  // replay without a checkpoint: the log has the conclusions, only the state is missing
   bool refused_ = false;     // the log did not take the last append: stepping pauses until it does
   std::optional<model::EventId> catch_up_to_;

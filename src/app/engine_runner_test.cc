@@ -625,6 +625,22 @@ TEST(EngineRunner, LostCheckpointAndATrimmedLogDoNotRepeatOldConclusions) {
   EXPECT_EQ(w.log.events.back().conclusion, 5u);
 }
 
+TEST(EngineRunner, LostCheckpointDoesNotTurnOldDowntimeIntoConclusions) {
+  World w;
+  w.boot_and_settle();
+  w.telemetry("d", 5);
+  w.settle();
+  w.crash();
+  w.log.now_ms += 3'600'000;
+  w.boot_and_settle();
+  w.telemetry("d", 5);
+  w.settle();
+  w.crash();
+  w.log.checkpoints.clear();
+  w.boot_and_settle();
+  EXPECT_EQ(said_in(w.log), (Lines{"online d"}));
+}
+
 TEST(EngineRunner, HoleInTheLogNeverMakesAnOldNumberNew) {
   World w;
   w.boot_and_settle();

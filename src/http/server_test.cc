@@ -389,6 +389,8 @@ TEST_F(ServerTest, WithoutDescriptorsNewClientsAreShedAndTheLoopDoesNotSpin) {
   TestClient early = server_.connect();
   early.send(get("/hello"));
   EXPECT_EQ(early.receive().status, 200);
+  std::atomic<int> turns{0};
+  server_.run_on_loop([&] { server_.loop.add_turn_end([&] { ++turns; }); });
   // Descriptors are numbered from the lowest free one, so a limit just above what is open leaves none to be had.
   rlimit limit{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
@@ -397,8 +399,6 @@ TEST_F(ServerTest, WithoutDescriptorsNewClientsAreShedAndTheLoopDoesNotSpin) {
   tight.rlim_cur = static_cast<rlim_t>(::dup(0));
   ::close(static_cast<int>(tight.rlim_cur));
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &tight), 0);
-  std::atomic<int> turns{0};
-  server_.run_on_loop([&] { server_.loop.add_turn_end([&] { ++turns; }); });
   shed.connect_now(server_.port());
   const bool closed = shed.is_closed();
   const int turns_before = turns;

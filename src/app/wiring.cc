@@ -11,9 +11,9 @@
 #include "api/context.h"
 #include "api/problem.h"
 #include "api/routes.h"
+#include "app/embedded_files.h"
 #include "app/engine_runner.h"
 #include "app/io_thread.h"
-#include "app/page.h"
 #include "auth/authenticator.h"
 #include "base/log_line.h"
 #include "history/latest_values.h"
@@ -198,8 +198,10 @@ void Server::Parts::make_context(const Config& config, const std::string& versio
                                  .sessions_max = static_cast<size_t>(config.server.connections_max) * 95 / 100,
                                  .shards = {}});
   api::add_routes(router, *context);
-  router.set_fallback([page = http::make_static_handler(page_files())](const http::ExchangePtr& exchange) {
-    if (!exchange->request().path.starts_with("/api/")) return page(exchange);
+  const http::Handler files = http::make_static_handler(embedded_files());
+  router.add("GET", "/api/openapi.json", 0, files);
+  router.set_fallback([files](const http::ExchangePtr& exchange) {
+    if (!exchange->request().path.starts_with("/api/")) return files(exchange);
     exchange->respond(api::problem(404, "nothing is at this path"));
   });
 }

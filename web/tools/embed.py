@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Turns the built page into one C++ file: every file gzip-compressed, as bytes of a string.
+"""Turns folders of files into one C++ file: every file gzip-compressed, as bytes of a string.
 
-usage: embed.py DIST OUT.cc     (DIST "-": no page)
+usage: embed.py OUT.cc FOLDER...     a file's path below its folder is its path on the server
 The same input gives the same output.
 """
 import gzip
@@ -20,14 +20,16 @@ CONTENT_TYPES = {
 
 
 def main() -> int:
-    dist, out = sys.argv[1:3]
-    files = [] if dist == "-" else sorted(p for p in pathlib.Path(dist).rglob("*") if p.is_file())
-    if dist != "-" and not files:
-        print(f"embed.py: nothing in {dist}", file=sys.stderr)
-        return 1
+    out, *folders = sys.argv[1:]
+    files = {}
+    for folder in map(pathlib.Path, folders):
+        found = {"/" + p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
+        if not found:
+            print(f"embed.py: nothing in {folder}", file=sys.stderr)
+            return 1
+        files |= found
     rows, blobs = [], []
-    for i, path in enumerate(files):
-        name = "/" + path.relative_to(dist).as_posix()
+    for i, (name, path) in enumerate(sorted(files.items())):
         if path.suffix not in CONTENT_TYPES:
             print(f"embed.py: no content type for {name}", file=sys.stderr)
             return 1
@@ -39,12 +41,11 @@ def main() -> int:
             f'    {{"{name}", "{CONTENT_TYPES[path.suffix]}", '
             f"{{reinterpret_cast<const char*>(kFile{i}), sizeof kFile{i}}}, {immutable}}},"
         )
-    table = "const http::StaticFile kFiles[] = {\n" + "\n".join(rows) + "\n};\n" if rows else ""
-    answer = "kFiles" if rows else "{}"
+    table = "const http::StaticFile kFiles[] = {\n" + "\n".join(rows) + "\n};\n"
     text = (
-        '#include "app/page.h"\n\nnamespace millstream::app {\nnamespace {\n\n'
+        '#include "app/embedded_files.h"\n\nnamespace millstream::app {\nnamespace {\n\n'
         + "\n".join(blobs) + "\n\n" + table
-        + "\n}  // namespace\n\nstd::span<const http::StaticFile> page_files() { return " + answer + "; }\n\n}  // namespace millstream::app\n"
+        + "\n}  // namespace\n\nstd::span<const http::StaticFile> embedded_files() { return kFiles; }\n\n}  // namespace millstream::app\n"
     )
     pathlib.Path(out).write_text(text)
     return 0

@@ -1,0 +1,84 @@
+// The description the server hands out is that of the server: every operation answers as documented, no route is left
+// out, and what is not marked open asks for a credential.
+
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import test, { before } from 'node:test';
+import { Server, get, request, root } from './harness.mjs';
+
+let server;
+let contract;
+before(async () => {
+  server = await Server.start({ development: false, env: { MILLSTREAM_AUTH_JWT_SECRET: 's'.repeat(40) } });
+  const answer = await get(server, '/api/openapi.json');
+  assert.equal(answer.status, 200);
+  assert.match(answer.headers['content-type'], /^application\/json/);
+  contract = answer.json();
+});
+
+const methods = ['get', 'put', 'post', 'delete'];
+
+function* operations() {
+  for (const [name, item] of Object.entries(contract.paths)) {
+    for (const method of methods) if (item[method]) yield [method, name, item[method]];
+  }
+}
+
+function resolved(value) {
+  if (!value.$ref) return value;
+  return value.$ref.slice(2).split('/').reduce((place, part) => place[part], contract);
+}
+
+const ask = (method, name) =>
+  request(server.url, method.toUpperCase(), name.replaceAll(/\{\w+\}/g, 'nowhere'), {
+    body: method === 'post' ? '' : undefined,
+  });
+
+test('every operation answers with a documented status and type, and asks for a credential unless it is open', async () => {
+  let open = 0;
+  for (const [method, name, operation] of operations()) {
+    const what = `${method} ${name}`;
+    const answer = await ask(method, name);
+    const documented = operation.responses[answer.status];
+    assert.ok(documented, `${what}: ${answer.status} is not documented`);
+    const types = Object.keys(resolved(documented).content ?? {});
+    const type = answer.headers['content-type']?.split(';')[0];
+    if (types.length || type) assert.ok(types.includes(type), `${what}: ${type} is not one of ${types}`);
+    const isOpen = operation.security?.length === 0;
+    if (isOpen) ++open;
+    assert.equal(answer.status === 401, !isOpen, `${what}: ${answer.status}`);
+  }
+  assert.ok(open >= 4);
+});
+
+test('a method that is not documented is 405, with Allow', async () => {
+  for (const [name, item] of Object.entries(contract.paths)) {
+    for (const method of methods.filter((each) => !item[each])) {
+      const answer = await ask(method, name);
+      assert.equal(answer.status, 405, `${method} ${name}`);
+      for (const allowed of methods.filter((each) => item[each])) {
+        assert.ok(answer.headers.allow.includes(allowed.toUpperCase()), `${method} ${name}: ${answer.headers.allow}`);
+      }
+    }
+  }
+});
+
+test('every route in the source is documented', () => {
+  const routes = ['src/api', 'src/app'].flatMap((folder) =>
+    fs
+      .readdirSync(path.join(root, folder))
+      .filter((name) => name.endsWith('.cc') && !name.endsWith('_test.cc'))
+      .flatMap((name) => [
+        ...fs
+          .readFileSync(path.join(root, folder, name), 'utf8')
+          .matchAll(/\badd\((?:"(?<method>[A-Z]+)", )?"(?<name>\/[^"]*)"/g),
+      ]),
+  );
+  assert.ok(routes.length >= 15, `${routes.length} routes found`);
+  for (const { groups } of routes) {
+    const name = groups.name.replaceAll('{}', '{id}');
+    const method = (groups.method ?? 'GET').toLowerCase();
+    assert.ok(contract.paths[name]?.[method], `${method} ${name}`);
+  }
+});

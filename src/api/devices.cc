@@ -130,7 +130,7 @@ void handle_device(Context& context, const http::ExchangePtr& exchange) {
 }  // namespace
 
 void add_device_routes(http::Router& router, Context& context) {
-  constexpr model::EventTypes kDeviceTypes =
+  static constexpr model::EventTypes kDeviceTypes =
       model::EventTypes::none().with(model::EventType::telemetry).with(model::EventType::device_status);
   router.add("GET", "/api/devices", 0, [&context](const http::ExchangePtr& e) {
     handle_latest(context, e, list_devices, kDeviceTypes);

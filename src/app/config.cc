@@ -74,7 +74,7 @@ Status apply_environment(const std::map<std::string, std::string>& environment, 
   for (const auto& [variable, value] : environment) {
     if (!variable.starts_with(kEnvironmentPrefix) || is_for_others(variable)) continue;
     const auto row = std::find_if(config_rows().begin(), config_rows().end(),
-                                  [&](const ConfigRow& r) { return environment_name(r.key.name) == variable; });
+                                  [&name = variable](const ConfigRow& r) { return environment_name(r.key.name) == name; });
     if (row == config_rows().end()) {
       return Error{Code::invalid, "environment: " + variable + ": no such setting" + did_you_mean(variable, environment_name)};
     }

@@ -66,16 +66,21 @@ int HourWriter::after_commit(void* wal, sqlite3*, const char*, int frames) {
 }
 
 Status HourWriter::load_topics() {
+  topics_.clear();
+  next_topic_ = 1;
+  topics_known_ = false;
   Result<Statement> all = database_.prepare("SELECT id, text FROM topic");
   if (!all) return all.error();
   while (true) {
     const Result<bool> row = all->step();
     if (!row) return row.error();
-    if (!*row) return {};
+    if (!*row) break;
     next_topic_ = std::max(next_topic_, all->number(0) + 1);
     Result<model::Topic> topic = model::Topic::parse(all->bytes(1));
     if (topic) topics_.emplace(std::move(*topic), all->number(0));
   }
+  topics_known_ = true;
+  return {};
 }
 
 Result<int64_t> HourWriter::topic_number(const model::Topic& topic) {
@@ -113,11 +118,20 @@ Status HourWriter::insert_all(const std::vector<model::Event>& events) {
 }
 
 Status HourWriter::commit(const std::vector<model::Event>& events) {
+  if (!topics_known_) {
+    if (Status s = load_topics(); !s) return s;
+  }
   if (Status s = begin_->run(); !s) return s;
   Status done = insert_all(events);
   if (done) done = commit_->run();
-  if (!done && sqlite3_get_autocommit(database_.handle()) == 0) (void)database_.execute("ROLLBACK");
+  if (done) return done;
+  if (sqlite3_get_autocommit(database_.handle()) == 0) (void)database_.execute("ROLLBACK");
+  topics_known_ = false;
   return done;
+}
+
+void HourWriter::leave_wal_as_it_is() {
+  sqlite3_db_config(database_.handle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
 }
 
 Status HourWriter::checkpoint() {

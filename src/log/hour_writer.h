@@ -1,7 +1,8 @@
 // log/hour_writer.h: the one connection that writes and checkpoints an hour file.
 //
 // Limits   the WAL is copied into the file whenever it passed kWalFramesMax since the last copy, by wal_is_long().
-// Errors   after a failed commit() nothing of it is in the file; throw the writer away and open another.
+// Errors   after a failed commit() nobody reads anything of it, and the next one writes over it, as long as this writer
+//          lives: a new one would take what reached the WAL for committed.
 // Thread   log
 // Source   sqlite.org/wal.html: synchronous=FULL syncs the WAL at every commit; copying is wal_autocheckpoint=0 and ours
 #pragma once
@@ -34,6 +35,7 @@ class HourWriter {
   bool wal_is_long() const { return wal_.frames - wal_.copied >= kWalFramesMax; }
   Status checkpoint();              // copies what readers allow; never waits for them
   Result<bool> checkpoint_fully();  // true: everything is in the file and the WAL is empty; false: a reader is in it
+  void leave_wal_as_it_is();        // the destructor will not copy what is left of it
 
  private:
   HourWriter(Database database, int64_t hour) : hour_(hour), database_(std::move(database)) {}
@@ -55,6 +57,7 @@ class HourWriter {
   std::unordered_map<model::Topic, int64_t> topics_;
   std::string topic_text_;
   int64_t next_topic_ = 1;
+  bool topics_known_ = false;  // the two above are what the file holds
   WalLength wal_;  // set by SQLite's hook after every commit
 };
 

@@ -35,6 +35,7 @@ struct Metrics {
         failures(registry.counter("millstream_log_commit_failures_total", "Group commits that failed")),
         damaged_rows(registry.counter("millstream_log_damaged_rows_total", "Stored rows that failed their check")),
         damaged_files(registry.counter("millstream_log_damaged_files_total", "Hour files set aside as damaged")),
+        read_only(registry.gauge("millstream_log_read_only", "1: a write failed, and no more are tried until a restart")),
         unlinked(registry.counter("millstream_log_hours_unlinked_total", "Hour files removed by retention")) {}
 
   metrics::Histogram& commit;
@@ -42,6 +43,7 @@ struct Metrics {
   metrics::Counter& failures;
   metrics::Counter& damaged_rows;
   metrics::Counter& damaged_files;
+  metrics::Gauge& read_only;
   metrics::Counter& unlinked;
 };
 
@@ -113,6 +115,9 @@ class SqliteEventLog final : public EventLog {
   std::vector<Sealing> sealing_;
   SteadyTime next_housekeeping_;
   bool failing_ = false;  // the last commit failed: said once, until one succeeds
+  // A write or an fsync failed for another reason than a full disk. Then the kernel may hold as clean what is not on the
+  // disk, and a later fsync would say yes to it: nothing is written any more until the process has been restarted.
+  std::optional<Error> read_only_;
 
   std::thread thread_;
 };
@@ -215,7 +220,7 @@ void SqliteEventLog::run() {
     }
     if (work.last) break;
   }
-  if (writer_) sealing_.push_back({.writer = std::move(writer_)});
+  if (writer_ && !read_only_) sealing_.push_back({.writer = std::move(writer_)});
   files_.drop_idle();
   seal_closed_hours();
   sealing_.clear();
@@ -279,14 +284,22 @@ EventId SqliteEventLog::give_ids(std::vector<model::Event>& events) {
 }
 
 Status SqliteEventLog::write(const std::vector<model::Event>& events) {
+  if (read_only_) return *read_only_;
   const int64_t hour = hour_of(events.front().id);
   if (!writer_ || writer_->hour() != hour) {
     if (Status s = open_writer(hour); !s) return s;
   }
   Status written = writer_->commit(events);
-  if (!written) {
-    writer_.reset();  // what it remembers may not be in the file
-    if (written.error().code == Code::corrupt) damaged(hour, written.error());
+  if (written) return written;
+  if (written.error().code == Code::internal) {
+    writer_->leave_wal_as_it_is();
+    read_only_ = Error{Code::unavailable, "the log is read-only until a restart, a write failed: " + written.error().detail};
+    metrics_.read_only.set(1);
+    written = *read_only_;
+  }
+  if (written.error().code == Code::corrupt) {
+    writer_.reset();
+    damaged(hour, written.error());
   }
   return written;
 }
@@ -334,7 +347,7 @@ void SqliteEventLog::save(const std::vector<WaitingCheckpoint>& checkpoints) {
 
 void SqliteEventLog::housekeeping() {
   // An idle log moves on to the next hour too, so that the last one can be sealed.
-  if (writer_ && writer_->hour() < hour_of(last_id())) sealing_.push_back({.writer = std::move(writer_)});
+  if (writer_ && !read_only_ && writer_->hour() < hour_of(last_id())) sealing_.push_back({.writer = std::move(writer_)});
   seal_closed_hours();
   unlink_expired_hours();
 }

@@ -34,8 +34,16 @@ Result<hub::ReplayPage> LogReplay::read_page(hub::ReplayRequest request) const {
     if (page.too_many) return page;
   }
   Result<log::ReadPage> events = log_.read(read);
+  while (events && events->missing && events->missing->after <= read.after) {
+    page.trimmed_to = read.after = std::min(events->missing->to, request.until);
+    events = log_.read(read);
+  }
   if (!events) return events.error();
   page.scanned_to = events->more ? events->scanned_to : request.until;
+  if (events->missing) {  // what lies before it first; the next page begins with it
+    page.scanned_to = events->missing->after;
+    std::erase_if(events->events, [&](const model::Event& event) { return event.id > page.scanned_to; });
+  }
   if (!events->events.empty()) {
     page.frames = std::make_shared<const hub::FramedBatch>(events->events, page.scanned_to, 0);
   }

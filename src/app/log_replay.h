@@ -27,8 +27,10 @@ class LogReplay final : public hub::ReplaySource {
   void read(hub::ReplayRequest request, std::function<void(Result<hub::ReplayPage>)> done) override;
   model::EventId last_id() const override { return log_.last_id(); }
 
- private:
+  // Blocking: what read() does on a reader thread.
   Result<hub::ReplayPage> read_page(hub::ReplayRequest request) const;
+
+ private:
   Result<bool> too_many(const log::ReadRequest& request) const;
 
   const LogReplayOptions options_;

@@ -25,7 +25,7 @@ struct ReplayPage {
   FramedBatchPtr frames;      // null: nothing matched up to scanned_to
   model::EventId scanned_to;  // go on after this id
   bool too_many = false;      // more than replay_events_max events are missing; nothing was read
-  // Set when the asked-for start is older than the retention: history begins after this id.
+  // Set when events up to this id are lost: they are older than the retention, or damaged. The page begins after it.
   std::optional<model::EventId> trimmed_to;
 };
 

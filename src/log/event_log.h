@@ -55,12 +55,21 @@ struct ReadRequest {
   size_t events_max = 500;
 };
 
+// Ids above `after`, up to and with `to`.
+struct IdRange {
+  model::EventId after;
+  model::EventId to;
+};
+
 struct ReadPage {
   std::vector<model::Event> events;  // `fields` not decoded
   // Where the scan stopped: pass it as `after` (ascending) or `until` minus one (descending) to go on.
   // Equal to the request's end when everything was read.
   model::EventId scanned_to;
   bool more = false;
+  // Ascending only: the first part of what was scanned in which events are missing that may once have been
+  // acknowledged: a damaged row or file, or the time before this log began.
+  std::optional<IdRange> missing;
 };
 
 struct Checkpoint {

@@ -18,6 +18,15 @@ constexpr std::string_view kPrefix = "events-";
 constexpr std::string_view kSuffix = ".db";
 constexpr const char* kSidecars[] = {"-wal", "-shm"};
 
+constexpr std::string_view kAsideMark = ".damaged-";
+
+std::optional<int64_t> parse_number(std::string_view digits) {
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+  return number;
+}
+
 constexpr const char* kSchema =
     "CREATE TABLE topic(id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);"
     "CREATE TABLE event(id INTEGER PRIMARY KEY, topic INTEGER NOT NULL, type INTEGER NOT NULL, ts INTEGER NOT NULL,"
@@ -70,6 +79,10 @@ int64_t hour_of(model::EventId id) { return id.ms / kHourMs; }
 
 model::EventId last_id_of_hour(int64_t hour) { return {(hour + 1) * kHourMs - 1, model::EventId::kSeqMax}; }
 
+IdRange ids_of_hour(int64_t hour) {
+  return {.after = last_id_of_hour(hour - 1), .to = last_id_of_hour(hour)};
+}
+
 std::string hour_file_name(int64_t hour) {
   return std::string(kPrefix) + std::to_string(hour) + std::string(kSuffix);
 }
@@ -80,11 +93,8 @@ std::string hour_file_path(const std::string& directory, int64_t hour) {
 
 std::optional<int64_t> parse_hour_file_name(std::string_view name) {
   if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) return std::nullopt;
-  const std::string_view digits = name.substr(kPrefix.size(), name.size() - kPrefix.size() - kSuffix.size());
-  int64_t hour = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), hour);
-  if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
-  if (hour < 0 || hour > model::EventId::kMsMax / kHourMs || hour_file_name(hour) != name) return std::nullopt;
+  const std::optional<int64_t> hour = parse_number(name.substr(kPrefix.size(), name.size() - kPrefix.size() - kSuffix.size()));
+  if (!hour || *hour < 0 || *hour > model::EventId::kMsMax / kHourMs || hour_file_name(*hour) != name) return std::nullopt;
   return hour;
 }
 
@@ -134,8 +144,20 @@ Result<HourFileSpan> check_hour_file(const std::string& path, bool thorough) {
   return span;
 }
 
+std::optional<IdRange> parse_set_aside_name(std::string_view name) {
+  const size_t at = name.find(kAsideMark);
+  if (at == std::string_view::npos) return std::nullopt;
+  const std::optional<int64_t> hour = parse_hour_file_name(name.substr(0, at));
+  const std::optional<int64_t> when_ms = parse_number(name.substr(at + kAsideMark.size()));
+  if (!hour || !when_ms) return std::nullopt;
+  IdRange range = ids_of_hour(*hour);
+  const model::EventId then{*when_ms, model::EventId::kSeqMax};
+  if (then > range.after && then < range.to) range.to = then;  // a new file holds the rest of that hour
+  return range;
+}
+
 std::string set_aside(const std::string& path, int64_t now_ms) {
-  const std::string aside = path + ".damaged-" + std::to_string(now_ms);
+  const std::string aside = path + std::string(kAsideMark) + std::to_string(now_ms);
   std::error_code ignored;
   for (const char* sidecar : kSidecars) std::filesystem::rename(path + sidecar, aside + sidecar, ignored);
   std::filesystem::rename(path, aside, ignored);

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "log/event_log.h"
 #include "log/sqlite.h"
 #include "model/event_id.h"
 
@@ -22,6 +23,7 @@ inline constexpr int64_t kHourFileApplication = 0x4d53'4c48;  // "MSLH", in the 
 inline constexpr int64_t kHourFileVersion = 1;
 
 int64_t hour_of(model::EventId id);
+IdRange ids_of_hour(int64_t hour);
 model::EventId last_id_of_hour(int64_t hour);
 std::string hour_file_name(int64_t hour);
 std::string hour_file_path(const std::string& directory, int64_t hour);
@@ -55,6 +57,8 @@ Result<HourFileSpan> check_hour_file(const std::string& path, bool thorough);
 
 // Renames the file, with its WAL and shared memory, to <name>.damaged-<now>; gives back the new path.
 std::string set_aside(const std::string& path, int64_t now_ms);
+// The ids of which a file set aside may have held events; nullopt when it is not the name of one.
+std::optional<IdRange> parse_set_aside_name(std::string_view name);
 
 void remove_hour_file(const std::string& path);
 

@@ -28,6 +28,7 @@ std::vector<int64_t> rare_types(model::EventTypes types) {
 
 void count_damage(Scan& scan, int64_t id) {
   if (scan.damaged_rows++ == 0) scan.first_damaged = id;
+  scan.last_damaged = id;
 }
 
 }  // namespace

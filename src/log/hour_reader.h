@@ -32,7 +32,8 @@ struct Scan {
   model::EventId scanned_to;  // newest row looked at, in the order asked
   bool stopped = false;       // before the end of the span: page full, or no rows left
   size_t damaged_rows = 0;
-  int64_t first_damaged = 0;  // packed
+  int64_t first_damaged = 0;  // packed; as found, in the order asked
+  int64_t last_damaged = 0;
 };
 
 class HourReader {

@@ -26,6 +26,7 @@ using model::EventId;
 using SteadyTime = std::chrono::steady_clock::time_point;
 
 constexpr size_t kRowsPerReadMax = 200'000;  // one read() looks at no more, so that a narrow filter cannot hold a thread
+constexpr const char* kBeginningName = "log.beginning";
 constexpr auto kHousekeepingInterval = std::chrono::seconds(1);
 
 struct Metrics {
@@ -83,7 +84,10 @@ class SqliteEventLog final : public EventLog {
 
   Status recover();
   Status recover_file(int64_t hour, bool newest);
+  Status recover_beginning();
   void damaged(int64_t hour, const Error& error);
+  void add_hole(const IdRange& hole);
+  std::optional<IdRange> first_hole(EventId after, EventId to) const;
 
   void run();
   void commit(std::vector<WaitingAppend> appends);
@@ -109,6 +113,8 @@ class SqliteEventLog final : public EventLog {
   CheckpointFile checkpoints_;
   HourFiles files_;
   std::atomic<int64_t> last_id_{0};  // packed; written by the log thread
+  mutable std::mutex holes_mu_;
+  std::vector<IdRange> holes_;  // guarded by holes_mu_; where events are missing: files set aside, the time before the log
 
   // log-thread-confined
   std::unique_ptr<HourWriter> writer_;
@@ -144,7 +150,9 @@ Status SqliteEventLog::recover() {
   std::vector<int64_t> hours;
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(options_.directory, error)) {
-    if (const auto hour = parse_hour_file_name(entry.path().filename().string())) hours.push_back(*hour);
+    const std::string name = entry.path().filename().string();
+    if (const auto hour = parse_hour_file_name(name)) hours.push_back(*hour);
+    if (const auto hole = parse_set_aside_name(name)) add_hole(*hole);
   }
   if (error) return Error{Code::internal, options_.directory + ": " + error.message()};
   std::sort(hours.begin(), hours.end());
@@ -157,11 +165,41 @@ Status SqliteEventLog::recover() {
   last_id_ = std::max(last_id_.load(), newest->packed());
   // As a tick would: whatever is appended from now on is above, so that readers know where "before" ends.
   last_id_ = std::max(last_id(), EventId{clock_.wall_ms(), 0}).packed();
+  if (Status s = recover_beginning(); !s) return s;
   // The next id may still belong to the newest hour: that file is written on.
   const std::vector<HourSpan> spans = files_.spans();
   const int64_t next_hour = hour_of(last_id());
   if (!spans.empty() && spans.back().hour >= next_hour) return open_writer(spans.back().hour);
   return {};
+}
+
+// A viewer may come back with an id that an earlier log in this place gave: what came before the first id of this log
+// is not known, and must not look as if nothing had been.
+Status SqliteEventLog::recover_beginning() {
+  const Result<std::optional<Checkpoint>> stored = checkpoints_.load(kBeginningName);
+  if (stored && *stored) {
+    add_hole({.after = {}, .to = (*stored)->at});
+    return {};
+  }
+  const std::vector<HourSpan> spans = files_.spans();
+  const EventId beginning = spans.empty() ? last_id() : EventId::from_packed(spans.front().first.packed() - 1);
+  add_hole({.after = {}, .to = beginning});
+  return checkpoints_.save(kBeginningName, {.at = beginning, .state = {}});
+}
+
+void SqliteEventLog::add_hole(const IdRange& hole) {
+  std::lock_guard lock(holes_mu_);
+  holes_.push_back(hole);
+}
+
+std::optional<IdRange> SqliteEventLog::first_hole(EventId after, EventId to) const {
+  std::optional<IdRange> first;
+  std::lock_guard lock(holes_mu_);
+  for (const IdRange& hole : holes_) {
+    const bool overlaps = hole.to > after && hole.after < to;
+    if (overlaps && (!first || hole.after < first->after)) first = hole;
+  }
+  return first;
 }
 
 Status SqliteEventLog::recover_file(int64_t hour, bool newest) {
@@ -186,6 +224,7 @@ Status SqliteEventLog::recover_file(int64_t hour, bool newest) {
 void SqliteEventLog::damaged(int64_t hour, const Error& error) {
   files_.remove(hour);
   const std::string where = set_aside(hour_file_path(options_.directory, hour), clock_.wall_ms());
+  if (const auto hole = parse_set_aside_name(std::filesystem::path(where).filename().string())) add_hole(*hole);
   metrics_.damaged_files.add();
   log_error("DAMAGED HOUR FILE set aside; the other hours are served", {{"file", where}, {"reason", error.detail}});
 }
@@ -406,10 +445,12 @@ Result<ReadPage> SqliteEventLog::read(const ReadRequest& request) {
 
   std::vector<int64_t> hours = files_.hours_between(EventId::from_packed(scan.low), EventId::from_packed(scan.high));
   if (!ascending) std::reverse(hours.begin(), hours.end());
+  std::optional<IdRange> unreadable;
   for (const int64_t hour : hours) {
     const Status scanned = files_.scan(hour, scan);
     if (!scanned && scanned.error().code != Code::corrupt) return scanned.error();
     if (!scanned) {
+      if (!unreadable) unreadable = ids_of_hour(hour);
       metrics_.damaged_files.add();
       log_error("DAMAGED HOUR FILE: the rest of it is not served",
                 {{"file", hour_file_path(options_.directory, hour)}, {"reason", scanned.error().detail}});
@@ -424,6 +465,15 @@ Result<ReadPage> SqliteEventLog::read(const ReadRequest& request) {
   page.events = std::move(scan.events);
   page.more = scan.stopped;
   if (scan.stopped) page.scanned_to = scan.scanned_to;
+  if (!ascending) return page;
+  page.missing = first_hole(request.after, page.scanned_to);
+  const auto also = [&](const IdRange& range) {
+    if (!page.missing || range.after < page.missing->after) page.missing = range;
+  };
+  if (scan.damaged_rows > 0) {
+    also({.after = EventId::from_packed(scan.first_damaged - 1), .to = EventId::from_packed(scan.last_damaged)});
+  }
+  if (unreadable) also(*unreadable);
   return page;
 }
 

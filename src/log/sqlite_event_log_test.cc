@@ -148,6 +148,11 @@ TEST_F(SqliteEventLogTest, AFlippedBitIsFoundAndTheRowIsNotServed) {
     EXPECT_NE(std::find(payloads.begin(), payloads.end(), event.data), payloads.end()) << event.data;
   }
   EXPECT_NE(logs.metrics.back()->prometheus_text().find("millstream_log_damaged_rows_total 1"), std::string::npos);
+  const Result<ReadPage> page = log->read({.after = log->first_id(), .events_max = 1000});
+  ASSERT_TRUE(page.ok() && page->missing);
+  EXPECT_EQ(page->missing->to.packed(), page->missing->after.packed() + 1);
+  EXPECT_LT(page->events[75].id, page->missing->to);
+  EXPECT_LT(page->missing->to, page->events[76].id);
   log->stop();
 }
 

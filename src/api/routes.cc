@@ -8,7 +8,7 @@ hub::Shard& Context::shard_on(const net::Loop& loop) const {
   for (const Shard& entry : shards) {
     if (entry.loop == &loop) return *entry.shard;
   }
-  MS_CHECK(!"every loop that runs handlers has a shard");
+  MS_CHECK(false && "every loop that runs handlers has a shard");
   __builtin_unreachable();
 }
 

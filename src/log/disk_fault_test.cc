@@ -31,7 +31,7 @@ const sqlite3_io_methods& real_methods(const sqlite3_file* file) {
   for (const auto& [original, methods] : changed) {
     if (&methods == file->pMethods) return *original;
   }
-  MS_CHECK(!"a file that was not opened here");
+  MS_CHECK(false && "a file that was not opened here");
   return *file->pMethods;
 }
 

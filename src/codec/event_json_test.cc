@@ -67,6 +67,14 @@ TEST(JsonText, EveryByteIsFoundAtEveryPlace) {
   }
 }
 
+TEST(JsonText, LargeNumbersReadBackAsTheNumbersTheyAre) {
+  for (const double value : {9007199254740994.0, 9223372036854775808.0, 92233720368547758080.0, 1e20, 1e21, -1e300}) {
+    const auto fields = decode_telemetry_fields("{\"fields\":{\"f\":" + json_number(value) + "}}");
+    ASSERT_TRUE(fields.ok()) << json_number(value);
+    EXPECT_EQ(std::get<double>(fields->front().value), value);
+  }
+}
+
 TEST(JsonText, NumbersPrintShortestAndWholeOnesWithoutFraction) {
   EXPECT_EQ(json_number(247), "247");
   EXPECT_EQ(json_number(-3.0), "-3");

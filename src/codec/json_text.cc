@@ -87,7 +87,10 @@ void append_json_number(double value, std::string& out) {
     }
     return;
   }
+  const size_t begin = out.size();
   append_chars(value, out);
+  // Digits alone would be read back as an integer, and from 2^64 on they are none.
+  if (out.find_first_not_of("-0123456789", begin) == std::string::npos) out += ".0";
 }
 
 void append_field_value(const model::FieldValue& value, std::string& out) {

@@ -56,11 +56,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
   const std::string whole = run(bytes, bytes.size() + 1);
   const std::string cut = run(bytes, static_cast<size_t>(data[0]) + 1);
-  // A refusal may come at another point of a bad request, and with another of the reasons it gives.
+  // A refusal may come at another point of a bad request, also when it is never finished, and with another reason.
   const auto requests = [](const std::string& outcome) {
     return outcome.substr(0, std::min(outcome.find("refused"), outcome.size()));
   };
   MS_CHECK(requests(whole) == requests(cut));
-  MS_CHECK((whole.size() == requests(whole).size()) == (cut.size() == requests(cut).size()));
   return 0;
 }

@@ -12,7 +12,7 @@ namespace {
 
 constexpr size_t kMergedBytesMax = kEventBytesMax * 3 / 4;  // room for tags and escapes
 
-// Points of one device and timestamp, in the order they came.
+// Points of one device, timestamp and tags, in the order they came.
 struct Merged {
   model::Topic topic;
   int64_t ts_ms = 0;
@@ -39,11 +39,6 @@ void merge_field(model::Fields& fields, model::Field&& field) {
   } else {
     same->value = std::move(field.value);  // last write wins
   }
-}
-
-void merge_tag(model::Tags& tags, model::Tag&& tag) {
-  const auto same = std::find_if(tags.begin(), tags.end(), [&](const auto& t) { return t.name == tag.name; });
-  if (same == tags.end()) tags.push_back(std::move(tag));
 }
 
 }  // namespace
@@ -94,7 +89,9 @@ Validated Validator::validate(codec::ParsedPoints parsed, const model::AccountId
   }
 
   std::vector<Merged> merged;
-  std::unordered_map<model::Topic, std::map<int64_t, size_t>> by_device;  // -> index into merged
+  // As in InfluxDB: the same time and tags are the same point; other tags are another thing (cpu0, cpu1, a disk).
+  using Moment = std::pair<int64_t, model::Tags>;
+  std::unordered_map<model::Topic, std::map<Moment, size_t>> by_device;  // -> index into merged
   for (model::Point& point : parsed.points) {
     Result<model::Topic> topic = topic_of(point, account);
     if (!topic) {
@@ -107,25 +104,27 @@ Validated Validator::validate(codec::ParsedPoints parsed, const model::AccountId
       continue;
     }
     const int64_t ts_ms = point.ts_ms.value_or(now_ms);
-    auto& times = by_device[*topic];
-    const auto [slot, fresh] = times.try_emplace(ts_ms, merged.size());
+    std::sort(point.tags.begin(), point.tags.end());
+    auto& moments = by_device[*topic];
+    const auto [slot, fresh] = moments.try_emplace(Moment{ts_ms, std::move(point.tags)}, merged.size());
+    const model::Tags& tags = slot->first.second;
     if (fresh) {
-      // Rights are checked once per device and timestamp, before anything of it is kept.
+      // Rights are checked once per event, before anything of it is kept.
       if (const Status allowed = may_write(*topic); !allowed) {
-        times.erase(slot);
+        moments.erase(slot);
         refuse(point.index, Reason::forbidden, allowed.error().detail);
         continue;
       }
-      merged.push_back({.topic = std::move(*topic), .ts_ms = ts_ms});
+      merged.push_back({.topic = std::move(*topic), .ts_ms = ts_ms, .tags = tags});
     }
     const size_t bytes = json_bytes(point.fields);
     const Merged& open = merged[slot->second];
     if (!open.indexes.empty() &&
         (open.fields.size() + point.fields.size() > kFieldsPerPointMax || open.bytes + bytes > kMergedBytesMax)) {
-      // A second event of the same device and timestamp, rather than one that is too large.
+      // A second event of the same moment, rather than one that is too large.
       model::Topic same = open.topic;
       slot->second = merged.size();
-      merged.push_back({.topic = std::move(same), .ts_ms = ts_ms});
+      merged.push_back({.topic = std::move(same), .ts_ms = ts_ms, .tags = tags});
     }
     Merged& into = merged[slot->second];
     if (into.fields.empty()) {
@@ -133,7 +132,6 @@ Validated Validator::validate(codec::ParsedPoints parsed, const model::AccountId
     } else {
       for (model::Field& field : point.fields) merge_field(into.fields, std::move(field));
     }
-    for (model::Tag& tag : point.tags) merge_tag(into.tags, std::move(tag));
     into.indexes.push_back(point.index);
     into.bytes += bytes;
   }

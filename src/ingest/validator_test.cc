@@ -35,6 +35,18 @@ TEST_F(ValidatorTest, PointsOfOneDeviceAndTimeBecomeOneEvent) {
   EXPECT_EQ(v.events[0].fields.size(), 2u);
 }
 
+TEST_F(ValidatorTest, PointsWithOtherTagsAreOtherEvents) {
+  model::Point cpu0 = point("d1", "usage", 10, kNow), cpu1 = point("d1", "usage", 90, kNow), more = point("d1", "idle", 5, kNow);
+  cpu0.tags = {{"region", "eu"}, {"cpu", "cpu0"}};
+  cpu1.tags = {{"region", "eu"}, {"cpu", "cpu1"}};
+  more.tags = {{"cpu", "cpu0"}, {"region", "eu"}};
+  const Validated v = validate({cpu0, cpu1, more});
+  ASSERT_EQ(v.events.size(), 2u);
+  EXPECT_EQ(v.points_accepted, 3u);
+  EXPECT_EQ(v.events[0].data, R"({"deviceId":"d1","fields":{"usage":10,"idle":5},"tags":{"cpu":"cpu0","region":"eu"}})");
+  EXPECT_EQ(v.events[1].data, R"({"deviceId":"d1","fields":{"usage":90},"tags":{"cpu":"cpu1","region":"eu"}})");
+}
+
 TEST_F(ValidatorTest, TheSameFieldAgainInOneRequestLastWriteWins) {
   const Validated v = validate({point("d1", "a", 1, kNow), point("d1", "a", 2, kNow)});
   ASSERT_EQ(v.events.size(), 1u);

@@ -33,7 +33,7 @@ using Fields = std::vector<Field>;  // names are distinct; in the order the devi
 struct Tag {
   std::string name;
   std::string value;
-  bool operator==(const Tag&) const = default;
+  auto operator<=>(const Tag&) const = default;
 };
 using Tags = std::vector<Tag>;
 

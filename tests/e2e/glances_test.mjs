@@ -23,7 +23,7 @@ port=${server.port}
 protocol=http
 user=root
 password=root
-db=millstream
+db=glances
 tags=device:office-pc,site:home
 `);
   const child = new Child(

@@ -131,6 +131,14 @@ test('ping answers as clients expect', async () => {
   assert.match(verbose.json().version, /^1\./);
 });
 
+test('the database a client works with is among the databases', async () => {
+  const names = async (query) => (await get(server, `/query?q=SHOW+DATABASES${query}`)).json().results[0].series[0].values.flat();
+  assert.deepEqual(await names(''), ['millstream']);
+  assert.deepEqual(await names('&db=glances'), ['millstream', 'glances']);
+  assert.deepEqual(await names('&db=%22%0a'), ['millstream', '"\n']);
+  assert.deepEqual(await names('&db=%ff'), ['millstream']);
+});
+
 test('a token that does not hold is an error of the client, not silence', async () => {
   const closed = await Server.start({ development: false, env: { MILLSTREAM_AUTH_JWT_SECRET: jwtSecret } });
   const client = new InfluxDB({ url: closed.url, token: 'wrong' });

@@ -63,6 +63,16 @@ void print_table(const std::vector<Cells>& rows) {
   }
 }
 
+// A directory without keys is more likely the wrong one than an empty one.
+Result<std::unique_ptr<Registry>> open_existing(const Config& config) {
+  const std::string& directory = config.server.data_directory;
+  if (!Registry::exists(directory)) {
+    return Error{Code::not_found, "no keys are stored in " + directory +
+                                      "; name the server's own with --config FILE or --data-directory DIR"};
+  }
+  return Registry::open(directory);
+}
+
 }  // namespace
 
 Result<int> run_key_create(const Config& config, const KeyCreateOptions& options) {
@@ -79,13 +89,13 @@ Result<int> run_key_create(const Config& config, const KeyCreateOptions& options
   const auth::NewApiKey key = auth::make_api_key(options.name, std::move(*grants), now_ms);
   if (Status s = (*registry)->add_api_key(key.record); !s) return s.error();
   std::printf("%s\n", key.text.c_str());
-  std::fprintf(stderr, "Keep it: it is shown this once. To end it: millstream key revoke %s\n",
-               key.record.key_id.c_str());
+  std::fprintf(stderr, "Stored in %s. Keep the key: it is shown this once. To end it: millstream key revoke %s\n",
+               config.server.data_directory.c_str(), key.record.key_id.c_str());
   return 0;
 }
 
 Result<int> run_key_list(const Config& config) {
-  const Result<std::unique_ptr<Registry>> registry = Registry::open(config.server.data_directory);
+  const Result<std::unique_ptr<Registry>> registry = open_existing(config);
   if (!registry) return registry.error();
   const Result<std::vector<model::ApiKeyRecord>> keys = (*registry)->list_api_keys();
   if (!keys) return keys.error();
@@ -97,7 +107,7 @@ Result<int> run_key_list(const Config& config) {
 }
 
 Result<int> run_key_revoke(const Config& config, const std::string& key_id) {
-  const Result<std::unique_ptr<Registry>> registry = Registry::open(config.server.data_directory);
+  const Result<std::unique_ptr<Registry>> registry = open_existing(config);
   if (!registry) return registry.error();
   if (Status s = (*registry)->revoke_api_key(key_id); !s) return s.error();
   std::printf("revoked %s; a running server notices within seconds\n", key_id.c_str());

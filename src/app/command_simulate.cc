@@ -62,8 +62,8 @@ class StatusLine {
 
 class Simulation {
  public:
-  Simulation(const FleetOptions& fleet, std::string url, const std::string& credential, std::string run_name)
-      : fleet_(fleet), outbox_(kWaitingPointsMax, fleet.seed), run_name_(std::move(run_name)) {
+  Simulation(const FleetOptions& fleet, std::string url, const std::string& credential)
+      : fleet_(fleet), outbox_(kWaitingPointsMax, fleet.seed) {
     request_.url = std::move(url);
     request_.headers = {"Content-Type: application/json", "Expect:"};
     if (!credential.empty()) request_.headers.push_back("Authorization: Bearer " + credential);
@@ -79,6 +79,9 @@ class Simulation {
       status_.show(outbox_, clock_.steady_ms());
       interrupt_.wait(kTickMs);
     }
+    if (!outbox_.empty() && !interrupt_.came()) {
+      if (Status s = post(); !s) return s.error();
+    }
     status_.finish(outbox_);
     return 0;
   }
@@ -87,15 +90,12 @@ class Simulation {
   Status post() {
     HttpRequest request = request_;
     request.body = outbox_.batch();
-    // The same batch sent twice, because an answer was lost, counts once.
-    request.headers.push_back("Idempotency-Key: " + run_name_ + "-" + std::to_string(batches_settled_));
     const Result<HttpAnswer> answer = client_.send(request, [this] { return !interrupt_.came(); });
     if (interrupt_.came()) return {};
     const Result<int64_t> wait_ms = outbox_.settle(answer);
     if (!wait_ms) return wait_ms.error();
     next_post_ms_ = clock_.steady_ms() + *wait_ms;
     tell_trouble(answer, *wait_ms);
-    if (*wait_ms == 0) ++batches_settled_;
     return {};
   }
 
@@ -111,14 +111,12 @@ class Simulation {
 
   SimulatedFleet fleet_;
   PointOutbox outbox_;
-  const std::string run_name_;
   HttpRequest request_;
   HttpClient client_;
   SystemClock clock_;
   Interrupt interrupt_;
   StatusLine status_;
   int64_t next_post_ms_ = 0;
-  uint64_t batches_settled_ = 0;
   std::string last_trouble_;
 };
 
@@ -159,8 +157,7 @@ Result<int> run_simulate(const SimulateOptions& options, const Environment& envi
   if (!credential) return credential.error();
   const Result<std::string> url = make_url(options.url, "/api/ingest", {});
   if (!url) return url.error();
-  const std::string run_name = "simulate-" + std::to_string(options.seed) + "-" + std::to_string(fleet->start_ms);
-  return Simulation(*fleet, *url, *credential, run_name).run(duration_ms);
+  return Simulation(*fleet, *url, *credential).run(duration_ms);
 }
 
 }  // namespace millstream::app

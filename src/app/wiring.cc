@@ -11,6 +11,7 @@
 #include "api/context.h"
 #include "api/problem.h"
 #include "api/routes.h"
+#include "app/descriptor_limit.h"
 #include "app/embedded_files.h"
 #include "app/engine_runner.h"
 #include "app/io_thread.h"
@@ -121,6 +122,23 @@ IoThreadOptions io_options(const Config& config) {
   return options;
 }
 
+int io_thread_count(const Config& config) {
+  const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  return config.server.io_threads > 0 ? static_cast<int>(config.server.io_threads) : cores;
+}
+
+// Without descriptors the log cannot open its next file: connections get only what it leaves over.
+Config with_room(Config config) {
+  const int64_t limit = raise_descriptor_limit();
+  const int64_t possible = connections_within(limit, io_thread_count(config), config.server.connections_max);
+  if (possible < config.server.connections_max) {
+    log_warning("the limit of open files (ulimit -n) allows fewer connections than configured",
+                {{"limit", limit}, {"connections_per_io_thread", possible}});
+    config.server.connections_max = possible;
+  }
+  return config;
+}
+
 }  // namespace
 
 struct Server::Parts {
@@ -207,8 +225,7 @@ void Server::Parts::make_context(const Config& config, const std::string& versio
 }
 
 void Server::Parts::make_io_threads(const Config& config) {
-  const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  const int count = config.server.io_threads > 0 ? config.server.io_threads : cores;
+  const int count = io_thread_count(config);
   const IoThreadOptions options = io_options(config);
   for (int i = 0; i < count; ++i) {
     IoThreadOptions own = options;
@@ -250,7 +267,8 @@ void Server::Parts::add_gauges() {
 Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Server::~Server() { stop(); }
 
-Result<std::unique_ptr<Server>> Server::start(const Config& config, const std::string& version) {
+Result<std::unique_ptr<Server>> Server::start(const Config& asked, const std::string& version) {
+  const Config config = with_room(asked);
   auto parts = std::make_unique<Parts>();
   Parts& p = *parts;
   auto server = std::unique_ptr<Server>(new Server(std::move(parts)));

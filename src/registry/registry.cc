@@ -49,6 +49,8 @@ Status make_directory(const std::string& directory) {
   return {};
 }
 
+std::string path_in(const std::string& directory) { return directory + "/registry.db"; }
+
 // Made here, not by SQLite, so that there is no moment in which others may read it. SQLite gives its journal the same mode.
 Status make_private_file(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -201,8 +203,10 @@ struct Registry::Impl {
 Registry::Registry(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Registry::~Registry() = default;
 
+bool Registry::exists(const std::string& directory) { return ::access(path_in(directory).c_str(), F_OK) == 0; }
+
 Result<std::unique_ptr<Registry>> Registry::open(const std::string& directory) {
-  const std::string path = directory + "/registry.db";
+  const std::string path = path_in(directory);
   if (Status s = make_directory(directory); !s) return s.error();
   if (Status s = make_private_file(path); !s) return s.error();
   Result<Connection> connection = Connection::open(path);

@@ -21,7 +21,8 @@ namespace millstream::registry {
 
 class Registry final : public model::ApiKeyLookup {
  public:
-  static Result<std::unique_ptr<Registry>> open(const std::string& directory);
+  static Result<std::unique_ptr<Registry>> open(const std::string& directory);  // made where there is none
+  static bool exists(const std::string& directory);
   ~Registry();
 
   std::optional<model::ApiKeyRecord> find_api_key(std::string_view key_id) const override;

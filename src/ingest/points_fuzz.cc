@@ -1,5 +1,6 @@
 // Any bytes as a body of points, in every format: never a crash; no point is counted twice or lost; and every event
 // made of it is one that viewers can read: valid JSON, one frame, the values finite.
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <variant>
@@ -33,6 +34,16 @@ Result<codec::ParsedPoints> parse(uint8_t format, std::string_view body) {
   }
 }
 
+// JSON has one kind of number: a whole double is read back as an integer.
+bool same_values(const model::Fields& a, const model::Fields& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const model::Field& x, const model::Field& y) {
+    std::string x_text, y_text;
+    codec::append_field_value(x.value, x_text);
+    codec::append_field_value(y.value, y_text);
+    return x.name == y.name && x_text == y_text;
+  });
+}
+
 void check_event(model::Event event) {
   event.id = {kNowMs, 1};
   for (const auto& field : event.fields) {
@@ -42,7 +53,7 @@ void check_event(model::Event event) {
   std::string json;
   codec::append_event_json(event, json);
   const Result<model::Event> read = codec::parse_event_json(json);
-  MS_CHECK(read.ok() && read->topic == event.topic && read->fields == event.fields);
+  MS_CHECK(read.ok() && read->topic == event.topic && same_values(read->fields, event.fields));
 
   std::string frame;
   const codec::FrameExtent extent = codec::append_event_frame(event, false, frame);

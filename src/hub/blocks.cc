@@ -64,7 +64,8 @@ std::string hello_block(const Hello& hello, int64_t now_ms, bool unnamed) {
   codec::append_json_string(hello.node, more);
   more += ",\"heartbeatMs\":" + std::to_string(hello.heartbeat_ms) + ",\"mode\":\"all\",\"topics\":" +
           topics_json(*hello.topics) + ",\"resumed\":" + (hello.resumed ? "true" : "false");
-  return system_block(system_json("hello", more, now_ms), unnamed, hello.retry_ms, cursor);
+  const std::string_view id = hello.snapshot_follows ? std::string_view() : std::string_view(cursor);
+  return system_block(system_json("hello", more, now_ms), unnamed, hello.retry_ms, id);
 }
 
 std::string heartbeat_block(model::EventId cursor, int64_t lag_ms, int64_t now_ms, bool unnamed) {
@@ -81,9 +82,9 @@ std::string gap_block(const Gap& gap, int64_t now_ms, bool unnamed) {
   return system_block(system_json("gap", more, now_ms), unnamed);
 }
 
-std::string snapshot_complete_block(size_t count, int64_t now_ms, bool unnamed) {
+std::string snapshot_complete_block(size_t count, model::EventId as_of, int64_t now_ms, bool unnamed) {
   const std::string more = ",\"complete\":true,\"count\":" + std::to_string(count);
-  return system_block(system_json("snapshot", more, now_ms), unnamed);
+  return system_block(system_json("snapshot", more, now_ms), unnamed, {}, as_of.text());
 }
 
 std::string notice_block(std::string_view kind, std::optional<int> retry_ms, int64_t now_ms, bool unnamed) {

@@ -1,6 +1,7 @@
 // hub/blocks.h: the `system` blocks a stream carries beside events, as ready-to-send chunks.
 //
-// Shapes   data: {"ts":…,"type":"system","data":{"kind":…,…}}; none carries an id but hello.
+// Shapes   data: {"ts":…,"type":"system","data":{"kind":…,…}}; the viewer's position stands as an id on hello, or, when a
+//          snapshot comes first, on the block that ends it.
 // Thread   value
 #pragma once
 
@@ -22,6 +23,8 @@ struct Hello {
   int64_t heartbeat_ms = 0;
   const std::vector<model::TopicPattern>* topics = nullptr;
   bool resumed = false;
+  // A viewer cut off within its snapshot must not come back with an id: it would resume, and never see the rest.
+  bool snapshot_follows = false;
 };
 
 // Why a viewer misses events. The words are the wire's.
@@ -38,7 +41,8 @@ struct Gap {
 std::string hello_block(const Hello& hello, int64_t now_ms, bool unnamed);
 std::string heartbeat_block(model::EventId cursor, int64_t lag_ms, int64_t now_ms, bool unnamed);
 std::string gap_block(const Gap& gap, int64_t now_ms, bool unnamed);
-std::string snapshot_complete_block(size_t count, int64_t now_ms, bool unnamed);
+// Carries `as_of` as its id: from here on the viewer resumes.
+std::string snapshot_complete_block(size_t count, model::EventId as_of, int64_t now_ms, bool unnamed);
 // kinds that only say so: draining, overloaded, auth_expiring, auth_expired
 std::string notice_block(std::string_view kind, std::optional<int> retry_ms, int64_t now_ms, bool unnamed);
 // `bytes` of padding in a comment, for proxies that wait for a first few kilobytes.

@@ -228,12 +228,13 @@ std::string Shard::opening(const SessionRequest& request, Session& session) {
                       .node = options_.node,
                       .heartbeat_ms = session.heartbeat_interval_ms_,
                       .topics = &session.group_.patterns,
-                      .resumed = resumed},
+                      .resumed = resumed,
+                      .snapshot_follows = request.snapshot.has_value()},
                      wall_ms, request.unnamed);
   out += gap;
   if (request.snapshot) {
     out += request.snapshot->blocks;
-    out += snapshot_complete_block(request.snapshot->count, wall_ms, request.unnamed);
+    out += snapshot_complete_block(request.snapshot->count, request.snapshot->as_of, wall_ms, request.unnamed);
   }
   return out;
 }

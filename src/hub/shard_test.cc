@@ -343,6 +343,20 @@ TEST_F(ShardTest, ASnapshotIsFollowedByEverythingAfterItEvenIfThisShardIsBehindI
   EXPECT_EQ(socket.ids(), (std::vector<EventId>{{kStart, 3}, {kStart, 4}}));
 }
 
+TEST_F(ShardTest, AViewerHasNoPositionToResumeFromBeforeItsSnapshotIsWhole) {
+  FakeSocket socket(kPlenty);
+  SessionRequest request;
+  request.patterns = {*model::TopicPattern::parse(kAll)};
+  request.snapshot = SessionRequest::Snapshot{.as_of = {kStart, 0}, .blocks = {}, .count = 1};
+  codec::append_block({.retry_ms = {}, .id = {}, .event = "telemetry", .data = R"({"kind":"of the snapshot"})"},
+                      request.snapshot->blocks);
+  shard->open(std::move(request), socket.sink());
+  ASSERT_EQ(socket.messages.size(), 3u);
+  EXPECT_EQ(socket.messages[0].last_event_id, "") << "hello";
+  EXPECT_EQ(socket.messages[1].last_event_id, "") << "the snapshot";
+  EXPECT_EQ(socket.messages[2].last_event_id, (EventId{kStart, 0}.text())) << "its end";
+}
+
 TEST_F(ShardTest, ASlowReaderLosesNothingAndDoesNotHoldOthersUp) {
   make_shard({.session_queue_bytes_max = 1000, .replay_ring_bytes_max = 2000});
   FakeSocket slow(500), healthy(kPlenty);

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { EventSource } from 'eventsource';
-import { CutProxy, Server, assertStrictlyRising, atEnd, backfillAll, ingest, quickRetry, sleep, until } from './harness.mjs';
+import { CutProxy, Server, assertStrictlyRising, atEnd, backfillAll, get, ingest, quickRetry, sleep, until } from './harness.mjs';
 
 function follow(url) {
   const source = new EventSource(url);
@@ -71,4 +71,39 @@ test('eventsource comes back by itself after the server was stopped and started 
   assert.deepEqual(seen.values, [1, 2]);
   assert.deepEqual(seen.gaps, []);
   assertStrictlyRising(seen.ids);
+});
+
+test('eventsource cut off within its snapshot gets the whole of it when it comes back', async () => {
+  const server = await Server.start({ arguments: quickRetry });
+  await ingest(server, Array.from({ length: 20 }, (_, i) => ({ deviceId: `d${i}`, fields: { n: i } })));
+  await until(async () => (await get(server, '/api/latest?types=telemetry')).json().events.length === 20, 'all are known');
+  for (const cutAfter of ['"resumed":false}}\n\n', '"fields":{"n":7}},"snapshot":true}\n\n']) {
+    const proxy = await CutProxy.start(server);
+    proxy.cutAfter = cutAfter;
+    const source = new EventSource(`${proxy.url}/api/stream?types=telemetry&snapshot=latest`);
+    atEnd(() => source.close());
+    const counts = [];
+    let devices = new Set();
+    let newest;
+    source.addEventListener('telemetry', (event) => {
+      newest = JSON.parse(event.data);
+      devices.add(newest.data.deviceId);
+    });
+    source.addEventListener('system', (event) => {
+      const { data } = JSON.parse(event.data);
+      if (data.kind === 'hello') devices = new Set();
+      if (data.kind === 'snapshot') counts.push(data.count);
+    });
+    await until(() => counts.length === 1, `a whole snapshot after a cut at ${cutAfter}`);
+    assert.equal(proxy.connections, 2, 'the cut was real');
+    assert.deepEqual([counts[0], devices.size], [20, 20]);
+
+    // Once it was whole, the browser resumes.
+    proxy.cut();
+    await until(() => proxy.connections === 3, 'the reconnect');
+    await ingest(server, { deviceId: 'd0', fields: { n: 100 } });
+    await until(() => newest.data.fields.n === 100 && !newest.snapshot, 'the next event');
+    assert.equal(counts.length, 1, 'no second snapshot');
+    source.close();
+  }
 });

@@ -422,6 +422,7 @@ export class CutProxy {
   constructor(target) {
     this.target = target; // anything with a port
     this.refusing = false;
+    this.cutAfter = undefined; // the next connection gets its answer up to this text
     this.connections = 0;
     this.pairs = new Set();
     this.listener = net.createServer((client) => this.#pass(client));
@@ -450,7 +451,21 @@ export class CutProxy {
       socket.on('close', end);
     }
     client.pipe(upstream);
-    upstream.pipe(client);
+    if (this.cutAfter) this.#passUpTo(this.cutAfter, upstream, client);
+    else upstream.pipe(client);
+    this.cutAfter = undefined;
+  }
+
+  /** Passes the answer on up to and including `text`, then cuts. */
+  #passUpTo(text, upstream, client) {
+    let seen = '';
+    upstream.on('data', (bytes) => {
+      const before = seen.length;
+      seen += bytes.toString('latin1');
+      const found = seen.indexOf(text);
+      if (found < 0) client.write(bytes);
+      else client.end(Buffer.from(seen.slice(before, found + text.length), 'latin1'), () => client.destroy());
+    });
   }
 
   /** Cuts every connection now, mid-byte if need be. Gives how many there were. */

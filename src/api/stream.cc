@@ -107,6 +107,10 @@ void open_with_snapshot(Context& context, const http::ExchangePtr& exchange, hub
         .as_of = latest.as_of, .blocks = snapshot_blocks(events, request.unnamed), .count = events.size()};
     net::Loop& loop = exchange->loop();
     loop.post([&context, exchange = std::move(exchange), request = std::move(request)]() mutable {
+      // A key revoked meanwhile has been ended on this loop already: nobody would end this stream.
+      if (const Result<model::Grants> grants = grants_of(context, exchange->request()); !grants) {
+        return exchange->respond(problem(grants.error()));
+      }
       open_stream(context, exchange, std::move(request));
     });
   };
@@ -124,6 +128,7 @@ void handle_stream(Context& context, const http::ExchangePtr& exchange) {
   hub::SessionRequest& session = parameters->session;
   session.patterns = std::move(reading->patterns);
   session.expires_at_ms = reading->grants.expires_at_ms;
+  session.api_key = reading->grants.api_key;
   if (context.draining) return turn_away(context, exchange, "draining", session.unnamed);
   if (context.shard_on(exchange->loop()).sessions() >= context.sessions_max) {
     return turn_away(context, exchange, "overloaded", session.unnamed);

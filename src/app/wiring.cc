@@ -304,8 +304,17 @@ size_t Server::sessions() const {
 }
 
 void Server::refresh() {
-  if (const Status s = parts_->registry->refresh(); !s) {
-    log_warning("credentials could not be read again; the ones known stay valid", {{"reason", s.error().detail}});
+  const Result<std::vector<std::string>> ended = parts_->registry->refresh();
+  if (!ended) {
+    return log_warning("credentials could not be read again; the ones known stay valid",
+                       {{"reason", ended.error().detail}});
+  }
+  if (ended->empty()) return;
+  // After the registry has forgotten them: a stream asked for later is refused, one opened earlier is ended here.
+  std::vector<uint64_t> keys;
+  for (const std::string& id : *ended) keys.push_back(model::api_key_number(id));
+  for (const std::unique_ptr<IoThread>& io : parts_->io_threads) {
+    io->loop().post([&shard = io->shard(), keys] { shard.end_keys(keys); });
   }
 }
 

@@ -195,6 +195,7 @@ Session& Shard::add_session(const SessionRequest& request, std::unique_ptr<ByteS
       now_ms + session.heartbeat_interval_ms_ * 3 / 4 +
       static_cast<int64_t>(random_() % std::max<uint32_t>(1, session.heartbeat_interval_ms_ / 4));
   if (request.expires_at_ms) session.expires_ms_ = std::max<int64_t>(1, now_ms + *request.expires_at_ms - clock_.wall_ms());
+  session.api_key_ = request.api_key;
   sessions_.emplace(session.id_, std::move(owned));
   session_count_.store(sessions_.size(), std::memory_order_relaxed);
   session_gauge_.add(1);
@@ -398,8 +399,7 @@ void Shard::service(Session& session, int64_t now_ms) {
     return close(session, End::slow);
   }
   if (session.expires_ms_ != 0 && now_ms >= session.expires_ms_) {
-    session.push_text(notice_block("auth_expired", {}, clock_.wall_ms(), unnamed), now_ms);
-    return close(session, End::expired);
+    return close_expired(session, now_ms);
   }
   if (session.drain_ms_ != 0 && now_ms >= session.drain_ms_) {
     session.push_text(notice_block("draining", jittered_retry_ms(), clock_.wall_ms(), unnamed), now_ms);
@@ -497,6 +497,11 @@ void Shard::close(Session& session, End end) {
   remove(session, end);
 }
 
+void Shard::close_expired(Session& session, int64_t now_ms) {
+  session.push_text(notice_block("auth_expired", {}, clock_.wall_ms(), session.group_.unnamed), now_ms);
+  close(session, End::expired);
+}
+
 void Shard::remove(Session& session, End end) {
   MS_ON_OWNER(thread_);
   closed_[static_cast<size_t>(end)]->add();
@@ -514,6 +519,18 @@ void Shard::turn_away(std::string_view kind, bool unnamed, std::unique_ptr<ByteS
   const iovec piece{const_cast<char*>(block.data()), block.size()};
   sink->write({&piece, 1});  // a fresh socket takes this; one that does not loses only the hint
   sink->close(false);
+}
+
+void Shard::end_keys(const std::vector<uint64_t>& keys) {
+  MS_ON_OWNER(thread_);
+  std::vector<Session*> ended;
+  for (auto& [id, session] : sessions_) {
+    if (session->api_key_ != 0 && std::find(keys.begin(), keys.end(), session->api_key_) != keys.end()) {
+      ended.push_back(session.get());
+    }
+  }
+  const int64_t now_ms = clock_.steady_ms();
+  for (Session* session : ended) close_expired(*session, now_ms);
 }
 
 void Shard::drain(int64_t spread_ms) {

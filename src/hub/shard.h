@@ -58,6 +58,7 @@ struct SessionRequest {
   Start start;
   std::optional<int64_t> heartbeat_ms;        // the viewer's own wish
   std::optional<int64_t> expires_at_ms;       // wall time at which the credential ends
+  uint64_t api_key = 0;                       // model::api_key_number(); 0: the credential is not a key
   size_t padding_bytes = 0;
   struct Snapshot {
     model::EventId as_of;
@@ -97,6 +98,8 @@ class Shard {
   void open(SessionRequest request, std::unique_ptr<ByteSink> sink);
   // Sends one `system` notice with a jittered retry and ends the stream: overload and drain, said in-band.
   void turn_away(std::string_view kind, bool unnamed, std::unique_ptr<ByteSink> sink);
+  // Ends the sessions that came with one of these keys, as if it had expired.
+  void end_keys(const std::vector<uint64_t>& keys);
   // Tells every session `draining` and cuts it, spread over `spread_ms`.
   void drain(int64_t spread_ms);
 
@@ -113,6 +116,7 @@ class Shard {
   std::string opening(const SessionRequest& request, Session& session);
   void remove(Session& session, End end);
   void close(Session& session, End end);
+  void close_expired(Session& session, int64_t now_ms);
 
   std::string declare_gap(Gap gap, const Session& session);
   size_t missed_in_ring(const Session& session) const;

@@ -8,6 +8,7 @@
 
 #include "base/time_text.h"
 #include "codec/event_json.h"
+#include "model/api_key.h"
 
 namespace millstream::hub {
 namespace {
@@ -407,6 +408,24 @@ TEST_F(ShardTest, AStreamEndsWithItsCredentialAndSaysSoBefore) {
   pass_ms(51'000);
   EXPECT_EQ(socket.count_kind("auth_expired"), 1u);
   EXPECT_TRUE(socket.closed());
+}
+
+TEST_F(ShardTest, TheStreamsOfARevokedKeyEndAndNoOthers) {
+  const std::vector<uint64_t> keys = {model::api_key_number("abcdefgh0123"), model::api_key_number("abcdefgh0124"), 0};
+  std::vector<std::unique_ptr<FakeSocket>> sockets;
+  for (const uint64_t key : keys) {
+    sockets.push_back(std::make_unique<FakeSocket>(kPlenty));
+    SessionRequest request;
+    request.patterns = {*model::TopicPattern::parse(kAll)};
+    request.api_key = key;
+    shard->open(std::move(request), sockets.back()->sink());
+  }
+  shard->end_keys({keys[0]});
+  EXPECT_EQ(sockets[0]->count_kind("auth_expired"), 1u);
+  EXPECT_TRUE(sockets[0]->closed());
+  EXPECT_FALSE(sockets[1]->closed());
+  EXPECT_FALSE(sockets[2]->closed());
+  EXPECT_EQ(shard->sessions(), 2u);
 }
 
 TEST_F(ShardTest, DrainTellsEveryoneAndSpreadsTheLeaving) {

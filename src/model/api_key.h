@@ -21,6 +21,17 @@ struct ApiKeyRecord {
   bool revoked = false;
 };
 
+// A key's id as one number, which is never 0: an id is 12 digits of base 36, which 64 bits hold. Streams remember their
+// key by it. Only for ids of that form.
+constexpr uint64_t api_key_number(std::string_view key_id) {
+  uint64_t number = 1;
+  for (const char c : key_id) {
+    const bool is_letter = c >= 'a' && c <= 'z';
+    number = number * 36 + static_cast<uint64_t>(is_letter ? c - 'a' : c - '0' + 26);
+  }
+  return number;
+}
+
 // Finds a key by its id, without blocking.
 class ApiKeyLookup {
  public:

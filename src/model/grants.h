@@ -48,6 +48,7 @@ struct Grants {
   std::vector<DeviceId> devices;  // empty: every device of those sites
   Roles roles;
   std::optional<int64_t> expires_at_ms;
+  uint64_t api_key = 0;  // api_key_number() of the key that gave them; 0: not a key
 };
 
 }  // namespace millstream::model

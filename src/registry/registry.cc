@@ -8,6 +8,7 @@
 #include <cstring>
 #include <filesystem>
 #include <unordered_map>
+#include <utility>
 
 #include "base/guarded.h"
 #include "registry/sqlite.h"
@@ -17,6 +18,11 @@ namespace {
 
 using model::ApiKeyRecord;
 using KeysById = std::unordered_map<std::string, ApiKeyRecord>;
+
+bool holds_good(const KeysById& keys, const std::string& id) {
+  const auto found = keys.find(id);
+  return found != keys.end() && !found->second.revoked;
+}
 
 constexpr int64_t kSchemaVersion = 1;
 constexpr size_t kSha256Bytes = 32;
@@ -173,11 +179,12 @@ Status insert(Connection& db, const ApiKeyRecord& record) {
 }  // namespace
 
 struct Registry::Impl {
-  explicit Impl(Connection connection) : database(Database{std::move(connection), -1}) {}
+  explicit Impl(Connection connection) : database(Database{std::move(connection), -1, {}}) {}
 
   struct Database {
     Connection connection;
     int64_t version_read;  // PRAGMA data_version when the keys were read; moves when another process commits
+    std::vector<std::string> ended;  // since refresh() last gave them back
   };
 
   Status reload(Database& open) {
@@ -192,7 +199,12 @@ struct Registry::Impl {
       fresh->emplace(std::move(id), std::move(record));
     }
     open.version_read = *version;
-    keys.with([&](std::shared_ptr<const KeysById>& current) { current = std::move(fresh); });
+    std::shared_ptr<const KeysById> before = fresh;
+    keys.with([&](std::shared_ptr<const KeysById>& current) { current.swap(before); });
+    if (!before) return {};  // the first time
+    for (const auto& [id, record] : *before) {
+      if (!record.revoked && !holds_good(*fresh, id)) open.ended.push_back(id);
+    }
     return {};
   }
 
@@ -249,11 +261,14 @@ Result<std::vector<ApiKeyRecord>> Registry::list_api_keys() const {
   return impl_->database.with([](Impl::Database& open) { return read_all(open.connection); });
 }
 
-Status Registry::refresh() {
-  return impl_->database.with([&](Impl::Database& open) -> Status {
+Result<std::vector<std::string>> Registry::refresh() {
+  return impl_->database.with([&](Impl::Database& open) -> Result<std::vector<std::string>> {
     const Result<int64_t> version = open.connection.read_number("PRAGMA data_version");
     if (!version) return version.error();
-    return *version == open.version_read ? Status() : impl_->reload(open);
+    if (*version != open.version_read) {
+      if (Status s = impl_->reload(open); !s) return s.error();
+    }
+    return std::exchange(open.ended, {});
   });
 }
 

@@ -30,8 +30,9 @@ class Registry final : public model::ApiKeyLookup {
   Status add_api_key(const model::ApiKeyRecord& record);  // Code::conflict
   Status revoke_api_key(std::string_view key_id);  // Code::not_found
   Result<std::vector<model::ApiKeyRecord>> list_api_keys() const;  // revoked ones too, in the order they were made
-  // Reads the keys again if another process changed them.
-  Status refresh();
+  // Reads the keys again if another process changed them. Gives back the ids of those that were good until the last
+  // call and are not any more: revoked, or gone.
+  Result<std::vector<std::string>> refresh();
 
  private:
   struct Impl;

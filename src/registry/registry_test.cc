@@ -145,6 +145,22 @@ TEST_F(RegistryTest, RefreshSeesWhatAnotherProcessChanged) {
   EXPECT_TRUE(server->find_api_key("aaaaaaaaaaaa")->revoked);
 }
 
+TEST_F(RegistryTest, RefreshNamesTheKeysThatEndedOnce) {
+  const auto server = open();
+  const auto command_line = open();
+  for (const char* id : {"aaaaaaaaaaaa", "bbbbbbbbbbbb", "cccccccccccc"}) {
+    ASSERT_TRUE(command_line->add_api_key(record(id)).ok());
+  }
+  EXPECT_TRUE(server->refresh().value().empty());
+  ASSERT_TRUE(command_line->revoke_api_key("aaaaaaaaaaaa").ok());
+  {
+    Result<Connection> other = Connection::open(file());
+    ASSERT_TRUE(other.ok() && other->run("DELETE FROM api_keys WHERE key_id = 'bbbbbbbbbbbb'").ok());
+  }
+  EXPECT_THAT(server->refresh().value(), testing::UnorderedElementsAre("aaaaaaaaaaaa", "bbbbbbbbbbbb"));
+  EXPECT_TRUE(server->refresh().value().empty());
+}
+
 TEST_F(RegistryTest, ARowThatDoesNotSayWhatItAllowsIsRefusedAndTheOldKeysStay) {
   const auto server = open();
   ASSERT_TRUE(server->add_api_key(record("aaaaaaaaaaaa")).ok());
@@ -157,7 +173,7 @@ TEST_F(RegistryTest, ARowThatDoesNotSayWhatItAllowsIsRefusedAndTheOldKeysStay) {
       Result<Connection> other = Connection::open(file());
       ASSERT_TRUE(other.ok() && other->run(change).ok());
     }
-    const Status refreshed = server->refresh();
+    const auto refreshed = server->refresh();
     ASSERT_FALSE(refreshed.ok());
     EXPECT_EQ(refreshed.error().code, Code::corrupt);
     EXPECT_TRUE(server->find_api_key("aaaaaaaaaaaa")->grants.roles.has(Role::ingest));

@@ -4,7 +4,9 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import test, { before } from 'node:test';
-import { Child, Server, Stream, bearer, binary, get, ingest, jwt, jwtSecret, post, run, tempDirectory } from './harness.mjs';
+import {
+  Child, Server, Stream, bearer, binary, get, ingest, jwt, jwtSecret, post, run, tempDirectory, until,
+} from './harness.mjs';
 
 let server;
 let deviceKey;
@@ -167,6 +169,28 @@ test('a key made on the command line writes but does not read, and ends when rev
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   assert.equal(answer.status, 401, 'a revoked key ends');
+});
+
+test('a revoked key ends the streams opened with it, and no others', async () => {
+  const data = path.join(server.directory, 'data');
+  const open = async () => {
+    const made = await run(['key', 'create', '--data-directory', data, '--account', 'a', '--role', 'viewer', '--name', 'wall']);
+    const [key] = /ms_[a-z0-9]{12}_\S+/.exec(made.stdout) ?? [];
+    assert.ok(key, made.output);
+    const answers = async () => (await get(server, '/api/latest', { headers: bearer(key) })).status === 200;
+    await until(answers, 'the server knows the key');
+    return { id: key.split('_')[1], stream: await Stream.open(server, '?snapshot=latest', { headers: bearer(key) }) };
+  };
+  const [revoked, kept] = [await open(), await open()];
+  for (const { stream } of [revoked, kept]) {
+    await stream.waitFor((m) => m.data.data.kind === 'snapshot', 'the end of the snapshot');
+  }
+  assert.equal((await run(['key', 'revoke', '--data-directory', data, revoked.id])).code, 0);
+  await until(() => revoked.stream.closed, 'the stream ends');
+  assert.equal(revoked.stream.system('auth_expired').length, 1);
+  assert.ok(!kept.stream.closed);
+  assert.equal(kept.stream.system('auth_expired').length, 0);
+  kept.stream.close();
 });
 
 test('no secret is in the log or on disk in the clear', async () => {

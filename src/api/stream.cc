@@ -84,11 +84,6 @@ Result<Parameters> parse_parameters(const http::Request& request, int64_t now_ms
   return out;
 }
 
-void open_stream(Context& context, const http::ExchangePtr& exchange, hub::SessionRequest request) {
-  std::unique_ptr<ByteSink> sink = exchange->start_stream(stream_head());
-  if (sink) context.shard_on(exchange->loop()).open(std::move(request), std::move(sink));
-}
-
 // An EventSource never comes back from a status other than 200, so "not now" is said inside a stream.
 void turn_away(Context& context, const http::ExchangePtr& exchange, std::string_view kind, bool unnamed) {
   if (!accepts_event_stream(exchange->request())) {
@@ -98,8 +93,24 @@ void turn_away(Context& context, const http::ExchangePtr& exchange, std::string_
   if (sink) context.shard_on(exchange->loop()).turn_away(kind, unnamed, std::move(sink));
 }
 
+// True when the answer was "not now".
+bool turned_away(Context& context, const http::ExchangePtr& exchange, bool unnamed) {
+  const bool full = context.shard_on(exchange->loop()).sessions() >= context.sessions_max;
+  if (!context.draining && !full) return false;
+  turn_away(context, exchange, context.draining ? "draining" : "overloaded", unnamed);
+  return true;
+}
+
+void open_stream(Context& context, const http::ExchangePtr& exchange, hub::SessionRequest request) {
+  if (turned_away(context, exchange, request.unnamed)) return;
+  std::unique_ptr<ByteSink> sink = exchange->start_stream(stream_head());
+  if (sink) context.shard_on(exchange->loop()).open(std::move(request), std::move(sink));
+}
+
 void open_with_snapshot(Context& context, const http::ExchangePtr& exchange, hub::SessionRequest request) {
   const bool unnamed = request.unnamed;
+  // Asked here too, so that no snapshot is made in vain; open_stream() asks again, as waiting for a reader takes time.
+  if (turned_away(context, exchange, unnamed)) return;
   auto job = [&context, exchange, request = std::move(request)]() mutable {
     const history::LatestSnapshot latest = context.latest.snapshot(request.patterns, request.types);
     const std::vector<model::Event> events = latest_events(latest);
@@ -129,10 +140,6 @@ void handle_stream(Context& context, const http::ExchangePtr& exchange) {
   session.patterns = std::move(reading->patterns);
   session.expires_at_ms = reading->grants.expires_at_ms;
   session.api_key = reading->grants.api_key;
-  if (context.draining) return turn_away(context, exchange, "draining", session.unnamed);
-  if (context.shard_on(exchange->loop()).sessions() >= context.sessions_max) {
-    return turn_away(context, exchange, "overloaded", session.unnamed);
-  }
   if (parameters->snapshot) return open_with_snapshot(context, exchange, std::move(session));
   open_stream(context, exchange, std::move(session));
 }

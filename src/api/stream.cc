@@ -139,6 +139,7 @@ void handle_stream(Context& context, const http::ExchangePtr& exchange) {
   hub::SessionRequest& session = parameters->session;
   session.patterns = std::move(reading->patterns);
   session.expires_at_ms = reading->grants.expires_at_ms;
+  session.leeway_ms = reading->grants.leeway_ms;
   session.api_key = reading->grants.api_key;
   if (parameters->snapshot) return open_with_snapshot(context, exchange, std::move(session));
   open_stream(context, exchange, std::move(session));

@@ -235,7 +235,9 @@ Result<Grants> verify_parts(const JwtOptions& options, const TokenParts& parts, 
   const Result<int64_t> expires_at_ms = check_times(options, claims, now_ms);
   if (!expires_at_ms) return expires_at_ms.error();
   if (Status s = check_origin(options, claims); !s) return s.error();
-  return read_grants(claims, *expires_at_ms);
+  Result<Grants> grants = read_grants(claims, *expires_at_ms);
+  if (grants) grants->leeway_ms = options.leeway_ms;
+  return grants;
 }
 
 void append_member(std::string_view key, std::string_view text, std::string& json) {

@@ -93,6 +93,7 @@ TEST(Jwt, SignedGrantsComeBackTheSame) {
   EXPECT_EQ(back->devices, grants.devices);
   EXPECT_EQ(back->roles, grants.roles);
   EXPECT_EQ(back->expires_at_ms, (kNowMs + 60'000) / 1000 * 1000);
+  EXPECT_EQ(back->leeway_ms, 60'000) << "a stream ends when the token stops opening new ones";
 }
 
 TEST(Jwt, RoleIsViewerWhenNoneIsNamed) {

@@ -70,6 +70,7 @@ class Session final : public ByteSinkOwner {
   uint64_t api_key_ = 0;  // 0: the credential is not a key
   uint32_t heartbeat_interval_ms_ = 0;
   uint32_t comment_interval_ms_ = 0;
+  uint32_t expiry_warning_ms_ = 0;  // before expires_ms_
   uint32_t live_index_ = 0;  // in Group::live
   uint32_t wheel_slot_ = 0;
   Place place_ = Place::behind;

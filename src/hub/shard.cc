@@ -194,7 +194,11 @@ Session& Shard::add_session(const SessionRequest& request, std::unique_ptr<ByteS
   session.next_heartbeat_ms_ =
       now_ms + session.heartbeat_interval_ms_ * 3 / 4 +
       static_cast<int64_t>(random_() % std::max<uint32_t>(1, session.heartbeat_interval_ms_ / 4));
-  if (request.expires_at_ms) session.expires_ms_ = std::max<int64_t>(1, now_ms + *request.expires_at_ms - clock_.wall_ms());
+  if (request.expires_at_ms) {
+    const int64_t left_ms = *request.expires_at_ms + request.leeway_ms - clock_.wall_ms();
+    session.expires_ms_ = std::max<int64_t>(1, now_ms + left_ms);
+    session.expiry_warning_ms_ = static_cast<uint32_t>(kExpiryWarningMs + request.leeway_ms);
+  }
   session.api_key_ = request.api_key;
   sessions_.emplace(session.id_, std::move(owned));
   session_count_.store(sessions_.size(), std::memory_order_relaxed);
@@ -406,7 +410,7 @@ void Shard::service(Session& session, int64_t now_ms) {
     return close(session, End::drained);
   }
   if (!session.has_pending()) {
-    if (session.expires_ms_ != 0 && !session.warned_expiry_ && now_ms >= session.expires_ms_ - kExpiryWarningMs) {
+    if (session.expires_ms_ != 0 && !session.warned_expiry_ && now_ms >= session.expires_ms_ - session.expiry_warning_ms_) {
       session.warned_expiry_ = true;
       session.push_text(notice_block("auth_expiring", {}, clock_.wall_ms(), unnamed), now_ms);
     }
@@ -432,7 +436,8 @@ void Shard::schedule(Session& session, int64_t now_ms) {
   int64_t due = std::min(session.next_heartbeat_ms_, session.last_sent_ms_ + session.comment_interval_ms_);
   if (session.pending_) due = std::min(due, session.pending_->progress_at_ms + options_.slow_timeout_ms);
   if (session.expires_ms_ != 0) {
-    due = std::min(due, session.warned_expiry_ ? session.expires_ms_ : session.expires_ms_ - kExpiryWarningMs);
+    due = std::min(due, session.warned_expiry_ ? session.expires_ms_
+                                                : session.expires_ms_ - session.expiry_warning_ms_);
     due = std::min(due, session.expires_ms_);
   }
   if (session.drain_ms_ != 0) due = std::min(due, session.drain_ms_);

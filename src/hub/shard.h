@@ -58,6 +58,7 @@ struct SessionRequest {
   Start start;
   std::optional<int64_t> heartbeat_ms;        // the viewer's own wish
   std::optional<int64_t> expires_at_ms;       // wall time at which the credential ends
+  int64_t leeway_ms = 0;                      // for which it still opens streams then: the stream lives as long
   uint64_t api_key = 0;                       // model::api_key_number(); 0: the credential is not a key
   size_t padding_bytes = 0;
   struct Snapshot {

@@ -410,6 +410,21 @@ TEST_F(ShardTest, AStreamEndsWithItsCredentialAndSaysSoBefore) {
   EXPECT_TRUE(socket.closed());
 }
 
+TEST_F(ShardTest, AStreamLivesAsLongAsItsCredentialStillOpensOne) {
+  FakeSocket socket(kPlenty);
+  SessionRequest request;
+  request.patterns = {*model::TopicPattern::parse(kAll)};
+  request.expires_at_ms = clock.wall_ms() - 10'000;
+  request.leeway_ms = 60'000;
+  shard->open(std::move(request), socket.sink());
+  pass_ms(49'000);
+  EXPECT_EQ(socket.count_kind("auth_expiring"), 1u);
+  EXPECT_FALSE(socket.closed());
+  pass_ms(2'000);
+  EXPECT_EQ(socket.count_kind("auth_expired"), 1u);
+  EXPECT_TRUE(socket.closed());
+}
+
 TEST_F(ShardTest, TheStreamsOfARevokedKeyEndAndNoOthers) {
   const std::vector<uint64_t> keys = {model::api_key_number("abcdefgh0123"), model::api_key_number("abcdefgh0124"), 0};
   std::vector<std::unique_ptr<FakeSocket>> sockets;

@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import test, { before } from 'node:test';
 import {
-  Child, Server, Stream, bearer, binary, get, ingest, jwt, jwtSecret, post, run, tempDirectory, until,
+  Child, Server, Stream, bearer, binary, get, ingest, jwt, jwtSecret, post, run, sleep, tempDirectory, until,
 } from './harness.mjs';
 
 let server;
@@ -90,6 +90,17 @@ test('no endpoint gives a viewer of A one byte of B', async () => {
   await stream.waitFor((m) => m.event === 'telemetry' && m.data.data.fields.T1 === 99, 'the own event');
   assert.ok(!JSON.stringify(stream.messages).includes('secret'));
   assert.ok(!JSON.stringify(stream.messages).includes('account:b'));
+  stream.close();
+});
+
+test('a token that is accepted a little after its end keeps its stream as long', async () => {
+  const token = jwt({ accountId: 'a', roles: ['viewer'] }, { expiresInS: -10 });
+  const stream = await Stream.open(server, '', { headers: bearer(token) });
+  assert.equal(stream.status, 200, stream.text);
+  await stream.waitFor((m) => m.data.data.kind === 'auth_expiring', 'the warning');
+  await sleep(1000);
+  assert.ok(!stream.closed);
+  assert.equal(stream.system('auth_expired').length, 0);
   stream.close();
 });
 

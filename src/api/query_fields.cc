@@ -32,6 +32,14 @@ std::string with_own_account(std::string_view pattern, const model::AccountId& o
 
 }  // namespace
 
+Status check_once(const http::Query& query, std::initializer_list<std::string_view> names) {
+  for (const std::string_view name : names) {
+    const auto is_it = [&](const auto& parameter) { return parameter.first == name; };
+    if (std::count_if(query.list().begin(), query.list().end(), is_it) > 1) return bad(name, "given more than once");
+  }
+  return {};
+}
+
 Status check_known(const http::Query& query, std::initializer_list<std::string_view> known) {
   for (const auto& [name, value] : query.list()) {
     if (std::find(known.begin(), known.end(), name) != known.end()) continue;
@@ -39,7 +47,7 @@ Status check_known(const http::Query& query, std::initializer_list<std::string_v
     for (std::string_view k : known) names += (names.empty() ? "" : " ") + std::string(k);
     return bad(name.substr(0, 64), "unknown parameter; known are: " + names);
   }
-  return {};
+  return check_once(query, known);
 }
 
 std::vector<std::string_view> split_list(std::string_view text) {

@@ -16,7 +16,9 @@
 
 namespace millstream::api {
 
-// Refuses parameters the endpoint does not know: a misspelt filter must not silently mean "everything".
+// Refuses one of these parameters given twice: of two filters only one would count, and nobody would be told.
+Status check_once(const http::Query& query, std::initializer_list<std::string_view> names);
+// The same, and refuses those the endpoint does not know: a misspelt filter must not silently mean "everything".
 Status check_known(const http::Query& query, std::initializer_list<std::string_view> known);
 
 // topics= (or topic=), accountId=, siteId=, deviceId=. "account:*" means `own`, the credential's account.

@@ -16,6 +16,17 @@ TEST(QueryFields, UnknownParametersAreRefusedByName) {
   EXPECT_TRUE(check_known(query("topic=a"), {"topic"}).ok());
 }
 
+TEST(QueryFields, AParameterGivenTwiceIsRefusedByName) {
+  for (const char* text : {"topics=a&topics=b", "types=alert&topics=a&topics=a", "topics=a&x=1&topics="}) {
+    for (const Status& s : {check_once(query(text), {"topic", "topics"}), check_known(query(text), {"topics", "types", "x"})}) {
+      ASSERT_FALSE(s.ok()) << text;
+      EXPECT_EQ(s.error().code, Code::invalid);
+      EXPECT_TRUE(s.error().detail.starts_with("topics: ")) << s.error().detail;
+    }
+  }
+  EXPECT_TRUE(check_once(query("topic=a&topics=b&other=1&other=2"), {"topic", "topics"}).ok());
+}
+
 TEST(QueryFields, TopicsAreParsedAndABadOneIsNamed) {
   const auto good = parse_selection(query("topics=account:1/site:2,account:1/site:*/device:x&siteId=s&deviceId=d&accountId=1"), kOwn);
   ASSERT_TRUE(good.ok());

@@ -118,6 +118,7 @@ LatestDevice* LatestValues::device_of(const model::Topic& topic) {
   if (devices_.size() >= devices_max_) return nullptr;
   LatestDevice& device = devices_[topic];
   device.topic = topic;
+  device_count_.store(devices_.size(), std::memory_order_relaxed);
   return &device;
 }
 
@@ -169,6 +170,7 @@ void LatestValues::advance(int64_t now_ms, model::Conclusions&) {
     const LatestDevice& device = entry.second;
     return device.received_at_ms < oldest_ms && device.status_event.ms < oldest_ms;
   });
+  device_count_.store(devices_.size(), std::memory_order_relaxed);
 }
 
 LatestSnapshot LatestValues::snapshot(const std::vector<model::TopicPattern>& patterns, model::EventTypes types) const {
@@ -195,11 +197,6 @@ LatestSnapshot LatestValues::snapshot(const std::vector<model::TopicPattern>& pa
   std::sort(out.devices.begin(), out.devices.end(), [](const auto& a, const auto& b) { return a.topic < b.topic; });
   std::sort(out.alerts.begin(), out.alerts.end(), [](const auto& a, const auto& b) { return a.event < b.event; });
   return out;
-}
-
-size_t LatestValues::device_count() const {
-  std::lock_guard lock(mu_);
-  return devices_.size();
 }
 
 std::string LatestValues::save() const {
@@ -251,6 +248,7 @@ Status LatestValues::load(std::string_view state) {
   as_of_ = as_of;
   devices_ = std::move(devices);
   alerts_ = std::move(alerts);
+  device_count_.store(devices_.size(), std::memory_order_relaxed);
   return {};
 }
 

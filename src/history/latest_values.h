@@ -2,9 +2,10 @@
 //
 // Flow     an engine over the log that concludes nothing; api/ reads it for snapshots, /api/latest and /api/devices.
 // Limits   devices without any event for retention_ms are forgotten; devices_max devices (default 1 000 000).
-// Thread   any: engine calls come from the engine thread, reads from reader threads (locks inside).
+// Thread   any: engine calls come from the engine thread, reads from reader threads (locks inside, but for device_count()).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <mutex>
@@ -63,7 +64,8 @@ class LatestValues final : public model::Engine {
   // Everything that matches any of the patterns (and, within it, `types`: telemetry, device_status, alert).
   LatestSnapshot snapshot(const std::vector<model::TopicPattern>& patterns,
                           model::EventTypes types = model::EventTypes::all()) const;
-  size_t device_count() const;
+  // Never waits, so that the I/O loops may ask for it.
+  size_t device_count() const { return device_count_.load(std::memory_order_relaxed); }
 
  private:
   void take_telemetry(const model::Event& event);
@@ -77,6 +79,8 @@ class LatestValues final : public model::Engine {
   std::map<std::string, OpenAlert> alerts_;  // by alert id
   model::EventId as_of_;
   int64_t next_prune_ms_ = 0;
+
+  std::atomic<size_t> device_count_{0};  // devices_.size(), for those who do not take the lock
 
   // constant after construction
   const int64_t retention_ms_;

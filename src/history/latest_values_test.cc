@@ -94,6 +94,7 @@ TEST_F(LatestValuesTest, DevicesSilentForTheWholeRetentionAreForgotten) {
   latest.advance(kNow + kDay + 1, none);
   ASSERT_EQ(latest.snapshot(kAll).devices.size(), 1u);
   EXPECT_EQ(latest.snapshot(kAll).devices[0].topic.device.text(), "new");
+  EXPECT_EQ(latest.device_count(), 1u);
 }
 
 TEST_F(LatestValuesTest, SavedStateLoadsToTheSameSnapshotAndDamagedStateIsRefused) {
@@ -104,6 +105,7 @@ TEST_F(LatestValuesTest, SavedStateLoadsToTheSameSnapshotAndDamagedStateIsRefuse
   LatestValues other(kDay);
   ASSERT_TRUE(other.load(state).ok());
   EXPECT_EQ(other.save(), state);
+  EXPECT_EQ(other.device_count(), 1u);
   EXPECT_EQ(other.snapshot(kAll).devices[0].fields.at("s").value, model::FieldValue(std::string("text")));
   for (size_t cut = 0; cut < state.size(); ++cut) EXPECT_FALSE(LatestValues(kDay).load(state.substr(0, cut)).ok()) << cut;
   EXPECT_FALSE(LatestValues(kDay).load(state + "x").ok());

@@ -73,6 +73,12 @@ Result<model::Grants> influx_grants_of(const Context& context, const http::Reque
   return grants;
 }
 
+Result<model::Grants> writing_grants(Result<model::Grants> grants) {
+  if (!grants) return grants;
+  if (const Status role = auth::authorize_role(*grants, model::Role::ingest); !role) return role.error();
+  return grants;
+}
+
 Result<Reading> authorize_reading(const Context& context, const http::Request& request) {
   Result<model::Grants> grants = grants_of(context, request);
   if (!grants) return grants.error();

@@ -9,7 +9,6 @@
 #include "api/query_fields.h"
 #include "api/routes.h"
 #include "api/write_points.h"
-#include "auth/authorize.h"
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "codec/event_json.h"
@@ -98,14 +97,19 @@ int influx_status(Code code) {
   return status_of(code);
 }
 
+std::optional<http::Response> admit_write(Context& context, const Dialect& dialect, const http::Request& request) {
+  const Result<model::Grants> grants = writing_grants(influx_grants_of(context, request));
+  if (grants) return std::nullopt;
+  return dialect.error(influx_status(grants.error().code), grants.error().detail);
+}
+
 void handle_write(Context& context, const Dialect& dialect, const http::ExchangePtr& exchange) {
   const http::Request& request = exchange->request();
   const auto refuse = [&](const Error& error) {
     exchange->respond(dialect.error(influx_status(error.code), error.detail));
   };
-  Result<model::Grants> grants = influx_grants_of(context, request);
+  Result<model::Grants> grants = writing_grants(influx_grants_of(context, request));
   if (!grants) return refuse(grants.error());
-  if (const Status role = auth::authorize_role(*grants, model::Role::ingest); !role) return refuse(role.error());
   std::string place(request.query.get(dialect.place_parameter).value_or(""));
   if (place.empty()) {
     return refuse({Code::invalid, dialect.names_database ? "database is required" : "bucket is required"});
@@ -192,10 +196,13 @@ void handle_ping(const http::ExchangePtr& exchange) {
 }  // namespace
 
 void add_influx_routes(http::Router& router, Context& context) {
-  router.add("POST", "/write", kLineBodyBytesMax,
-             [&context](const http::ExchangePtr& e) { handle_write(context, kV1, e); });
-  router.add("POST", "/api/v2/write", kLineBodyBytesMax,
-             [&context](const http::ExchangePtr& e) { handle_write(context, kV2, e); });
+  router.add(
+      "POST", "/write", kLineBodyBytesMax, [&context](const http::ExchangePtr& e) { handle_write(context, kV1, e); },
+      [&context](const http::Request& r) { return admit_write(context, kV1, r); });
+  router.add(
+      "POST", "/api/v2/write", kLineBodyBytesMax,
+      [&context](const http::ExchangePtr& e) { handle_write(context, kV2, e); },
+      [&context](const http::Request& r) { return admit_write(context, kV2, r); });
   constexpr size_t kStatementBytesMax = 64 << 10;
   router.add("GET", "/query", 0, [&context](const http::ExchangePtr& e) { handle_query(context, e); });
   router.add("POST", "/query", kStatementBytesMax, [&context](const http::ExchangePtr& e) { handle_query(context, e); });

@@ -4,7 +4,6 @@
 #include "api/query_fields.h"
 #include "api/routes.h"
 #include "api/write_points.h"
-#include "auth/authorize.h"
 #include "base/limits.h"
 #include "codec/event_json.h"
 #include "codec/telemetry_json.h"
@@ -44,16 +43,18 @@ http::Response failed(const Error& error, const ingest::Validated* validated) {
   return response;
 }
 
+std::optional<http::Response> admit_ingest(Context& context, const http::Request& request) {
+  const Result<model::Grants> grants = writing_grants(grants_of(context, request));
+  return grants ? std::nullopt : std::optional(problem(grants.error()));
+}
+
 void handle_ingest(Context& context, const http::ExchangePtr& exchange) {
   const http::Request& request = exchange->request();
   if (const Status known = check_known(request.query, {"deviceId", "siteId"}); !known) {
     return exchange->respond(problem(known.error()));
   }
-  Result<model::Grants> grants = grants_of(context, request);
+  Result<model::Grants> grants = writing_grants(grants_of(context, request));
   if (!grants) return exchange->respond(problem(grants.error()));
-  if (const Status role = auth::authorize_role(*grants, model::Role::ingest); !role) {
-    return exchange->respond(problem(role.error()));
-  }
   std::string device(request.query.get("deviceId").value_or(""));
   std::string site(request.query.get("siteId").value_or(""));
   auto parse = [device = std::move(device), site = std::move(site)](std::string_view body) {
@@ -76,8 +77,10 @@ void handle_ingest(Context& context, const http::ExchangePtr& exchange) {
 }  // namespace
 
 void add_ingest_routes(http::Router& router, Context& context) {
-  router.add("POST", "/api/ingest", kJsonBodyBytesMax,
-             [&context](const http::ExchangePtr& exchange) { handle_ingest(context, exchange); });
+  router.add(
+      "POST", "/api/ingest", kJsonBodyBytesMax,
+      [&context](const http::ExchangePtr& exchange) { handle_ingest(context, exchange); },
+      [&context](const http::Request& request) { return admit_ingest(context, request); });
 }
 
 }  // namespace millstream::api

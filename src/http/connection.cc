@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <optional>
 #include <utility>
 
 #include "http/waiting_exchange.h"
@@ -134,9 +135,13 @@ void Connection::head_arrived(bool body_waiting) {
     if (!match.allow.empty()) return answer_error(405, "the path does not take this method", match.allow);
     return answer_error(404, "nothing is at this path");
   }
+  request.peer = peer_;
+  request.captures = std::move(match.captures);
+  if (match.admit) {
+    if (std::optional<Response> refusal = (*match.admit)(request)) return send_response(&request, std::move(*refusal));
+  }
   if (!parser_.limit_body(match.body_bytes_max)) return answer_error(413, "the body is too long");
   handler_ = match.handler;
-  request.captures = std::move(match.captures);
   phase_ = Phase::body;
   if (!parser_.has_body()) return;
   set_deadline(state_.limits.body_timeout_ms);
@@ -150,9 +155,7 @@ void Connection::dispatch() {
   phase_ = Phase::handling;
   input_unclear_ = false;
   deadline_ms_ = kNever;
-  Request& request = parser_.request();
-  request.peer = peer_;
-  auto exchange = std::make_shared<WaitingExchange>(this, state_.loop, std::move(request));
+  auto exchange = std::make_shared<WaitingExchange>(this, state_.loop, std::move(parser_.request()));
   exchange_ = exchange;
   (*handler_)(make_exchange(std::move(exchange)));
 }

@@ -1,6 +1,6 @@
 // http/connection.h: one client connection while it speaks requests and responses.
 //
-// Flow     on_ready -> read -> parser -> route -> handler; respond() -> write -> next request. start_stream() hands the
+// Flow     on_ready -> read -> parser -> route -> admit -> body -> handler; respond() -> write -> next request. start_stream() hands the
 //          socket to a StreamingBody and ends the connection object. One request is in flight at a time; bytes of the
 //          next ones wait in pending_ (at most 64 KiB and one read), beyond that in the kernel.
 // Limits   ServerLimits; one lazy timer a connection (see arm()).

@@ -51,9 +51,9 @@ void add_allowed(std::string_view method, std::string& allow) {
 
 }  // namespace
 
-void Router::add(std::string method, std::string path, size_t body_bytes_max, Handler handler) {
+void Router::add(std::string method, std::string path, size_t body_bytes_max, Handler handler, Admit admit) {
   MS_CHECK(!path.empty() && path.front() == '/');
-  Route route{std::move(method), {}, body_bytes_max, std::move(handler)};
+  Route route{std::move(method), {}, body_bytes_max, std::move(handler), std::move(admit)};
   for (const std::string_view segment : split_path(path)) route.segments.emplace_back(segment);
   routes_.push_back(std::move(route));
 }
@@ -78,6 +78,7 @@ Router::Match Router::find(std::string_view method, std::string_view path) const
   if (!best && method == "HEAD") best = best_for("GET");  // the connection leaves the body out
   if (best) {
     match.handler = &best->handler;
+    if (best->admit) match.admit = &best->admit;
     match.body_bytes_max = best->body_bytes_max;
     for (size_t i = 0; i < segments.size(); ++i) {
       if (best->segments[i] == kCapture) match.captures.emplace_back(segments[i]);

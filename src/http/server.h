@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,16 +42,21 @@ class Exchange {
 };
 using ExchangePtr = std::shared_ptr<Exchange>;
 using Handler = std::function<void(ExchangePtr)>;
+// Looks at a request whose body was not read yet. A response refuses it; nothing lets the body be read and the handler
+// be called.
+using Admit = std::function<std::optional<Response>(const Request&)>;
 
 class Router {
  public:
   // `path` may hold "{}" segments, each taking one non-empty segment. body_bytes_max 0: a body is refused (413).
-  void add(std::string method, std::string path, size_t body_bytes_max, Handler handler);
+  // `admit`: asked before a byte of the body is kept, so that a stranger cannot make the server hold one.
+  void add(std::string method, std::string path, size_t body_bytes_max, Handler handler, Admit admit = nullptr);
   // Called for GET and HEAD that no route takes (the page). Not found otherwise.
   void set_fallback(Handler handler);
 
   struct Match {
     const Handler* handler = nullptr;
+    const Admit* admit = nullptr;  // null: everyone may send a body
     size_t body_bytes_max = 0;
     std::vector<std::string> captures;
     std::string allow;  // when the path is known but not the method: "GET, HEAD, OPTIONS"
@@ -63,6 +69,7 @@ class Router {
     std::vector<std::string> segments;
     size_t body_bytes_max;
     Handler handler;
+    Admit admit;
   };
   std::vector<Route> routes_;
   Handler fallback_;

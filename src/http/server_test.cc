@@ -263,6 +263,46 @@ TEST_F(ServerTest, ContinueIsSaidBeforeTheBodyAndNotForOneThatIsTooLong) {
   EXPECT_TRUE(client.is_closed());
 }
 
+TEST_F(ServerTest, ARouteMayRefuseOnTheHeadAloneAndTheBodyIsNotReadFirst) {
+  std::atomic<int> handled{0};
+  server_.router.add(
+      "POST", "/guarded/{}", 1 << 20,
+      [&](ExchangePtr e) {
+        ++handled;
+        e->respond(Response::text(200, std::to_string(e->request().body.size())));
+      },
+      [](const Request& request) -> std::optional<Response> {
+        EXPECT_EQ(request.peer, "127.0.0.1");
+        EXPECT_EQ(request.body, "");
+        if (request.headers.get("Authorization") == "good" && request.captures.at(0) == "a") return std::nullopt;
+        return Response::text(401, "who are you?");
+      });
+  server_.start();
+  for (const char* expect : {"", "Expect: 100-continue\r\n"}) {
+    TestClient stranger = server_.connect();
+    stranger.send("POST /guarded/a HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n" + std::string(expect) + "\r\n");
+    const Answer refused = stranger.receive();
+    EXPECT_EQ(refused.status, 401);
+    EXPECT_EQ(refused.body, "who are you?");
+    EXPECT_EQ(refused.field("Connection"), "close");
+    EXPECT_TRUE(stranger.is_closed());
+  }
+  TestClient chunked = server_.connect();
+  chunked.send("POST /guarded/a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+  EXPECT_EQ(chunked.receive().status, 401);
+  EXPECT_EQ(handled, 0);
+  TestClient known = server_.connect();
+  for (int i = 0; i < 2; ++i) {
+    known.send("POST /guarded/a HTTP/1.1\r\nHost: h\r\nAuthorization: good\r\nContent-Length: 5\r\n\r\nhello");
+    EXPECT_EQ(known.receive().body, "5");
+  }
+  // Without a body there is nothing to be unsure of, so the connection lives on.
+  known.send("POST /guarded/b HTTP/1.1\r\nHost: h\r\nAuthorization: good\r\n\r\n" + get("/hello"));
+  EXPECT_EQ(known.receive().status, 401);
+  EXPECT_EQ(known.receive().body, "hello");
+  EXPECT_EQ(handled, 2);
+}
+
 TEST_F(ServerTest, ABodyThatIsTooLongIsRefusedAndTheAnswerIsNotLostToAReset) {
   server_.start();
   for (int i = 0; i < 5; ++i) {

@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import test, { before } from 'node:test';
 import {
-  Child, Server, Stream, bearer, binary, get, ingest, jwt, jwtSecret, post, run, sleep, tempDirectory, until,
+  Child, Server, Stream, bearer, binary, get, ingest, jwt, jwtSecret, post, raw, run, sleep, tempDirectory, until,
 } from './harness.mjs';
 
 let server;
@@ -121,6 +121,24 @@ test('a role that may write may not read, and the other way round', async () => 
   const point = JSON.stringify({ deviceId: 'pump', siteId: 'north', fields: { T1: 7 } });
   assert.equal((await post(server, '/api/ingest', point, { headers: viewerA() })).status, 403);
   assert.equal((await post(server, '/write?db=x', 'm,device=pump n=1', { headers: viewerA() })).status, 403);
+});
+
+test('who may not write is told so before the body is sent', async () => {
+  const length = 1 << 20;
+  for (const [target, headers, status] of [
+    ['/api/ingest', {}, 401],
+    ['/api/ingest', viewerA(), 403],
+    ['/write?db=x', {}, 401],
+    ['/write?db=x&u=root&p=root', {}, 401],
+    ['/write?db=x', viewerA(), 403],
+    ['/api/v2/write?bucket=b&org=o', {}, 401],
+    ['/api/v2/write?bucket=b&org=o', viewerA(), 403],
+  ]) {
+    const lines = Object.entries({ Host: 'x', 'Content-Length': length, ...headers }).map(([name, value]) => `${name}: ${value}`);
+    const answer = await raw(server, `POST ${target} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`);
+    assert.match(answer, new RegExp(`^HTTP/1\\.1 ${status} `), target);
+    assert.match(answer, /\r\nConnection: close\r\n/i, target);
+  }
 });
 
 test('a token for one device cannot write another', async () => {

@@ -1,10 +1,9 @@
 // Everything a device or a script can get wrong, and the exact answer it gets. Nothing here may end the server.
 
 import assert from 'node:assert/strict';
-import net from 'node:net';
 import test, { before } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { Server, Stream, account, backfillAll, get, ingest, post, request, systemData } from './harness.mjs';
+import { Server, Stream, account, backfillAll, get, ingest, post, raw, request, systemData } from './harness.mjs';
 
 let server;
 before(async () => {
@@ -282,22 +281,6 @@ test('/api/v2/write refuses an unknown precision in v2 shape', async () => {
 
 // --- below HTTP ---
 
-/** Sends raw bytes and gives everything that comes back until the other side closes, or `ms` have passed. */
-function raw(bytes, ms = 3000) {
-  return new Promise((resolve, reject) => {
-    let answer = '';
-    const socket = net.connect(server.port, '127.0.0.1', () => socket.write(bytes));
-    const timer = setTimeout(() => socket.destroy(), ms);
-    socket.setEncoding('latin1');
-    socket.on('data', (text) => (answer += text));
-    socket.on('error', (error) => (answer ? resolve(answer) : reject(error)));
-    socket.on('close', () => {
-      clearTimeout(timer);
-      resolve(answer);
-    });
-  });
-}
-
 const badRequests = [
   ['no HTTP at all', 'hello\r\n\r\n', 400],
   ['two lengths', 'POST /api/ingest HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab', 400],
@@ -308,7 +291,7 @@ const badRequests = [
 ];
 for (const [what, bytes, status] of badRequests) {
   test(`a request with ${what} is refused with ${status}`, async () => {
-    assert.match(await raw(bytes), new RegExp(`^HTTP/1\\.1 ${status} `));
+    assert.match(await raw(server, bytes), new RegExp(`^HTTP/1\\.1 ${status} `));
   });
 }
 

@@ -72,7 +72,7 @@ test('every route in the source is documented', () => {
       .flatMap((name) => [
         ...fs
           .readFileSync(path.join(root, folder, name), 'utf8')
-          .matchAll(/\badd\((?:"(?<method>[A-Z]+)", )?"(?<name>\/[^"]*)"/g),
+          .matchAll(/\badd\(\s*(?:"(?<method>[A-Z]+)", )?"(?<name>\/[^"]*)"/g),
       ]),
   );
   assert.ok(routes.length >= 15, `${routes.length} routes found`);

@@ -241,6 +241,22 @@ export function post(server, target, body, options = {}) {
   return request(server.url, 'POST', target, { ...options, body });
 }
 
+/** Sends raw bytes and gives everything that comes back until the other side closes, or `ms` have passed. */
+export function raw(server, bytes, ms = 3000) {
+  return new Promise((resolve, reject) => {
+    let answer = '';
+    const socket = net.connect(server.port, '127.0.0.1', () => socket.write(bytes));
+    const timer = setTimeout(() => socket.destroy(), ms);
+    socket.setEncoding('latin1');
+    socket.on('data', (text) => (answer += text));
+    socket.on('error', (error) => (answer ? resolve(answer) : reject(error)));
+    socket.on('close', () => {
+      clearTimeout(timer);
+      resolve(answer);
+    });
+  });
+}
+
 /** Posts points as JSON and insists that all were accepted. */
 export async function ingest(server, points, options = {}) {
   const list = Array.isArray(points) ? points : [points];

@@ -39,7 +39,9 @@ Result<codec::ParsedPoints> parse_body(Write& write) {
     if (!inflated) return inflated.error();
     write.body = std::move(*inflated);
   }
-  return write.request.parse(write.body);
+  Result<codec::ParsedPoints> parsed = write.request.parse(write.body);
+  std::string().swap(write.body);  // inflated it may be large, and from here on only the disk is waited for
+  return parsed;
 }
 
 void parse_and_append(WritePtr write) {

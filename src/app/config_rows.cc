@@ -13,8 +13,10 @@ namespace {
 constexpr int64_t kSecondMs = 1000;
 constexpr int64_t kMinuteMs = 60 * kSecondMs;
 constexpr int64_t kKiB = 1 << 10;
+constexpr int64_t kMiB = 1 << 20;
 constexpr int64_t kGiB = 1 << 30;
-
+constexpr int64_t kBodiesBytesMin = 32 * kMiB;
+static_assert(kBodiesBytesMin >= static_cast<int64_t>(kLineBodyBytesMax), "the largest body must fit");
 
 // What is wrong with a text, or nothing.
 using TextCheck = std::function<std::optional<std::string>(const std::string&)>;
@@ -158,6 +160,8 @@ std::vector<ConfigRow> make_rows() {
                "for the whole head of a request"),
       duration("server.idle_timeout", &C::server, &C::Server::idle_timeout_ms, 100, kHourMs, "between two requests"),
       whole("server.connections_max", &C::server, &C::Server::connections_max, 1, 1'000'000, "per I/O thread"),
+      size("server.bodies_bytes_max", &C::server, &C::Server::bodies_bytes_max, kBodiesBytesMin, 64 * kGiB,
+           "request bodies being received or worked on; beyond, new ones are answered 503"),
 
       word("log.level", &C::log, &C::Log::level, {"debug", "info", "warning", "error"}, "lines below it are dropped"),
       word("log.format", &C::log, &C::Log::format, {"text", "json"}, "how a line looks"),

@@ -9,7 +9,7 @@ IoThread::IoThread(const IoThreadOptions& options, model::EventId start, log::Ev
     : loop_(clock),
       replay_(options.replay, log, readers, loop_, clock),
       shard_(options.shard, start, replay_, clock, metrics, [this] { loop_.post([] {}); }),
-      server_(loop_, router, options.limits, options.hooks, metrics) {
+      server_(loop_, router, options.limits, options.hooks, metrics, options.bodies) {
   loop_.add_turn_end([this] { shard_.turn_end(); });
 }
 

@@ -18,6 +18,7 @@ struct IoThreadOptions {
   hub::ShardOptions shard;
   http::ServerLimits limits;
   http::ServerHooks hooks;
+  std::shared_ptr<http::BodyBudget> bodies;  // one for all threads
 };
 
 class IoThread {

@@ -157,6 +157,7 @@ struct Server::Parts {
   std::unique_ptr<ingest::Validator> validator;
   std::unique_ptr<api::Context> context;
   http::Router router;
+  std::shared_ptr<http::BodyBudget> bodies;
   std::vector<std::unique_ptr<IoThread>> io_threads;
   std::string url;
   bool stopped = false;
@@ -226,7 +227,9 @@ void Server::Parts::make_context(const Config& config, const std::string& versio
 
 void Server::Parts::make_io_threads(const Config& config) {
   const int count = io_thread_count(config);
-  const IoThreadOptions options = io_options(config);
+  bodies = std::make_shared<http::BodyBudget>(static_cast<size_t>(config.server.bodies_bytes_max));
+  IoThreadOptions options = io_options(config);
+  options.bodies = bodies;
   for (int i = 0; i < count; ++i) {
     IoThreadOptions own = options;
     own.shard.seed = static_cast<uint64_t>(clock.wall_ms()) * 64 + static_cast<uint64_t>(i);
@@ -258,6 +261,8 @@ void Server::Parts::add_gauges() {
                      [this] { return static_cast<int64_t>(log->queued_events()); });
   metrics.gauge_from("millstream_reader_queue_jobs", "Reads of the past waiting for a thread",
                      [this] { return static_cast<int64_t>(readers->depth()); });
+  metrics.gauge_from("millstream_http_body_bytes", "Request bodies being received or worked on",
+                     [this] { return static_cast<int64_t>(bodies->held_bytes()); });
   metrics.gauge_from("millstream_worker_queue_jobs", "Large bodies waiting for a thread",
                      [this] { return static_cast<int64_t>(workers->depth()); });
   metrics.gauge_from("millstream_devices", "Devices heard of within the retention",

@@ -18,12 +18,14 @@ constexpr uint32_t kReading = EPOLLIN | EPOLLRDHUP;
 constexpr size_t kPendingBytesMax = 64 << 10;
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
+constexpr Refusal kNoRoom{503, "too many request bodies at once; try again"};
+
 bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
 
 }  // namespace
 
 Connection::Connection(ServerState& state, net::UniqueFd fd, std::string peer)
-    : state_(state), fd_(std::move(fd)), peer_(std::move(peer)), parser_(state.limits) {
+    : state_(state), fd_(std::move(fd)), peer_(std::move(peer)), parser_(state.limits), lease_(state.bodies) {
   state_.tally->add(1);
 }
 
@@ -112,6 +114,10 @@ size_t Connection::consume(std::string_view bytes) {
     size_t step_used = 0;
     const Step step = parser_.feed(bytes.substr(used), step_used);
     used += step_used;
+    if (phase_ == Phase::body && step != Step::refused && !lease_.grow_to(parser_.request().body.size())) {
+      refuse(kNoRoom);
+      break;
+    }
     if (step == Step::more) break;
     if (step == Step::head) head_arrived(used < bytes.size());
     if (step == Step::done) dispatch();
@@ -141,6 +147,8 @@ void Connection::head_arrived(bool body_waiting) {
     if (std::optional<Response> refusal = (*match.admit)(request)) return send_response(&request, std::move(*refusal));
   }
   if (!parser_.limit_body(match.body_bytes_max)) return answer_error(413, "the body is too long");
+  // Known already, so that it need not be sent in vain; the room is taken as the bytes come.
+  if (!state_.bodies->has_room(parser_.content_length().value_or(0))) return refuse(kNoRoom);
   handler_ = match.handler;
   phase_ = Phase::body;
   if (!parser_.has_body()) return;
@@ -155,7 +163,7 @@ void Connection::dispatch() {
   phase_ = Phase::handling;
   input_unclear_ = false;
   deadline_ms_ = kNever;
-  auto exchange = std::make_shared<WaitingExchange>(this, state_.loop, std::move(parser_.request()));
+  auto exchange = std::make_shared<WaitingExchange>(this, state_.loop, std::move(parser_.request()), std::move(lease_));
   exchange_ = exchange;
   (*handler_)(make_exchange(std::move(exchange)));
 }
@@ -171,6 +179,11 @@ void Connection::answer_error(int status, std::string_view detail, std::string_v
   if (!allow.empty()) response.headers.add("Allow", std::string(allow));
   const bool known = phase_ == Phase::body || parser_.head_known();
   send_response(known ? &parser_.request() : nullptr, std::move(response));
+}
+
+void Connection::drop_body() {
+  std::string().swap(parser_.request().body);  // assigning an empty one would keep the memory
+  lease_.end();
 }
 
 void Connection::set_interest(uint32_t events) {

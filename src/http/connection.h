@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 
+#include "http/body_budget.h"
 #include "http/request_parser.h"
 #include "http/server_state.h"
 #include "net/loop.h"
@@ -65,6 +66,7 @@ class Connection final : public net::Watcher, public std::enable_shared_from_thi
   void on_timer();
   void on_deadline();
 
+  void drop_body();
   void set_interest(uint32_t events);
   bool is_idle() const { return phase_ == Phase::head && !head_started_; }
 
@@ -79,6 +81,7 @@ class Connection final : public net::Watcher, public std::enable_shared_from_thi
   const std::string peer_;
   RequestParser parser_;
   const Handler* handler_ = nullptr;  // of the request being read
+  BodyLease lease_;                          // of the body being read
   std::weak_ptr<WaitingExchange> exchange_;  // while handling
   std::string pending_;  // bytes after the request being handled, or an incomplete head or chunk line
   Outgoing out_;

@@ -61,6 +61,7 @@ std::unique_ptr<ByteSink> Connection::start_stream(const Request& request, Respo
 
 void Connection::send_response(const Request* request, Response response) {
   if (request && state_.hooks.decorate) state_.hooks.decorate(*request, response);
+  if (input_unclear_) drop_body();  // nobody will read it, and the answer may take its time
   const bool reusable = request && parser_.keep_alive() && !input_unclear_ && !state_.draining;
   close_after_ = close_after_ || !reusable;
   state_.count_answer(response.status);

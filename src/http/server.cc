@@ -30,18 +30,22 @@ std::shared_ptr<Tally> make_tally(net::Loop& loop, metrics::Registry& registry) 
 
 }  // namespace
 
-ServerState::ServerState(net::Loop& l, const Router& r, ServerLimits lim, ServerHooks h, metrics::Registry& registry)
+ServerState::ServerState(net::Loop& l, const Router& r, ServerLimits lim, ServerHooks h, metrics::Registry& registry,
+                         std::shared_ptr<BodyBudget> budget)
     : loop(l),
       router(r),
       limits(lim),
       hooks(std::move(h)),
+      bodies(budget ? std::move(budget) : std::make_shared<BodyBudget>()),
       answers(answer_counters(registry)),
       accept_errors(registry.counter("millstream_http_accept_errors_total", "Connections that could not be accepted")),
       tally(make_tally(l, registry)) {}
 
 Response ServerState::error(int status, std::string_view detail) const {
   if (hooks.error) return hooks.error(status, detail);
-  return Response::text(status, std::string(detail) + "\n");
+  Response response = Response::text(status, std::string(detail) + "\n");
+  if (status == 503) response.headers.add("Retry-After", "2");
+  return response;
 }
 
 void ServerState::count_answer(int status) {
@@ -60,7 +64,6 @@ struct Server::Impl {
 // The answer fits any socket's buffer; whether the client reads it before the close is its own matter.
 void Server::Impl::turn_away(net::UniqueFd fd) {
   Response response = state.error(503, "too many connections");
-  response.headers.add("Retry-After", "5");
   std::string text;
   append_head(response, BodyFraming::length, response.body.size(), true,
               state.date.at(state.loop.clock().wall_ms()), text);
@@ -84,8 +87,8 @@ void Server::Impl::accepted(net::UniqueFd fd, std::string peer) {
 }
 
 Server::Server(net::Loop& loop, const Router& router, ServerLimits limits, ServerHooks hooks,
-               metrics::Registry& metrics)
-    : impl_(new Impl{ServerState(loop, router, limits, std::move(hooks), metrics), {}}) {}
+               metrics::Registry& metrics, std::shared_ptr<BodyBudget> bodies)
+    : impl_(new Impl{ServerState(loop, router, limits, std::move(hooks), metrics, std::move(bodies)), {}}) {}
 
 Server::~Server() {
   impl_->listeners.clear();

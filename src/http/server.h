@@ -3,7 +3,8 @@
 // Flow     accept -> read and parse (Boost.Beast's parser) -> router -> handler -> Exchange::respond or start_stream.
 //          A stream leaves the parser for good: its connection keeps only the socket and its owner.
 // Limits   ServerLimits, all configurable downwards. Errors of syntax and size are answered here
-//          (400, 405 with Allow, 408, 413, 414, 417, 431, 501, 505) as problem+json through ServerHooks, then closed.
+//          (400, 405 with Allow, 408, 413, 414, 417, 431, 501, 505, and 503 when the bodies held use up the BodyBudget)
+//          as problem+json through ServerHooks, then closed.
 // Thread   loop, except where said. One Server per loop; the router and hooks are shared and const.
 // Source   RFC 9110, RFC 9112
 #pragma once
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "base/byte_sink.h"
+#include "http/body_budget.h"
 #include "http/limits.h"
 #include "http/message.h"
 #include "metrics/registry.h"
@@ -84,7 +86,9 @@ struct ServerHooks {
 
 class Server {
  public:
-  Server(net::Loop& loop, const Router& router, ServerLimits limits, ServerHooks hooks, metrics::Registry& metrics);
+  // `bodies`: shared by the servers of a process; without one the server has its own.
+  Server(net::Loop& loop, const Router& router, ServerLimits limits, ServerHooks hooks, metrics::Registry& metrics,
+         std::shared_ptr<BodyBudget> bodies = nullptr);
   ~Server();
 
   // Takes a listening socket (non-blocking); ownership passes.

@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "http/body_budget.h"
 #include "http/limits.h"
 #include "http/response_head.h"
 #include "http/server.h"
@@ -18,7 +19,8 @@ namespace millstream::http {
 class Connection;
 
 struct ServerState {
-  ServerState(net::Loop& l, const Router& r, ServerLimits lim, ServerHooks h, metrics::Registry& registry);
+  ServerState(net::Loop& l, const Router& r, ServerLimits lim, ServerHooks h, metrics::Registry& registry,
+              std::shared_ptr<BodyBudget> budget);
 
   // Makes the body of an error this server answers by itself.
   Response error(int status, std::string_view detail) const;
@@ -29,6 +31,7 @@ struct ServerState {
   const Router& router;
   const ServerLimits limits;
   const ServerHooks hooks;
+  const std::shared_ptr<BodyBudget> bodies;
   std::array<metrics::Counter*, 5> answers;  // 1xx to 5xx
   metrics::Counter& accept_errors;
   const std::shared_ptr<Tally> tally;

@@ -313,6 +313,59 @@ TEST_F(ServerTest, ABodyThatIsTooLongIsRefusedAndTheAnswerIsNotLostToAReset) {
   }
 }
 
+TEST_F(ServerTest, BodiesBeyondTheBudgetOfAllAreAnswered503UntilOneIsDone) {
+  server_.bodies = std::make_shared<BodyBudget>(1000);
+  server_.router.add("POST", "/kept", 1 << 20, [this](ExchangePtr e) { held_.push_back(std::move(e)); });
+  server_.start();
+  TestClient first = server_.connect();
+  first.send("POST /kept HTTP/1.1\r\nHost: h\r\nContent-Length: 900\r\n\r\n" + std::string(800, 'a'));
+  ASSERT_TRUE(server_.eventually([&] { return server_.bodies->held_bytes() == 800; }));
+
+  TestClient announces = server_.connect();
+  announces.send("POST /length HTTP/1.1\r\nHost: h\r\nContent-Length: 201\r\n\r\n");
+  const Answer refused = announces.receive();
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_EQ(refused.field("Retry-After"), "2");
+  EXPECT_EQ(refused.field("Connection"), "close");
+  TestClient chunked = server_.connect();
+  chunked.send("POST /length HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+  chunked.send("64\r\n" + std::string(100, 'b') + "\r\n65\r\n" + std::string(101, 'b') + "\r\n");
+  EXPECT_EQ(chunked.receive().status, 503);
+  TestClient fits = server_.connect();
+  fits.send(post("/length", std::string(200, 'c')));
+  EXPECT_EQ(fits.receive().body, "200");
+  EXPECT_TRUE(server_.eventually([&] { return server_.bodies->held_bytes() == 800; }));
+
+  // A body counts until its answer is made, wherever the handler has put it.
+  first.send(std::string(100, 'a'));
+  ASSERT_TRUE(waits_for_held(1));
+  server_.run_on_loop([&] { std::string().swap(held_[0]->request().body); });
+  EXPECT_EQ(server_.bodies->held_bytes(), 900u);
+  server_.run_on_loop([&] {
+    held_[0]->respond(Response::text(200, "done"));
+    held_.clear();
+  });
+  EXPECT_EQ(first.receive().body, "done");
+  EXPECT_EQ(server_.bodies->held_bytes(), 0u);
+  fits.send(post("/length", std::string(1000, 'c')));
+  EXPECT_EQ(fits.receive().body, "1000");
+}
+
+TEST_F(ServerTest, BodiesThatEndEarlyGiveTheirRoomBack) {
+  server_.bodies = std::make_shared<BodyBudget>(1000);
+  server_.limits.body_timeout_ms = 50;
+  server_.start();
+  const std::string half = "POST /length HTTP/1.1\r\nHost: h\r\nContent-Length: 600\r\n\r\n" + std::string(300, 'a');
+  TestClient stops = server_.connect();
+  stops.send(half);
+  TestClient leaves = server_.connect();
+  leaves.send(half);
+  ASSERT_TRUE(server_.eventually([&] { return server_.bodies->held_bytes() == 600; }));
+  leaves.close();
+  EXPECT_EQ(stops.receive().status, 408);
+  EXPECT_TRUE(server_.eventually([&] { return server_.bodies->held_bytes() == 0; }));
+}
+
 TEST_F(ServerTest, LargeBodiesArriveWholeHoweverTheyAreSent) {
   server_.start();
   TestClient client = server_.connect();
@@ -415,7 +468,7 @@ TEST_F(ServerTest, ConnectionsBeyondTheLimitAreTurnedAwayUntilOneLeaves) {
   TestClient third = server_.connect();
   const Answer refused = third.receive();
   EXPECT_EQ(refused.status, 503);
-  EXPECT_EQ(refused.field("Retry-After"), "5");
+  EXPECT_EQ(refused.field("Retry-After"), "2");
   EXPECT_TRUE(third.is_closed());
   first.close();
   EXPECT_TRUE(server_.eventually([&] { return server_.server().connections() == 1; }));

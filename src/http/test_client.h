@@ -167,6 +167,7 @@ class TestServer {
   Router router;
   ServerLimits limits;
   ServerHooks hooks;
+  std::shared_ptr<BodyBudget> bodies = std::make_shared<BodyBudget>();
 
   ~TestServer() { stop(); }
 
@@ -174,7 +175,7 @@ class TestServer {
     const Result<int> fd = net::listen_tcp("127.0.0.1:0");
     MS_CHECK(fd.ok());
     port_ = *net::bound_port(*fd);
-    server_ = std::make_unique<Server>(loop, router, limits, hooks, metrics);
+    server_ = std::make_unique<Server>(loop, router, limits, hooks, metrics, bodies);
     server_->listen(*fd);
     thread_ = std::thread([this] { loop.run(); });
   }

@@ -12,8 +12,8 @@ namespace millstream::http {
 
 class WaitingExchange final : public Exchange {
  public:
-  WaitingExchange(Connection* connection, net::Loop& loop, Request request)
-      : connection_(connection), loop_(loop), request_(std::move(request)) {}
+  WaitingExchange(Connection* connection, net::Loop& loop, Request request, BodyLease lease)
+      : connection_(connection), loop_(loop), request_(std::move(request)), lease_(std::move(lease)) {}
 
   const Request& request() const override { return request_; }
   Request& request() override { return request_; }
@@ -29,6 +29,7 @@ class WaitingExchange final : public Exchange {
   Connection* connection_;  // null once answered or gone
   net::Loop& loop_;
   Request request_;
+  const BodyLease lease_;  // of its body, wherever a handler has moved that to
 };
 
 // What a handler holds. The connection keeps a weak reference: after the loop has ended, exchanges end where they are

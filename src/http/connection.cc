@@ -3,6 +3,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <optional>
 #include <utility>
@@ -85,7 +86,7 @@ void Connection::take(std::string_view bytes) {
     head_started_ = true;
     set_deadline(state_.limits.header_timeout_ms);
   }
-  if (phase_ == Phase::body) set_deadline(state_.limits.body_timeout_ms);
+  if (phase_ == Phase::body) set_body_deadline();
   if (pending_.empty()) {
     const size_t used = consume(bytes);
     if (phase_ != Phase::closed) pending_.assign(bytes.substr(used));
@@ -152,7 +153,8 @@ void Connection::head_arrived(bool body_waiting) {
   handler_ = match.handler;
   phase_ = Phase::body;
   if (!parser_.has_body()) return;
-  set_deadline(state_.limits.body_timeout_ms);
+  body_deadline_ms_ = state_.loop.now_ms() + state_.limits.body_total_timeout_ms;
+  set_body_deadline();
   if (parser_.expects_continue() && !body_waiting) {
     const ssize_t sent = ::send(fd_.get(), kContinue.data(), kContinue.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent != static_cast<ssize_t>(kContinue.size())) close();  // a new connection that cannot take 25 bytes
@@ -193,5 +195,10 @@ void Connection::set_interest(uint32_t events) {
 }
 
 void Connection::set_deadline(int64_t delay_ms) { deadline_ms_ = state_.loop.now_ms() + delay_ms; }
+
+void Connection::set_body_deadline() {
+  set_deadline(state_.limits.body_timeout_ms);
+  deadline_ms_ = std::min(deadline_ms_, body_deadline_ms_);
+}
 
 }  // namespace millstream::http

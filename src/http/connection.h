@@ -62,6 +62,7 @@ class Connection final : public net::Watcher, public std::enable_shared_from_thi
 
   // time
   void set_deadline(int64_t delay_ms);
+  void set_body_deadline();
   void arm();
   void on_timer();
   void on_deadline();
@@ -87,6 +88,7 @@ class Connection final : public net::Watcher, public std::enable_shared_from_thi
   Outgoing out_;
   net::Loop::TimerId timer_ = 0;
   int64_t deadline_ms_ = kNever;
+  int64_t body_deadline_ms_ = kNever;  // no progress moves this one
   uint32_t interest_ = 0;
   Phase phase_ = Phase::head;
   bool head_started_ = false;     // a byte of the next request has come

@@ -123,8 +123,8 @@ void Connection::linger() {
 // deadline only, and that never makes it earlier than the timer, because no limit is shorter than the shortest.
 void Connection::arm() {
   const ServerLimits& limits = state_.limits;
-  const int64_t shortest_ms = std::min({limits.header_timeout_ms, limits.body_timeout_ms, limits.idle_timeout_ms,
-                                        limits.write_timeout_ms, kLingerMs});
+  const int64_t shortest_ms = std::min({limits.header_timeout_ms, limits.body_timeout_ms, limits.body_total_timeout_ms,
+                                        limits.idle_timeout_ms, limits.write_timeout_ms, kLingerMs});
   const int64_t delay_ms = std::min(shortest_ms, deadline_ms_ - state_.loop.now_ms());
   timer_ = state_.loop.after(delay_ms, [this] { on_timer(); });
 }

@@ -445,6 +445,29 @@ TEST_F(ServerTest, ABodyThatStopsArrivingIsAnswered408ButASlowOneIsNot) {
   EXPECT_EQ(stops.receive().status, 408);
 }
 
+TEST_F(ServerTest, ABodyThatDripsInIsAnswered408WhenItsWholeTimeIsOver) {
+  server_.limits.body_timeout_ms = 5'000;
+  server_.limits.body_total_timeout_ms = 250;
+  server_.start();
+  TestClient client = server_.connect();
+  client.send("POST /length HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n");
+  const int64_t start_ms = server_.clock.steady_ms();
+  while (client.send("a") && server_.clock.steady_ms() - start_ms < 1000) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  const Answer answer = client.receive();
+  EXPECT_EQ(answer.status, 408);
+  EXPECT_EQ(answer.field("Connection"), "close");
+  // The time is each request's own, also on a connection that has lived longer.
+  TestClient kept = server_.connect();
+  for (int i = 0; i < 4; ++i) {
+    kept.send("POST /length HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\na");
+    std::this_thread::sleep_for(std::chrono::milliseconds(80));
+    kept.send("b");
+    EXPECT_EQ(kept.receive().body, "2");
+  }
+}
+
 TEST_F(ServerTest, AHandlerMayTakeLongerThanAnyLimit) {
   server_.limits.header_timeout_ms = server_.limits.idle_timeout_ms = server_.limits.body_timeout_ms = 30;
   server_.start();

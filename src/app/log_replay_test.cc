@@ -5,9 +5,9 @@
 #include <filesystem>
 #include <fstream>
 
-#include "log/event_log_contract.h"
 #include "log/hour_file.h"
 #include "log/sqlite_event_log.h"
+#include "log/test_log.h"
 
 namespace millstream::app {
 namespace {

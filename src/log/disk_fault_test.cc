@@ -7,8 +7,8 @@
 #include <mutex>
 
 #include "base/check.h"
-#include "log/event_log_contract.h"
 #include "log/sqlite_event_log.h"
+#include "log/test_log.h"
 
 namespace millstream::log {
 namespace {

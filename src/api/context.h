@@ -27,6 +27,7 @@ struct Context {
   const auth::Authenticator& authenticator;
   const ingest::Validator& validator;
   WorkQueue& readers;  // blocking reads of the log
+  WorkQueue& series;   // reads of up to the whole log, apart, so that no replay waits for charts
   WorkQueue& workers;  // large bodies
 
   std::string version;

@@ -1,4 +1,6 @@
 // GET /api/series: one device's fields over a span, as buckets with true extremes, or raw.
+#include <algorithm>
+
 #include "api/credential.h"
 #include "api/offload.h"
 #include "api/problem.h"
@@ -102,15 +104,18 @@ Result<model::Topic> the_device(const Context& context, const std::vector<model:
   return latest.devices.front().topic;
 }
 
+// Ids are receive times, and what is asked for are the devices' times. A device's clock may be ahead of ours a little, so
+// reading begins a little earlier; and a point may come late, up to the retention: it has to be looked for that long after
+// the end, which mostly means up to now.
 Status add_events(const Context& context, const model::Topic& topic, const history::SeriesRequest& series,
-                  history::SeriesBuilder& builder) {
+                  history::SeriesBuilder& builder, ClientWatch& client) {
   log::ReadRequest read;
   read.patterns = {model::TopicPattern{topic.account, {topic.site}, {topic.device}}};
   read.types = model::EventTypes::none().with(model::EventType::telemetry);
   read.events_max = kEventsPerRead;
-  // Ids are receive times: a device's clock may be ahead of ours a little, its point may come late at any time.
   read.after = id_before(series.start_ms - kFutureMsMax);
-  while (true) {
+  read.until = std::min(context.log.last_id(), id_before(series.end_ms + context.retention_ms));
+  while (!client.gone() && context.ready) {
     Result<log::ReadPage> page = context.log.read(read);
     if (!page) return page.error();
     for (model::Event& event : page->events) {
@@ -122,14 +127,17 @@ Status add_events(const Context& context, const model::Topic& topic, const histo
     if (!page->more) return {};
     read.after = page->scanned_to;
   }
+  return Error{Code::unavailable, "not read to its end"};  // nobody waits for it, or the server stops
 }
 
-http::Response make_series(const Context& context, const Asked& asked) {
+http::Response make_series(const Context& context, const Asked& asked, ClientWatch& client) {
   Result<history::SeriesBuilder> builder = history::SeriesBuilder::make(asked.series);
   if (!builder) return problem(builder.error());
   const Result<model::Topic> topic = the_device(context, asked.patterns);
   if (!topic) return problem(topic.error());
-  if (const Status read = add_events(context, *topic, asked.series, *builder); !read) return problem(read.error());
+  if (const Status read = add_events(context, *topic, asked.series, *builder, client); !read) {
+    return problem(read.error());
+  }
   const history::SeriesResult result = std::move(*builder).result();
 
   std::string body = "{\"deviceId\":\"" + topic->device.text() + "\",\"topic\":\"" + topic->text() + "\",";
@@ -158,8 +166,9 @@ void handle_series(Context& context, const http::ExchangePtr& exchange) {
   if (!reading) return exchange->respond(problem(reading.error()));
   Result<Asked> asked = parse_series(request.query, std::move(reading->patterns), context.clock.wall_ms());
   if (!asked) return exchange->respond(problem(asked.error()));
-  respond_from(context.readers, exchange,
-               [&context, asked = std::move(*asked)] { return make_series(context, asked); });
+  respond_from(context.series, exchange, [&context, asked = std::move(*asked)](ClientWatch& client) {
+    return make_series(context, asked, client);
+  });
 }
 
 }  // namespace

@@ -33,6 +33,8 @@ namespace {
 
 constexpr size_t kReaderThreads = 2;
 constexpr size_t kReaderJobsMax = 4096;
+constexpr size_t kSeriesThreads = 2;
+constexpr size_t kSeriesJobsMax = 128;  // each may read the whole log
 constexpr size_t kWorkerThreads = 2;
 constexpr size_t kWorkerJobsMax = 256;
 
@@ -152,6 +154,7 @@ struct Server::Parts {
   std::unique_ptr<EngineRunner> runner;
   std::unique_ptr<Dispatcher> dispatcher;
   std::unique_ptr<WorkQueue> readers;
+  std::unique_ptr<WorkQueue> series;
   std::unique_ptr<WorkQueue> workers;
   std::unique_ptr<auth::Authenticator> authenticator;
   std::unique_ptr<ingest::Validator> validator;
@@ -193,6 +196,7 @@ Status Server::Parts::open_storage(const Config& config) {
 
 void Server::Parts::make_context(const Config& config, const std::string& version) {
   readers = std::make_unique<WorkQueue>("ms-read", kReaderThreads, kReaderJobsMax);
+  series = std::make_unique<WorkQueue>("ms-series", kSeriesThreads, kSeriesJobsMax);
   workers = std::make_unique<WorkQueue>("ms-work", kWorkerThreads, kWorkerJobsMax);
   std::optional<model::Grants> open;
   if (config.auth.development) open = development_grants(config);
@@ -209,6 +213,7 @@ void Server::Parts::make_context(const Config& config, const std::string& versio
                                  .authenticator = *authenticator,
                                  .validator = *validator,
                                  .readers = *readers,
+                                 .series = *series,
                                  .workers = *workers,
                                  .version = version,
                                  .retention_ms = config.storage.retention_ms,
@@ -263,6 +268,8 @@ void Server::Parts::add_gauges() {
                      [this] { return static_cast<int64_t>(readers->depth()); });
   metrics.gauge_from("millstream_http_body_bytes", "Request bodies being received or worked on",
                      [this] { return static_cast<int64_t>(bodies->held_bytes()); });
+  metrics.gauge_from("millstream_series_queue_jobs", "Charts waiting for a thread",
+                     [this] { return static_cast<int64_t>(series->depth()); });
   metrics.gauge_from("millstream_worker_queue_jobs", "Large bodies waiting for a thread",
                      [this] { return static_cast<int64_t>(workers->depth()); });
   metrics.gauge_from("millstream_devices", "Devices heard of within the retention",
@@ -342,6 +349,7 @@ void Server::stop() {
   if (p.runner) p.runner->stop();
   if (p.log) p.log->stop();
   if (p.readers) p.readers->stop();
+  if (p.series) p.series->stop();
   for (const std::unique_ptr<IoThread>& io : p.io_threads) {
     io->loop().post([&io = *io] { io.server().drain(); });  // answers that are ready still leave
   }

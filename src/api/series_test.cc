@@ -1,0 +1,76 @@
+#include "api/testing.h"
+#include "codec/event_json.h"
+
+namespace millstream::api {
+namespace {
+
+class SeriesTest : public ApiTest {
+ protected:
+  SeriesTest() {
+    model::Event e{.id = {kStart, 0},
+                   .ts_ms = kStart,
+                   .topic = *model::Topic::parse("account:demo/site:a/device:d"),
+                   .type = model::EventType::telemetry,
+                   .fields = {{"n", 1.0}}};
+    e.data = codec::encode_telemetry_data(e.topic.device, e.fields, {});
+    model::Conclusions none;
+    latest.step(e, kStart, none);
+  }
+
+  // What is read of the log for the hour before `end_ms`.
+  log::ReadRequest read_for(int64_t end_ms) {
+    log::ReadRequest seen;
+    log.on_read = [&](const log::ReadRequest& request) {
+      seen = request;
+      return log::ReadPage{};
+    };
+    const std::string span = "&start=" + std::to_string(end_ms - kHourMs) + "&end=" + std::to_string(end_ms);
+    EXPECT_EQ(ask("/api/series", "deviceId=d" + span, [](Answer&) {}).status, 200);
+    return seen;
+  }
+};
+
+const std::string kPath = "/api/series";
+
+TEST_F(SeriesTest, ReadsToTheEndOfTheLogAsLongAsALatePointMayCome) {
+  const log::ReadRequest read = read_for(kStart - kDayMs / 2);
+  EXPECT_LT(read.after.ms, kStart - kDayMs / 2 - kHourMs) << "a device's clock may be ahead";
+  EXPECT_EQ(read.until, log.last_id());
+}
+
+TEST_F(SeriesTest, ReadsNoFurtherThanALatePointMayStand) {
+  EXPECT_EQ(read_for(kStart - 2 * kDayMs).until->ms, kStart - kDayMs - 1);
+}
+
+TEST_F(SeriesTest, StopsReadingWhenNobodyWaitsForIt) {
+  log.on_read = [](const log::ReadRequest& request) {
+    return log::ReadPage{.events = {}, .scanned_to = request.after, .more = true};  // a log without end
+  };
+  ask(kPath, "deviceId=d", [](Answer& answer) { answer.client_gone = true; });
+}
+
+TEST_F(SeriesTest, StopsReadingWhenTheServerStops) {
+  log.on_read = [this](const log::ReadRequest& request) {
+    context.ready = false;
+    return log::ReadPage{.events = {}, .scanned_to = request.after, .more = true};
+  };
+  EXPECT_EQ(ask(kPath, "deviceId=d", [](Answer&) {}).status, 503);
+}
+
+TEST_F(SeriesTest, ManyChartsAreRefusedAndKeepNoReaderFromItsWork) {
+  std::latch started(1), go(1);
+  ASSERT_TRUE(series.post([&] {
+    started.count_down();
+    go.wait();
+  }));
+  started.wait();
+  while (series.post([] {})) {
+  }
+  const Answer answer = ask(kPath, "deviceId=d", [](Answer&) {});
+  EXPECT_EQ(answer.status, 503);
+  EXPECT_EQ(readers.depth(), 0u);
+  go.count_down();
+}
+
+}  // namespace
+}  // namespace millstream::api

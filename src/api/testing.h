@@ -1,0 +1,163 @@
+// api/testing.h: the endpoints over fakes: a log, keys and a client that a test plays.
+//
+// Thread   the test's own; it runs the loop until the answer
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <latch>
+#include <memory>
+#include <string>
+
+#include "api/routes.h"
+#include "base/limits.h"
+#include "model/api_key.h"
+
+namespace millstream::api {
+
+constexpr int64_t kStart = 1'770'000'000'000;
+
+class FakeLog final : public log::EventLog {
+ public:
+  void add_reader(log::CommitReader&) override {}
+  Status start() override { return {}; }
+  void stop() override {}
+  Status append(std::vector<model::Event>, log::AppendDone) override { return Error{Code::unavailable, "a test"}; }
+  Result<log::ReadPage> read(const log::ReadRequest& request) override { return on_read(request); }
+  model::EventId first_id() const override { return {kStart, 0}; }
+  model::EventId last_id() const override { return {kStart, 0}; }
+  void save_checkpoint(std::string, log::Checkpoint) override {}
+  Result<std::optional<log::Checkpoint>> load_checkpoint(std::string_view) override {
+    return std::optional<log::Checkpoint>();
+  }
+  size_t queued_events() const override { return 0; }
+
+  std::function<log::ReadPage(const log::ReadRequest&)> on_read = [](const auto&) { return log::ReadPage{}; };
+};
+
+class NoReplay final : public hub::ReplaySource {
+ public:
+  void read(hub::ReplayRequest, std::function<void(Result<hub::ReplayPage>)>) override {}
+  model::EventId last_id() const override { return {kStart, 0}; }
+};
+
+class Keys final : public model::ApiKeyLookup {
+ public:
+  std::optional<model::ApiKeyRecord> find_api_key(std::string_view) const override { return record; }
+  model::ApiKeyRecord record;
+};
+
+// What a request was answered with; the first answer ends the loop.
+struct Answer {
+  bool client_gone = false;
+  int status = 0;
+  std::string text;
+};
+
+class FakeExchange final : public http::Exchange {
+ public:
+  FakeExchange(http::Request request, net::Loop& loop, Answer& answer)
+      : request_(std::move(request)), loop_(loop), answer_(answer) {}
+  const http::Request& request() const override { return request_; }
+  http::Request& request() override { return request_; }
+  net::Loop& loop() override { return loop_; }
+  bool open() const override { return !answer_.client_gone; }
+  void respond(http::Response response) override {
+    answer_.status = response.status;
+    answer_.text = response.body;
+    loop_.stop();
+  }
+  std::unique_ptr<ByteSink> start_stream(http::Response head) override {
+    answer_.status = head.status;
+    loop_.stop();
+    return std::make_unique<Sink>(answer_.text);
+  }
+
+ private:
+  class Sink final : public ByteSink {
+   public:
+    explicit Sink(std::string& text) : text_(text) {}
+    void set_owner(ByteSinkOwner*) override {}
+    size_t write(std::span<const iovec> pieces) override {
+      size_t taken = 0;
+      for (const iovec& piece : pieces) {
+        text_.append(static_cast<const char*>(piece.iov_base), piece.iov_len);
+        taken += piece.iov_len;
+      }
+      return taken;
+    }
+    void close(bool) override {}
+
+   private:
+    std::string& text_;
+  };
+
+  http::Request request_;
+  net::Loop& loop_;
+  Answer& answer_;
+};
+
+class ApiTest : public ::testing::Test {
+ protected:
+  ApiTest() {
+    grants.account = *model::AccountId::parse("demo");
+    grants.roles = model::Roles().with(model::Role::viewer);
+    const auth::NewApiKey made = auth::make_api_key("a test", grants, kStart);
+    keys.record = made.record;
+    key = made.text;
+    context.shards.push_back({&loop, &shard});
+    context.ready = true;
+    add_stream_routes(router, context);
+    add_series_routes(router, context);
+  }
+
+  // `meanwhile` happens on the loop, after the question was taken and before a reader thread has a moment for it.
+  Answer ask(const std::string& path, const std::string& query, const std::function<void(Answer&)>& meanwhile) {
+    http::Request request{.method = "GET", .path = path, .query = *http::Query::parse(query)};
+    request.headers.add("Authorization", "Bearer " + key);
+    Answer answer;
+    const auto go = std::make_shared<std::latch>(1);
+    EXPECT_TRUE(readers.post([go] { go->wait(); }));
+    loop.post([&] {
+      const auto exchange = std::make_shared<FakeExchange>(std::move(request), loop, answer);
+      (*router.find("GET", path).handler)(exchange);
+      meanwhile(answer);
+      go->count_down();
+    });
+    loop.run();
+    return answer;
+  }
+
+  ManualClock clock{kStart};
+  metrics::Registry metrics;
+  FakeLog log;
+  NoReplay replay;
+  Keys keys;
+  std::string key;
+  model::Grants grants;
+  history::LatestValues latest{kDayMs};
+  auth::Authenticator authenticator{{}, keys, clock, std::nullopt};
+  ingest::Validator validator{{}, metrics};
+  net::Loop loop{clock};
+  hub::Shard shard{{}, {kStart, 0}, replay, clock, metrics, [] {}};
+  WorkQueue workers{"test", 1, 10};
+  WorkQueue readers{"test", 1, 10};
+  WorkQueue series{"test", 1, 10};
+  Context context{.clock = clock,
+                  .metrics = metrics,
+                  .log = log,
+                  .latest = latest,
+                  .authenticator = authenticator,
+                  .validator = validator,
+                  .readers = readers,
+                  .series = series,
+                  .workers = workers,
+                  .version = "test",
+                  .retention_ms = kDayMs,
+                  .sessions_max = 1,
+                  .shards = {}};
+  http::Router router;
+};
+
+}  // namespace millstream::api

@@ -195,8 +195,8 @@ Status Server::Parts::open_storage(const Config& config) {
 }
 
 void Server::Parts::make_context(const Config& config, const std::string& version) {
-  readers = std::make_unique<WorkQueue>("ms-read", kReaderThreads, kReaderJobsMax);
-  series = std::make_unique<WorkQueue>("ms-series", kSeriesThreads, kSeriesJobsMax);
+  readers = std::make_unique<WorkQueue>("ms-read", kReaderThreads, kReaderJobsMax, WorkQueue::AtStop::drop);
+  series = std::make_unique<WorkQueue>("ms-series", kSeriesThreads, kSeriesJobsMax, WorkQueue::AtStop::drop);
   workers = std::make_unique<WorkQueue>("ms-work", kWorkerThreads, kWorkerJobsMax);
   std::optional<model::Grants> open;
   if (config.auth.development) open = development_grants(config);
@@ -348,7 +348,7 @@ void Server::stop() {
   if (p.workers) p.workers->stop();  // what they parse still reaches the log
   if (p.runner) p.runner->stop();
   if (p.log) p.log->stop();
-  if (p.readers) p.readers->stop();
+  if (p.readers) p.readers->stop();  // reads that wait are dropped: nobody loses anything, and they could be thousands
   if (p.series) p.series->stop();
   for (const std::unique_ptr<IoThread>& io : p.io_threads) {
     io->loop().post([&io = *io] { io.server().drain(); });  // answers that are ready still leave

@@ -4,7 +4,8 @@
 
 namespace millstream {
 
-WorkQueue::WorkQueue(std::string name, size_t threads, size_t jobs_max) : jobs_max_(jobs_max) {
+WorkQueue::WorkQueue(std::string name, size_t threads, size_t jobs_max, AtStop at_stop)
+    : jobs_max_(jobs_max), at_stop_(at_stop) {
   for (size_t i = 0; i < threads; ++i) {
     threads_.emplace_back([this, thread_name = name + "/" + std::to_string(i)] { run(thread_name); });
   }
@@ -28,9 +29,11 @@ size_t WorkQueue::depth() const {
 }
 
 void WorkQueue::stop() {
+  std::deque<std::function<void()>> dropped;  // destroyed without the lock
   {
     std::lock_guard lock(mu_);
     stopping_ = true;
+    if (at_stop_ == AtStop::drop) dropped.swap(jobs_);
   }
   wake_.notify_all();
   for (std::thread& thread : threads_) {

@@ -17,21 +17,26 @@ namespace millstream {
 
 class WorkQueue {
  public:
+  enum class AtStop { run, drop };  // what stop() does with the jobs that wait
+
   // `name` (at most 12 characters) names the threads for the operator's tools.
-  WorkQueue(std::string name, size_t threads, size_t jobs_max);
-  ~WorkQueue();  // runs what is queued, then joins
+  // `drop`: waiting jobs are destroyed unrun, so that stopping takes no longer than the jobs that run. Whoever waits for
+  // such a job learns of it by what the job held.
+  WorkQueue(std::string name, size_t threads, size_t jobs_max, AtStop at_stop = AtStop::run);
+  ~WorkQueue();  // stop()
   WorkQueue(const WorkQueue&) = delete;
   WorkQueue& operator=(const WorkQueue&) = delete;
 
   // False when jobs_max jobs are waiting or after stop(); the job is then not run.
   [[nodiscard]] bool post(std::function<void()> job);
   size_t depth() const;
-  void stop();  // runs what is queued, joins; later posts are refused
+  void stop();  // runs or drops what is queued, joins; later posts are refused
 
  private:
   void run(const std::string& thread_name);
 
   const size_t jobs_max_;
+  const AtStop at_stop_;
   mutable std::mutex mu_;
   std::condition_variable wake_;
   std::deque<std::function<void()>> jobs_;  // guarded by mu_

@@ -4,6 +4,8 @@
 
 #include <atomic>
 #include <latch>
+#include <memory>
+#include <thread>
 
 namespace millstream {
 namespace {
@@ -33,6 +35,26 @@ TEST(WorkQueue, RefusesWhenFullAndAfterStop) {
   queue.stop();
   EXPECT_EQ(queue.depth(), 0u);
   EXPECT_FALSE(queue.post([] {}));
+}
+
+TEST(WorkQueue, AStopThatDropsWaitsForTheRunningJobAlone) {
+  std::latch started(1), go(1);
+  std::atomic<int> done{0};
+  WorkQueue queue("test", 1, 100, WorkQueue::AtStop::drop);
+  ASSERT_TRUE(queue.post([&] {
+    started.count_down();
+    go.wait();
+    ++done;
+  }));
+  started.wait();
+  const auto held = std::make_shared<int>();
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(queue.post([&done, held] { ++done; }));
+  std::thread stopping([&] { queue.stop(); });
+  while (queue.depth() > 0) std::this_thread::yield();
+  go.count_down();
+  stopping.join();
+  EXPECT_EQ(done, 1);
+  EXPECT_EQ(held.use_count(), 1) << "what the dropped jobs held is let go";
 }
 
 }  // namespace

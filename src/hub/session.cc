@@ -46,7 +46,10 @@ bool Session::flush(int64_t now_ms) {
     item.offset = 0;
     for (; item.slice < all.size() && left >= all[item.slice].iov_len; ++item.slice) left -= all[item.slice].iov_len;
     item.offset = left;
-    if (item.slice == all.size()) pending_->items.pop_front();
+    if (item.slice == all.size()) {
+      pending_->items.pop_front();
+      pending_->opening_until_ms = 0;
+    }
     if (taken < offered) return false;
   }
   pending_.reset();

@@ -6,6 +6,8 @@
 // Shapes   everything up to and including cursor() has been sent, is in pending_, or is not for this viewer.
 // Limits   session_queue_bytes_max of pending runs while live; beyond, it falls behind (and loses nothing).
 //          slow_timeout_ms without the socket taking a byte: closed, to resume by id.
+//          The opening, which with a snapshot may be megabytes, stands outside the first: it has a deadline instead
+//          (kOpeningSlowTimeouts), so that a viewer that sips at it does not hold it for ever.
 // Thread   loop
 #pragma once
 
@@ -42,6 +44,7 @@ class Session final : public ByteSinkOwner {
     std::deque<Item> items;
     size_t bytes = 0;
     int64_t progress_at_ms = 0;  // steady: when the socket last took a byte
+    int64_t opening_until_ms = 0;  // the first item is the opening, and must be taken by then; 0: it is not
   };
 
   // Sends, or keeps what the socket does not take. `shared` makes (once per run) the copy that can be kept.

@@ -172,6 +172,7 @@ void Shard::open(SessionRequest request, std::unique_ptr<ByteSink> sink) {
   const int64_t now_ms = clock_.steady_ms();
   Session& session = add_session(request, std::move(sink));
   session.push_text(opening(request, session), now_ms);
+  if (session.pending_) session.pending_->opening_until_ms = now_ms + kOpeningSlowTimeouts * options_.slow_timeout_ms;
   schedule(session, now_ms);
   if (session.cursor_ == through_) {
     make_live(session);
@@ -399,8 +400,11 @@ void Shard::tick() {
 // Everything that happens to a session because time has passed. It may end here.
 void Shard::service(Session& session, int64_t now_ms) {
   const bool unnamed = session.group_.unnamed;
-  if (session.pending_ && now_ms - session.pending_->progress_at_ms >= options_.slow_timeout_ms) {
-    return close(session, End::slow);
+  if (session.pending_) {
+    const Session::Pending& pending = *session.pending_;
+    const bool stuck = now_ms - pending.progress_at_ms >= options_.slow_timeout_ms;
+    const bool sipping = pending.opening_until_ms != 0 && now_ms >= pending.opening_until_ms;
+    if (stuck || sipping) return close(session, End::slow);
   }
   if (session.expires_ms_ != 0 && now_ms >= session.expires_ms_) {
     return close_expired(session, now_ms);

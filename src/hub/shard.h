@@ -86,6 +86,7 @@ struct Group {
 class Shard {
  public:
   static constexpr int64_t kTickMs = 250;
+  static constexpr int kOpeningSlowTimeouts = 12;  // so many slow_timeout_ms may a viewer take for its first bytes
 
   // `start`: the log's position; older events come from `source`. `wake` asks for another turn of the loop.
   Shard(ShardOptions options, model::EventId start, ReplaySource& source, const Clock& clock,

@@ -384,6 +384,43 @@ TEST_F(ShardTest, AReaderThatTakesNothingIsClosedAfterTheSlowTimeout) {
   EXPECT_EQ(shard->sessions(), 0u);
 }
 
+TEST_F(ShardTest, AViewerThatSipsAtItsSnapshotIsClosedAtTheOpeningsDeadline) {
+  make_shard({.slow_timeout_ms = 1000});
+  const auto open_with_snapshot = [&](FakeSocket& socket) {
+    SessionRequest request;
+    request.patterns = {*model::TopicPattern::parse(kAll)};
+    request.snapshot = SessionRequest::Snapshot{.as_of = {kStart, 0}, .blocks = padding_block(1'000'000), .count = 0};
+    shard->open(std::move(request), socket.sink());
+  };
+  FakeSocket sipping(400), taking(400);
+  open_with_snapshot(sipping);
+  open_with_snapshot(taking);
+  taking.give_room(1'100'000);
+  for (int i = 0; i < 11; ++i) {
+    taking.give_room(1'000);
+    sipping.give_room(1);
+    pass_ms(1000);
+  }
+  EXPECT_FALSE(sipping.closed());
+  sipping.give_room(1);
+  pass_ms(1250);
+  EXPECT_TRUE(sipping.closed());
+  EXPECT_FALSE(taking.closed());
+}
+
+TEST_F(ShardTest, ASlowReaderThatHasItsOpeningIsHeldToTheSlowTimeoutAlone) {
+  make_shard({.slow_timeout_ms = 1000});
+  FakeSocket socket(200);
+  open(socket, kAll);  // takes more than 200 bytes
+  for (int i = 0; i < 200; ++i) publish(kDevice);
+  socket.give_room(1000);  // the opening is through, events are not
+  for (int i = 0; i < 20; ++i) {
+    socket.give_room(1);
+    pass_ms(1000 - Shard::kTickMs);
+  }
+  EXPECT_FALSE(socket.closed());
+}
+
 TEST_F(ShardTest, SilenceIsFilledWithCommentsAndNamedHeartbeatsWithoutId) {
   FakeSocket socket(kPlenty);
   open(socket, kAll);

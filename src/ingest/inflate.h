@@ -16,4 +16,7 @@ namespace millstream::ingest {
 // Several gzip members one behind the other are one body, as RFC 1952 says.
 Result<std::string> inflate_gzip(std::string_view compressed, size_t bytes_max);
 
+// What the body says of its own size after inflation: the last member's, modulo 4 GiB. Only the sender's word.
+size_t announced_size(std::string_view compressed);
+
 }  // namespace millstream::ingest

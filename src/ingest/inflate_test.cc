@@ -46,6 +46,15 @@ TEST(InflateGzip, ExactlyTheLimitPassesAndOneMoreDoesNot) {
   EXPECT_FALSE(inflate_gzip(gzip(std::string(5000, 'a')) + gzip("b"), 5000).ok());
 }
 
+TEST(InflateGzip, ABodyAnnouncesTheSizeOfItsLastMember) {
+  EXPECT_EQ(announced_size(gzip("")), 0u);
+  EXPECT_EQ(announced_size(gzip("hello")), 5u);
+  EXPECT_EQ(announced_size(gzip(std::string(70'000, 'x'))), 70'000u);
+  EXPECT_EQ(announced_size(gzip(std::string(70'000, 'x')) + gzip("hello")), 5u);
+  EXPECT_EQ(announced_size("\xff\xff\xff\xff"), 0xffff'ffffu);
+  EXPECT_EQ(announced_size("abc"), 0u);
+}
+
 TEST(InflateGzip, DamagedBytesAreAnErrorAndNeverACrash) {
   const uint64_t seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "api/credential.h"
+#include "api/influx_error.h"
 #include "api/problem.h"
 #include "api/query_fields.h"
 #include "api/routes.h"
@@ -21,44 +22,6 @@ constexpr std::string_view kInfluxVersion = "1.8.10";  // the newest 1.x that cl
 constexpr size_t kLinesNamedMax = 100;
 constexpr std::string_view kDatabase = "millstream";
 
-http::Response v1_error(int status, std::string_view message) {
-  std::string body = "{\"error\":";
-  codec::append_json_string(message, body);
-  body += "}\n";
-  http::Response response = http::Response::json(status, std::move(body));
-  constexpr size_t kHeaderBytesMax = 1024;
-  std::string header(message.substr(0, kHeaderBytesMax));
-  std::replace_if(header.begin(), header.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
-  response.headers.add("X-InfluxDB-Error", std::move(header));
-  if (status == 401) response.headers.add("WWW-Authenticate", "Basic realm=\"InfluxDB\"");
-  if (status == 503) response.headers.add("Retry-After", "2");
-  return response;
-}
-
-std::string_view v2_code(int status) {
-  switch (status) {
-    case 400: return "invalid";
-    case 401: return "unauthorized";
-    case 403: return "forbidden";
-    case 404: return "not found";
-    case 413: return "request too large";
-    case 422: return "unprocessable entity";
-    case 429: return "too many requests";
-    case 503: return "unavailable";
-    default: return "internal error";
-  }
-}
-
-http::Response v2_error(int status, std::string_view message) {
-  std::string body = "{\"code\":\"" + std::string(v2_code(status)) + "\",\"message\":";
-  codec::append_json_string(message, body);
-  body += '}';
-  http::Response response = http::Response::json(status, std::move(body));
-  response.headers.add("X-Platform-Error-Code", std::string(v2_code(status)));
-  if (status == 429 || status == 503) response.headers.add("Retry-After", "2");
-  return response;
-}
-
 // Both versions differ in shapes and words only.
 struct Dialect {
   std::string_view place_parameter;  // "db" or "bucket"
@@ -66,8 +29,8 @@ struct Dialect {
   Result<codec::Precision> (*precision)(std::string_view text);
   bool names_database;  // v1 ends a partial write with the database's name
 };
-constexpr Dialect kV1{"db", v1_error, codec::parse_precision_v1, true};
-constexpr Dialect kV2{"bucket", v2_error, codec::parse_precision_v2, false};
+constexpr Dialect kV1{"db", influx_v1_error, codec::parse_precision_v1, true};
+constexpr Dialect kV2{"bucket", influx_v2_error, codec::parse_precision_v2, false};
 
 std::string named_lines(const std::vector<codec::Rejected>& rejected) {
   std::string out;
@@ -167,17 +130,17 @@ std::string databases(std::string_view asked) {
 void handle_query(Context& context, const http::ExchangePtr& exchange) {
   const http::Request& request = exchange->request();
   if (const Result<model::Grants> grants = influx_grants_of(context, request); !grants) {
-    return exchange->respond(v1_error(401, grants.error().detail));
+    return exchange->respond(influx_v1_error(401, grants.error().detail));
   }
   const std::string statement = upper_words(query_text(request));
-  if (statement.empty()) return exchange->respond(v1_error(400, "missing required parameter \"q\""));
+  if (statement.empty()) return exchange->respond(influx_v1_error(400, "missing required parameter \"q\""));
   if (statement.starts_with("CREATE DATABASE ")) {
     return exchange->respond(http::Response::json(200, "{\"results\":[{\"statement_id\":0}]}\n"));
   }
   if (statement == "SHOW DATABASES") {
     return exchange->respond(http::Response::json(200, databases(request.query.get("db").value_or(""))));
   }
-  exchange->respond(v1_error(400, "only CREATE DATABASE and SHOW DATABASES are answered here; read with GET "
+  exchange->respond(influx_v1_error(400, "only CREATE DATABASE and SHOW DATABASES are answered here; read with GET "
                                   "/api/events/backfill and GET /api/series"));
 }
 

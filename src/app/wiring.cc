@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "api/context.h"
-#include "api/problem.h"
+#include "api/influx_error.h"
 #include "api/routes.h"
 #include "app/descriptor_limit.h"
 #include "app/embedded_files.h"
@@ -115,7 +115,7 @@ IoThreadOptions io_options(const Config& config) {
   options.limits.header_timeout_ms = config.server.header_timeout_ms;
   options.limits.idle_timeout_ms = config.server.idle_timeout_ms;
   options.limits.connections_max = static_cast<size_t>(config.server.connections_max);
-  options.hooks.error = [](int status, std::string_view detail) { return api::problem(status, detail); };
+  options.hooks.error = api::error_at;
   options.hooks.decorate = [origins = config.server.cors_origins](const http::Request& request,
                                                                   http::Response& response) {
     add_cors(origins, request, response);
@@ -226,7 +226,7 @@ void Server::Parts::make_context(const Config& config, const std::string& versio
   router.add("GET", "/api/openapi.json", 0, files);
   router.set_fallback([files](const http::ExchangePtr& exchange) {
     if (!exchange->request().path.starts_with("/api/")) return files(exchange);
-    exchange->respond(api::problem(404, "nothing is at this path"));
+    exchange->respond(api::error_at(exchange->request().path, 404, "nothing is at this path"));
   });
 }
 

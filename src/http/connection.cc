@@ -177,10 +177,11 @@ void Connection::refuse(const Refusal& refusal) {
 }
 
 void Connection::answer_error(int status, std::string_view detail, std::string_view allow) {
-  Response response = state_.error(status, detail);
-  if (!allow.empty()) response.headers.add("Allow", std::string(allow));
   const bool known = phase_ == Phase::body || parser_.head_known();
-  send_response(known ? &parser_.request() : nullptr, std::move(response));
+  const Request* const request = known ? &parser_.request() : nullptr;
+  Response response = state_.error(request ? std::string_view(request->path) : std::string_view(), status, detail);
+  if (!allow.empty()) response.headers.add("Allow", std::string(allow));
+  send_response(request, std::move(response));
 }
 
 void Connection::drop_body() {

@@ -32,7 +32,7 @@ void Connection::respond(const Request& request, Response response) {
 void Connection::abandoned(const Request& request) {
   const std::shared_ptr<Connection> hold = shared_from_this();
   exchange_.reset();
-  send_response(&request, state_.error(500, "the request was dropped unanswered"));
+  send_response(&request, state_.error(request.path, 500, "the request was dropped unanswered"));
 }
 
 std::unique_ptr<ByteSink> Connection::start_stream(const Request& request, Response head) {

@@ -41,8 +41,8 @@ ServerState::ServerState(net::Loop& l, const Router& r, ServerLimits lim, Server
       accept_errors(registry.counter("millstream_http_accept_errors_total", "Connections that could not be accepted")),
       tally(make_tally(l, registry)) {}
 
-Response ServerState::error(int status, std::string_view detail) const {
-  if (hooks.error) return hooks.error(status, detail);
+Response ServerState::error(std::string_view path, int status, std::string_view detail) const {
+  if (hooks.error) return hooks.error(path, status, detail);
   Response response = Response::text(status, std::string(detail) + "\n");
   if (status == 503) response.headers.add("Retry-After", "2");
   return response;
@@ -63,7 +63,7 @@ struct Server::Impl {
 
 // The answer fits any socket's buffer; whether the client reads it before the close is its own matter.
 void Server::Impl::turn_away(net::UniqueFd fd) {
-  Response response = state.error(503, "too many connections");
+  Response response = state.error({}, 503, "too many connections");
   std::string text;
   append_head(response, BodyFraming::length, response.body.size(), true,
               state.date.at(state.loop.clock().wall_ms()), text);

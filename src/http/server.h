@@ -4,7 +4,7 @@
 //          A stream leaves the parser for good: its connection keeps only the socket and its owner.
 // Limits   ServerLimits, all configurable downwards. Errors of syntax and size are answered here
 //          (400, 405 with Allow, 408, 413, 414, 417, 431, 501, 505, and 503 when the bodies held use up the BodyBudget)
-//          as problem+json through ServerHooks, then closed.
+//          in a shape that ServerHooks chooses, then closed.
 // Thread   loop, except where said. One Server per loop; the router and hooks are shared and const.
 // Source   RFC 9110, RFC 9112
 #pragma once
@@ -78,8 +78,9 @@ class Router {
 };
 
 struct ServerHooks {
-  // Makes the body of an error answered by the server itself. Shared by all servers; must be const-callable.
-  std::function<Response(int status, std::string_view detail)> error;
+  // Makes the body of an error answered by the server itself, in the shape that suits the path (empty: not known).
+  // Shared by all servers; must be const-callable.
+  std::function<Response(std::string_view path, int status, std::string_view detail)> error;
   // Called before every answer with the request, for CORS and security headers.
   std::function<void(const Request&, Response&)> decorate;
 };

@@ -22,8 +22,8 @@ struct ServerState {
   ServerState(net::Loop& l, const Router& r, ServerLimits lim, ServerHooks h, metrics::Registry& registry,
               std::shared_ptr<BodyBudget> budget);
 
-  // Makes the body of an error this server answers by itself.
-  Response error(int status, std::string_view detail) const;
+  // Makes the body of an error this server answers by itself. `path`: empty when the head did not get so far.
+  Response error(std::string_view path, int status, std::string_view detail) const;
   void count_answer(int status);
 
   // constant after construction

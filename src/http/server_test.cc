@@ -236,17 +236,27 @@ TEST_F(ServerTest, AKnownPathTellsItsMethodsAndAnswersOptions) {
   EXPECT_EQ(refused.field("Allow"), "GET, HEAD, OPTIONS");
 }
 
-TEST_F(ServerTest, ErrorsOfTheServerItselfUseTheHook) {
-  server_.hooks.error = [](int status, std::string_view detail) {
-    return Response::text(status, "{\"detail\":\"" + std::string(detail) + "\"}", "application/problem+json");
+TEST_F(ServerTest, ErrorsOfTheServerItselfUseTheHookWithThePathWhereItIsKnown) {
+  server_.hooks.error = [](std::string_view path, int status, std::string_view detail) {
+    return Response::text(status, std::string(path) + ": " + std::string(detail), "application/problem+json");
   };
+  server_.limits.body_timeout_ms = 50;
   server_.start();
   TestClient client = server_.connect();
   client.send("nonsense\r\n\r\n");
   const Answer answer = client.receive();
   EXPECT_EQ(answer.status, 400);
   EXPECT_EQ(answer.field("Content-Type"), "application/problem+json");
-  EXPECT_EQ(answer.body, "{\"detail\":\"not an HTTP request\"}");
+  EXPECT_EQ(answer.body, ": not an HTTP request");
+  TestClient other = server_.connect();
+  other.send("DELETE /hello HTTP/1.1\r\nHost: h\r\n\r\n" + get("/dropped"));
+  EXPECT_EQ(other.receive().body, "/hello: the path does not take this method");
+  EXPECT_EQ(other.receive().body, "/dropped: the request was dropped unanswered");
+  other.send("POST /length HTTP/1.1\r\nHost: h\r\nContent-Length: 9999999\r\n\r\n");
+  EXPECT_EQ(other.receive().body, "/length: the body is too long");
+  TestClient slow = server_.connect();
+  slow.send("POST /length HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nabc");
+  EXPECT_EQ(slow.receive().body, "/length: the request did not arrive in time");
 }
 
 TEST_F(ServerTest, ContinueIsSaidBeforeTheBodyAndNotForOneThatIsTooLong) {

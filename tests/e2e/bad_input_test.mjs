@@ -272,6 +272,25 @@ test('/write refuses a body over 25 MiB after inflation', async () => {
   assert.equal(typeof answer.json().error, 'string');
 });
 
+test('what is refused before a handler has seen it has the shape of its path too', async () => {
+  const tooLong = Buffer.alloc((25 << 20) + 1, '\n');
+  const v1 = await post(server, '/write?db=home', tooLong);
+  assert.equal(v1.status, 413, v1.text);
+  assert.deepEqual(v1.json(), { error: v1.headers['x-influxdb-error'] });
+  const v2 = await post(server, '/api/v2/write?bucket=b&org=o', tooLong);
+  assert.equal(v2.status, 413, v2.text);
+  assert.equal(v2.json().code, 'request too large');
+  assert.equal(v2.headers['x-platform-error-code'], 'request too large');
+  assert.equal(typeof (await post(server, '/query', 'x'.repeat(70_000))).json().error, 'string');
+  for (const target of ['/write', '/query', '/ping']) {
+    const answer = await request(server.url, 'DELETE', target);
+    assert.equal(answer.status, 405);
+    assert.equal(typeof answer.json().error, 'string', target);
+  }
+  assert.equal((await request(server.url, 'DELETE', '/api/v2/write')).json().code, 'method not allowed');
+  assert.equal((await get(server, '/api/v2/buckets')).json().code, 'not found');
+});
+
 test('/api/v2/write names the bad line in v2 shape and stores the good ones', async () => {
   const body = `bad_input,device=influx4 n=1\nbad_input,device=influx4 n\nbad_input,device=influx4 n=2`;
   const answer = await post(server, '/api/v2/write?bucket=b&org=o&precision=ms', body);

@@ -26,7 +26,13 @@ bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == 
 }  // namespace
 
 Connection::Connection(ServerState& state, net::UniqueFd fd, std::string peer)
-    : state_(state), fd_(std::move(fd)), peer_(std::move(peer)), parser_(state.limits), lease_(state.bodies) {
+    : state_(state),
+      fd_(std::move(fd)),
+      peer_(std::move(peer)),
+      parser_(state.limits),
+      lease_(state.bodies),
+      own_place_{this},
+      place_(own_place_.begin()) {
   state_.tally->add(1);
 }
 
@@ -47,6 +53,7 @@ void Connection::drain() {
 void Connection::close() {
   if (phase_ == Phase::closed) return;
   phase_ = Phase::closed;
+  list_as_idle(false);
   state_.loop.cancel(timer_);
   if (fd_) {
     state_.loop.unwatch(fd_.get(), this);
@@ -54,6 +61,21 @@ void Connection::close() {
   }
   if (const auto exchange = exchange_.lock()) exchange->client_gone();
   state_.connections.erase(this);  // may free this, unless a caller holds it: every way in from the loop does
+}
+
+bool Connection::has_input() const {
+  char byte = 0;
+  return ::recv(fd_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+void Connection::list_as_idle(bool idle) {
+  if (idle == listed_idle_) return;
+  listed_idle_ = idle;
+  if (idle) {
+    state_.idle.splice(state_.idle.end(), own_place_, place_);
+  } else {
+    own_place_.splice(own_place_.end(), state_.idle, place_);
+  }
 }
 
 void Connection::on_ready(uint32_t events) {
@@ -82,10 +104,7 @@ void Connection::take(std::string_view bytes) {
     if (pending_.size() >= kPendingBytesMax) set_interest(EPOLLRDHUP);
     return;
   }
-  if (is_idle()) {
-    head_started_ = true;
-    set_deadline(state_.limits.header_timeout_ms);
-  }
+  if (is_idle()) begin_head();
   if (phase_ == Phase::body) set_body_deadline();
   if (pending_.empty()) {
     const size_t used = consume(bytes);
@@ -108,10 +127,7 @@ size_t Connection::consume(std::string_view bytes) {
   consuming_ = true;
   while (phase_ == Phase::head || phase_ == Phase::body) {
     if (phase_ == Phase::head && used == bytes.size()) break;
-    if (is_idle()) {
-      head_started_ = true;
-      set_deadline(state_.limits.header_timeout_ms);
-    }
+    if (is_idle()) begin_head();
     size_t step_used = 0;
     const Step step = parser_.feed(bytes.substr(used), step_used);
     used += step_used;
@@ -126,6 +142,12 @@ size_t Connection::consume(std::string_view bytes) {
   }
   consuming_ = false;
   return used;
+}
+
+void Connection::begin_head() {
+  head_started_ = true;
+  list_as_idle(false);
+  set_deadline(state_.limits.header_timeout_ms);
 }
 
 void Connection::head_arrived(bool body_waiting) {

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <list>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -34,6 +35,7 @@ class Connection final : public net::Watcher, public std::enable_shared_from_thi
   void on_ready(uint32_t events) override;
   void drain();        // closes when idle, else after the running request
   void close();        // at once; the exchange, if any, is told
+  bool has_input() const;  // bytes that were not read yet
 
   // From the exchange, once.
   void respond(const Request& request, Response response);
@@ -49,6 +51,7 @@ class Connection final : public net::Watcher, public std::enable_shared_from_thi
   void take(std::string_view bytes);
   size_t consume(std::string_view bytes);
   void consume_pending();
+  void begin_head();
   void head_arrived(bool body_waiting);
   void dispatch();
   void refuse(const Refusal& refusal);
@@ -69,6 +72,7 @@ class Connection final : public net::Watcher, public std::enable_shared_from_thi
 
   void drop_body();
   void set_interest(uint32_t events);
+  void list_as_idle(bool idle);
   bool is_idle() const { return phase_ == Phase::head && !head_started_; }
 
   struct Outgoing {
@@ -86,13 +90,15 @@ class Connection final : public net::Watcher, public std::enable_shared_from_thi
   std::weak_ptr<WaitingExchange> exchange_;  // while handling
   std::string pending_;  // bytes after the request being handled, or an incomplete head or chunk line
   Outgoing out_;
+  std::list<Connection*> own_place_;  // in state_.idle: moved there and back, so that a request allocates nothing for it
+  const std::list<Connection*>::iterator place_;
   net::Loop::TimerId timer_ = 0;
   int64_t deadline_ms_ = kNever;
   int64_t body_deadline_ms_ = kNever;  // no progress moves this one
   uint32_t interest_ = 0;
   Phase phase_ = Phase::head;
   bool head_started_ = false;     // a byte of the next request has come
-  bool served_ = false;           // has answered at least once
+  bool listed_idle_ = false;
   bool consuming_ = false;        // inside consume(): whoever answers returns into its loop
   bool close_after_ = false;      // this answer is the last
   bool input_unclear_ = false;    // the rest of this request was not read

@@ -99,11 +99,11 @@ void Connection::flush() {
 
 void Connection::response_done() {
   out_ = {};
-  served_ = true;
   if (close_after_) return linger();
   set_interest(EPOLLIN | EPOLLRDHUP);
   phase_ = Phase::head;
   head_started_ = false;
+  list_as_idle(true);
   parser_.reset();
   set_deadline(state_.limits.idle_timeout_ms);
   if (!consuming_ && !pending_.empty()) consume_pending();

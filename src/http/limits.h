@@ -17,7 +17,7 @@ struct ServerLimits {
   int64_t body_total_timeout_ms = 300'000;  // from the end of the header to that of the body
   int64_t idle_timeout_ms = 75'000;    // between requests
   int64_t write_timeout_ms = 30'000;   // a response nobody reads
-  size_t connections_max = 19'000;     // per server; beyond, new ones are answered 503 and closed
+  size_t connections_max = 19'000;     // per server; beyond, a new one takes the place of an idle one or is closed
   int socket_send_buffer_bytes = 0;    // 0: the kernel's choice
 };
 

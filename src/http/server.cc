@@ -1,7 +1,5 @@
 #include "http/server.h"
 
-#include <sys/socket.h>
-
 #include <utility>
 
 #include "http/connection.h"
@@ -39,6 +37,7 @@ ServerState::ServerState(net::Loop& l, const Router& r, ServerLimits lim, Server
       bodies(budget ? std::move(budget) : std::make_shared<BodyBudget>()),
       answers(answer_counters(registry)),
       accept_errors(registry.counter("millstream_http_accept_errors_total", "Connections that could not be accepted")),
+      evicted(registry.counter("millstream_http_evicted_connections_total", "Idle connections closed for new ones")),
       tally(make_tally(l, registry)) {}
 
 Response ServerState::error(std::string_view path, int status, std::string_view detail) const {
@@ -58,25 +57,29 @@ struct Server::Impl {
   std::vector<std::unique_ptr<Listener>> listeners;
 
   void accepted(net::UniqueFd fd, std::string peer);
-  void turn_away(net::UniqueFd fd);
+  bool make_room();
 };
 
-// The answer fits any socket's buffer; whether the client reads it before the close is its own matter.
-void Server::Impl::turn_away(net::UniqueFd fd) {
-  Response response = state.error({}, 503, "too many connections");
-  std::string text;
-  append_head(response, BodyFraming::length, response.body.size(), true,
-              state.date.at(state.loop.clock().wall_ms()), text);
-  text += response.body;
-  ::send(fd.get(), text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-  ::shutdown(fd.get(), SHUT_WR);
-  net::discard_input(fd.get());
-  state.count_answer(response.status);
+// Ends the connection that has been idle longest. A client expects that of a kept connection and opens another one;
+// but not of one on which its next request has already come.
+bool Server::Impl::make_room() {
+  int looks_left = 16;
+  for (Connection* const idle : state.idle) {
+    if (looks_left-- == 0) break;
+    if (idle->has_input()) continue;
+    const std::shared_ptr<Connection> hold = idle->shared_from_this();
+    hold->close();
+    state.evicted.add();
+    return true;
+  }
+  return false;
 }
 
 void Server::Impl::accepted(net::UniqueFd fd, std::string peer) {
-  if (state.tally->connections.load(std::memory_order_relaxed) >= state.limits.connections_max) {
-    return turn_away(std::move(fd));
+  // Without an answer: after a 503 an EventSource never comes back, after a lost connection it does.
+  if (state.tally->connections.load(std::memory_order_relaxed) >= state.limits.connections_max && !make_room()) {
+    state.accept_errors.add();
+    return;
   }
   auto connection = std::make_shared<Connection>(state, std::move(fd), std::move(peer));
   if (!connection->start()) {

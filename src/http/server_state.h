@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <list>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -34,12 +35,14 @@ struct ServerState {
   const std::shared_ptr<BodyBudget> bodies;
   std::array<metrics::Counter*, 5> answers;  // 1xx to 5xx
   metrics::Counter& accept_errors;
+  metrics::Counter& evicted;
   const std::shared_ptr<Tally> tally;
 
   // loop-confined
   DateText date;
   std::vector<char> input = std::vector<char>(size_t{64} << 10);  // one read at a time, shared by all connections
   std::unordered_map<const Connection*, std::shared_ptr<Connection>> connections;
+  std::list<Connection*> idle;  // served and waiting for the next request, the longest idle first
   bool draining = false;
 };
 

@@ -489,25 +489,72 @@ TEST_F(ServerTest, AHandlerMayTakeLongerThanAnyLimit) {
   EXPECT_EQ(client.receive().body, "late");
 }
 
-TEST_F(ServerTest, ConnectionsBeyondTheLimitAreTurnedAwayUntilOneLeaves) {
-  server_.limits.connections_max = 2;
+TEST_F(ServerTest, BeyondTheLimitANewConnectionTakesThePlaceOfTheLongestIdle) {
+  server_.limits.connections_max = 3;
   server_.start();
   TestClient first = server_.connect();
   TestClient second = server_.connect();
-  first.send(get("/hello"));
-  second.send(get("/hello"));
-  EXPECT_EQ(first.receive().status, 200);
-  EXPECT_EQ(second.receive().status, 200);
+  TestClient silent = server_.connect();  // may be about to send its first request
+  for (TestClient* client : {&first, &second, &first}) {
+    client->send(get("/hello"));
+    EXPECT_EQ(client->receive().status, 200);
+  }
   TestClient third = server_.connect();
-  const Answer refused = third.receive();
-  EXPECT_EQ(refused.status, 503);
-  EXPECT_EQ(refused.field("Retry-After"), "2");
-  EXPECT_TRUE(third.is_closed());
-  first.close();
+  third.send(get("/hello"));
+  EXPECT_EQ(third.receive().status, 200);
+  EXPECT_TRUE(second.is_closed());
+  EXPECT_EQ(metric("millstream_http_evicted_connections_total"), 1);
+  for (TestClient* client : {&first, &silent}) {
+    client->send(get("/hello"));
+    EXPECT_EQ(client->receive().status, 200);
+  }
+  EXPECT_EQ(server_.server().connections(), 3u);
+}
+
+TEST_F(ServerTest, BeyondTheLimitWithNoneIdleANewConnectionIsClosedWithoutAnAnswer) {
+  server_.limits.connections_max = 2;
+  server_.start();
+  TestClient busy = server_.connect();
+  busy.send(get("/hello"));
+  EXPECT_EQ(busy.receive().status, 200);
+  busy.send(get("/held/a"));
+  ASSERT_TRUE(waits_for_held(1));
+  TestClient sending = server_.connect();
+  sending.send(get("/hello"));
+  EXPECT_EQ(sending.receive().status, 200);
+  sending.send("GET /hello HTTP/1.1\r\n");
+  TestClient probe = server_.connect_later();
+  ASSERT_TRUE(server_.eventually([&] { return server_.server().connections() == 2; }));
+  probe.connect_now(server_.port());
+  EXPECT_TRUE(probe.is_closed());
+  EXPECT_EQ(metric("millstream_http_accept_errors_total"), 1);
+  EXPECT_EQ(metric("millstream_http_evicted_connections_total"), 0);
+  sending.send("Host: h\r\n\r\n");
+  EXPECT_EQ(sending.receive().status, 200);
+  server_.run_on_loop([&] { held_[0]->respond(Response::text(200, "late")); });
+  EXPECT_EQ(busy.receive().body, "late");
+  busy.close();
   EXPECT_TRUE(server_.eventually([&] { return server_.server().connections() == 1; }));
-  TestClient fourth = server_.connect();
-  fourth.send(get("/hello"));
-  EXPECT_EQ(fourth.receive().status, 200);
+  TestClient later = server_.connect();
+  later.send(get("/hello"));
+  EXPECT_EQ(later.receive().status, 200);
+}
+
+TEST_F(ServerTest, AStreamKeepsItsPlaceHoweverManyWantOne) {
+  std::unique_ptr<ByteSink> sink;
+  server_.router.add("GET", "/stream", 0, [&](ExchangePtr e) { sink = e->start_stream({}); });
+  server_.limits.connections_max = 1;
+  server_.start();
+  TestClient viewer = server_.connect();
+  viewer.send(get("/stream"));
+  EXPECT_EQ(viewer.receive(true).status, 200);
+  for (int i = 0; i < 3; ++i) {
+    TestClient other = server_.connect();
+    EXPECT_TRUE(other.is_closed());
+  }
+  EXPECT_EQ(server_.server().connections(), 1u);
+  server_.run_on_loop([&] { sink.reset(); });
+  EXPECT_TRUE(viewer.is_closed());
 }
 
 TEST_F(ServerTest, WithoutDescriptorsNewClientsAreShedAndTheLoopDoesNotSpin) {

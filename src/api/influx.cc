@@ -32,24 +32,22 @@ struct Dialect {
 constexpr Dialect kV1{"db", influx_v1_error, codec::parse_precision_v1, true};
 constexpr Dialect kV2{"bucket", influx_v2_error, codec::parse_precision_v2, false};
 
-std::string named_lines(const std::vector<codec::Rejected>& rejected) {
+std::string named_lines(const ingest::Validated& validated) {
   std::string out;
-  for (size_t i = 0; i < std::min(rejected.size(), kLinesNamedMax); ++i) {
-    const codec::Rejected& bad = rejected[i];
+  const size_t named = std::min(validated.rejected.size(), kLinesNamedMax);
+  for (size_t i = 0; i < named; ++i) {
+    const codec::Rejected& bad = validated.rejected[i];
     if (i > 0) out += '\n';
     out += bad.original.empty() ? "line " + std::to_string(bad.index) + ": "
                                 : "unable to parse '" + bad.original + "' (line " + std::to_string(bad.index) + "): ";
     out += bad.reason;
   }
-  if (rejected.size() > kLinesNamedMax) {
-    out += "\nand " + std::to_string(rejected.size() - kLinesNamedMax) + " more";
-  }
+  if (validated.rejected_count > named) out += "\nand " + std::to_string(validated.rejected_count - named) + " more";
   return out;
 }
 
 http::Response partial_write(const Dialect& dialect, const std::string& place, const ingest::Validated& validated) {
-  std::string message = "partial write: " + named_lines(validated.rejected) +
-                        " dropped=" + std::to_string(validated.rejected.size());
+  std::string message = "partial write: " + named_lines(validated) + " dropped=" + std::to_string(validated.rejected_count);
   if (dialect.names_database) message += " for database: " + place;
   return dialect.error(400, message);
 }
@@ -85,7 +83,7 @@ void handle_write(Context& context, const Dialect& dialect, const http::Exchange
   };
   auto failed = [&dialect](const Error& error, const ingest::Validated* validated) {
     const bool lines_at_fault = validated && !validated->rejected.empty() && error.code == Code::invalid;
-    return dialect.error(influx_status(error.code), lines_at_fault ? named_lines(validated->rejected) : error.detail);
+    return dialect.error(influx_status(error.code), lines_at_fault ? named_lines(*validated) : error.detail);
   };
   auto parse = [precision = *precision](std::string_view body) -> Result<codec::ParsedPoints> {
     return codec::parse_line_protocol(body, precision);

@@ -11,22 +11,24 @@
 namespace millstream::api {
 namespace {
 
-constexpr size_t kRejectedListedMax = 1000;
-
-void append_rejected(const std::vector<codec::Rejected>& rejected, std::string& out) {
+// The list, and how many there are in all when it does not name every one.
+void append_rejected(const ingest::Validated& validated, std::string& out) {
   out += '[';
-  for (size_t i = 0; i < std::min(rejected.size(), kRejectedListedMax); ++i) {
+  for (size_t i = 0; i < validated.rejected.size(); ++i) {
     if (i > 0) out += ',';
-    out += "{\"index\":" + std::to_string(rejected[i].index) + ",\"reason\":";
-    codec::append_json_string(rejected[i].reason, out);
+    out += "{\"index\":" + std::to_string(validated.rejected[i].index) + ",\"reason\":";
+    codec::append_json_string(validated.rejected[i].reason, out);
     out += '}';
   }
   out += ']';
+  if (validated.rejected_count > validated.rejected.size()) {
+    out += ",\"rejectedCount\":" + std::to_string(validated.rejected_count);
+  }
 }
 
 http::Response stored(const ingest::Validated& validated) {
   std::string body = "{\"accepted\":" + std::to_string(validated.points_accepted) + ",\"rejected\":";
-  append_rejected(validated.rejected, body);
+  append_rejected(validated, body);
   body += '}';
   return http::Response::json(200, std::move(body));
 }
@@ -37,7 +39,7 @@ http::Response failed(const Error& error, const ingest::Validated* validated) {
   if (validated && !validated->rejected.empty()) {
     response.body.pop_back();
     response.body += ",\"errors\":";
-    append_rejected(validated->rejected, response.body);
+    append_rejected(*validated, response.body);
     response.body += '}';
   }
   return response;

@@ -81,15 +81,17 @@ Result<int64_t> PointOutbox::settle(const Result<HttpAnswer>& answer) {
   return 0;
 }
 
-// {"accepted":n,"rejected":[{"index":i,"reason":"…"}]}
+// {"accepted":n,"rejected":[{"index":i,"reason":"…"}]}, and "rejectedCount":n when the list is cut.
 void PointOutbox::take_rejections(const HttpAnswer& answer) {
   simdjson::dom::parser parser;
   simdjson::dom::element root;
   simdjson::dom::array rejected;
   if (parser.parse(simdjson::padded_string(answer.body)).get(root) != simdjson::SUCCESS) return;
   if (root.at_key("rejected").get(rejected) != simdjson::SUCCESS) return;
+  uint64_t count = rejected.size();
+  if (root.at_key("rejectedCount").get(count) != simdjson::SUCCESS) count = rejected.size();
+  counts_.rejected += count;
   for (const simdjson::dom::element item : rejected) {
-    ++counts_.rejected;
     std::string_view reason;
     if (first_rejection_.empty() && item.at_key("reason").get(reason) == simdjson::SUCCESS) {
       first_rejection_ = printable(reason);

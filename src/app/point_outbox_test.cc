@@ -90,6 +90,15 @@ TEST(PointOutbox, RejectedPointsAreCountedWithTheFirstReason) {
   EXPECT_TRUE(outbox.empty());
 }
 
+TEST(PointOutbox, RejectedPointsThatTheAnswerDoesNotListAreCountedToo) {
+  PointOutbox outbox(100, 1);
+  outbox.add(points(5));
+  outbox.batch();
+  ASSERT_TRUE(outbox.settle(answer(200, R"({"accepted":1,"rejected":[{"index":1,"reason":"x"}],"rejectedCount":4})")).ok());
+  EXPECT_EQ(outbox.counts().rejected, 4u);
+  EXPECT_EQ(outbox.counts().points_sent, 1u);
+}
+
 TEST(PointOutbox, RefusedCredentialsAndWrongAddressesEndIt) {
   for (const int status : {401, 403, 404, 301}) {
     PointOutbox outbox(100, 1);

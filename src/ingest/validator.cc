@@ -81,12 +81,12 @@ Validated Validator::validate(codec::ParsedPoints parsed, const model::AccountId
   const auto refuse = [&](size_t index, Reason reason, std::string text) {
     rejected_[static_cast<size_t>(reason)]->add();
     out.any_forbidden |= reason == Reason::forbidden;
-    out.rejected.push_back({index, std::move(text), {}});
+    ++out.rejected_count;
+    if (out.rejected.size() < codec::kRejectedListedMax) out.rejected.push_back({index, std::move(text), {}});
   };
-  for (codec::Rejected& bad : parsed.rejected) {
-    rejected_[static_cast<size_t>(Reason::malformed)]->add();
-    out.rejected.push_back(std::move(bad));
-  }
+  rejected_[static_cast<size_t>(Reason::malformed)]->add(parsed.rejected_count);
+  out.rejected_count = parsed.rejected_count;
+  out.rejected = std::move(parsed.rejected);
 
   std::vector<Merged> merged;
   // As in InfluxDB: the same time and tags are the same point; other tags are another thing (cpu0, cpu1, a disk).

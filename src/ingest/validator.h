@@ -30,7 +30,8 @@ struct ValidatorOptions {
 struct Validated {
   std::vector<model::Event> events;
   size_t points_accepted = 0;
-  std::vector<codec::Rejected> rejected;  // by index
+  std::vector<codec::Rejected> rejected;  // by index; at most codec::kRejectedListedMax
+  size_t rejected_count = 0;              // all of them
   bool any_forbidden = false;             // some were refused for lack of rights
 };
 

@@ -14,7 +14,7 @@ class ValidatorTest : public ::testing::Test {
   Validated validate(std::vector<model::Point> points, ValidatorOptions options = {}) {
     for (size_t i = 0; i < points.size(); ++i) points[i].index = i;
     const Validator validator(std::move(options), metrics);
-    return validator.validate({std::move(points), {}}, *model::AccountId::parse("acme"), may_write, kNow);
+    return validator.validate({std::move(points), {}, 0}, *model::AccountId::parse("acme"), may_write, kNow);
   }
 
   metrics::Registry metrics;
@@ -64,6 +64,27 @@ TEST_F(ValidatorTest, ABadPointIsNamedAndItsNeighboursStand) {
   EXPECT_NE(v.rejected[1].reason.find("device: not given"), std::string::npos);
   EXPECT_NE(v.rejected[2].reason.find("in the future"), std::string::npos);
   EXPECT_NE(v.rejected[3].reason.find("older than the retention of 1d"), std::string::npos) << v.rejected[3].reason;
+}
+
+TEST_F(ValidatorTest, TheFirstRejectionsAreListedAndAllAreCounted) {
+  std::vector<model::Point> points(3000, point("bad/name", "a", 1));
+  points.push_back(point("good", "a", 1));
+  const Validated v = validate(std::move(points));
+  EXPECT_EQ(v.points_accepted, 1u);
+  EXPECT_EQ(v.rejected.size(), codec::kRejectedListedMax);
+  EXPECT_EQ(v.rejected_count, 3000u);
+}
+
+TEST_F(ValidatorTest, WhatTheParserRejectedCountsWithItsOwn) {
+  codec::ParsedPoints parsed;
+  for (size_t i = 0; i < 1500; ++i) parsed.reject(2 * i + 1, "not an object", {});
+  parsed.points = {point("bad/name", "a", 1), point("good", "a", 1)};
+  const Validator validator({}, metrics);
+  const Validated v = validator.validate(std::move(parsed), *model::AccountId::parse("acme"), may_write, kNow);
+  EXPECT_EQ(v.points_accepted, 1u);
+  EXPECT_EQ(v.rejected.size(), codec::kRejectedListedMax);
+  EXPECT_EQ(v.rejected_count, 1501u);
+  EXPECT_NE(metrics.prometheus_text().find("millstream_ingest_rejected_total{reason=\"malformed\"} 1500\n"), std::string::npos);
 }
 
 TEST_F(ValidatorTest, DefaultsNameTheSiteAndTheDevice) {

@@ -136,6 +136,22 @@ for (const [what, make, names] of badPoints) {
   });
 }
 
+test('of very many bad points the first are named and all are counted', async () => {
+  const bad = Array.from({ length: 3000 }, () => ({ deviceId: 'a/b', fields: { T: 1 } }));
+  const some = await post(server, '/api/ingest', JSON.stringify([...bad, { deviceId: 'many', fields: { T: 1 } }]), { headers: json });
+  assert.equal(some.status, 200, some.text);
+  assert.equal(some.json().accepted, 1);
+  assert.equal(some.json().rejected.length, 1000);
+  assert.equal(some.json().rejectedCount, 3000);
+  const none = await post(server, '/api/ingest', JSON.stringify(bad), { headers: json });
+  assertProblem(none, 400);
+  assert.equal(none.json().errors.length, 1000);
+  assert.equal(none.json().rejectedCount, 3000);
+  const lines = await post(server, '/write?db=home', `${'bad_line\n'.repeat(3000)}many,device=many n=1\n`);
+  assert.equal(lines.status, 400);
+  assert.match(lines.json().error, /\nand 2900 more dropped=3000 for database: home$/);
+});
+
 test('/api/ingest answers 400 when every point is bad', async () => {
   const answer = await post(server, '/api/ingest', '[{"deviceId":"x"},{"fields":{}}]', { headers: json });
   assertProblem(answer, 400);

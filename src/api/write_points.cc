@@ -57,9 +57,9 @@ void parse_and_append(WritePtr write) {
       write->context.clock.wall_ms());
   if (write->validated.events.empty()) {
     const ingest::Validated& v = write->validated;
-    const Error error = v.rejected.empty()  ? Error{Code::invalid, "body: no points"}
-                        : v.any_forbidden ? Error{Code::forbidden, v.rejected.front().reason}
-                                          : Error{Code::invalid, "no point could be stored"};
+    const Error error = v.rejected.empty() ? Error{Code::invalid, "body: no points"}
+                        : v.forbidden      ? Error{Code::forbidden, *v.forbidden}
+                                           : Error{Code::invalid, "no point could be stored"};
     http::Response response = write->request.failed(error, &v);
     return answer(std::move(write), std::move(response));
   }

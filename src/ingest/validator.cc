@@ -80,7 +80,7 @@ Validated Validator::validate(codec::ParsedPoints parsed, const model::AccountId
   Validated out;
   const auto refuse = [&](size_t index, Reason reason, std::string text) {
     rejected_[static_cast<size_t>(reason)]->add();
-    out.any_forbidden |= reason == Reason::forbidden;
+    if (reason == Reason::forbidden && !out.forbidden) out.forbidden = text;
     ++out.rejected_count;
     if (out.rejected.size() < codec::kRejectedListedMax) out.rejected.push_back({index, std::move(text), {}});
   };

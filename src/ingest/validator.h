@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,7 +33,7 @@ struct Validated {
   size_t points_accepted = 0;
   std::vector<codec::Rejected> rejected;  // by index; at most codec::kRejectedListedMax
   size_t rejected_count = 0;              // all of them
-  bool any_forbidden = false;             // some were refused for lack of rights
+  std::optional<std::string> forbidden;   // why the first one was refused that was refused for lack of rights
 };
 
 class Validator {

@@ -97,12 +97,13 @@ TEST_F(ValidatorTest, DefaultsNameTheSiteAndTheDevice) {
 
 TEST_F(ValidatorTest, WhatTheKeyMayNotWriteIsRefusedAndMarkedAsForbidden) {
   may_write = [](const model::Topic& topic) {
-    return topic.device.text() == "mine" ? Status() : Status(Error{Code::forbidden, "deviceId: not yours"});
+    return topic.device.text() == "mine" ? Status() : Status(Error{Code::forbidden, topic.device.text() + " is not yours"});
   };
-  const Validated v = validate({point("mine", "a", 1), point("theirs", "a", 1), point("theirs", "b", 1)});
+  const Validated v = validate({point("", "a", 1), point("mine", "a", 1), point("theirs", "a", 1), point("others", "b", 1)});
   EXPECT_EQ(v.points_accepted, 1u);
-  EXPECT_EQ(v.rejected.size(), 2u);
-  EXPECT_TRUE(v.any_forbidden);
+  EXPECT_EQ(v.rejected.size(), 3u);
+  EXPECT_EQ(v.forbidden, "theirs is not yours");
+  EXPECT_EQ(validate({point("mine", "a", 1), point("", "a", 1)}).forbidden, std::nullopt);
 }
 
 TEST_F(ValidatorTest, ManyFieldsOfOneMomentBecomeSeveralEventsRatherThanOneTooLarge) {

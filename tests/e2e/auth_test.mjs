@@ -151,6 +151,15 @@ test('a token for one device cannot write another', async () => {
   assert.equal(answer.status, 200, answer.text);
   assert.equal(answer.json().accepted, 1);
   assert.equal(answer.json().rejected[0].index, 1);
+  // When nothing could be stored, the answer is about the rights and not about the bad point before it.
+  const none = JSON.stringify([{ deviceId: 'pump' }, { deviceId: 'fan', siteId: 'south', fields: { T1: 666 } }]);
+  const refused = await post(server, '/api/ingest', none, { headers });
+  assert.equal(refused.status, 403, refused.text);
+  assert.match(refused.json().detail, /fan/);
+  assert.equal(refused.json().errors.length, 2);
+  const lines = await post(server, '/write?db=x', 'm,device=pump\nm,device=fan,site=south n=666', { headers });
+  assert.equal(lines.status, 403, lines.text);
+  assert.match(lines.json().error, /fan/);
   const { events } = (await get(server, '/api/events/backfill?types=telemetry', { headers: viewerA() })).json();
   assert.ok(!JSON.stringify(events).includes('666'));
 });

@@ -5,12 +5,12 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import test, { before } from 'node:test';
-import { Server, get, request, root } from './harness.mjs';
+import { Server, Stream, bearer, get, jwt, jwtSecret, request, root, systemData } from './harness.mjs';
 
 let server;
 let contract;
 before(async () => {
-  server = await Server.start({ development: false, env: { MILLSTREAM_AUTH_JWT_SECRET: 's'.repeat(40) } });
+  server = await Server.start({ development: false, env: { MILLSTREAM_AUTH_JWT_SECRET: jwtSecret } });
   const answer = await get(server, '/api/openapi.json');
   assert.equal(answer.status, 200);
   assert.match(answer.headers['content-type'], /^application\/json/);
@@ -50,6 +50,46 @@ test('every operation answers with a documented status and type, and asks for a 
     assert.equal(answer.status === 401, !isOpen, `${what}: ${answer.status}`);
   }
   assert.ok(open >= 4);
+});
+
+const manyTopics = Array.from({ length: 257 }, (_, i) => `account:a/site:s${i}`).join();
+for (const [target, status, { method = 'GET', body } = {}] of [
+  ['/api/devices/nowhere', 404],
+  ['/api/devices/nowhere?x=1', 400],
+  ['/api/devices/nowhere?siteId=a%2Fb', 400],
+  ['/api/devices/nowhere?siteId=other', 403],
+  ['/api/devices?x=1', 400],
+  ['/api/devices?siteId=other', 403],
+  [`/api/devices?topics=${manyTopics}`, 422],
+  [`/api/latest?topics=${manyTopics}`, 422],
+  [`/api/stream?topics=${manyTopics}`, 422],
+  [`/api/events/backfill?topics=${manyTopics}`, 422],
+  ['/api/series?deviceId=nowhere', 404],
+  ['/api/series?deviceId=nowhere&points=11001', 422],
+  ['/query', 400],
+  ['/query', 413, { method: 'POST', body: 'q'.repeat(70_000) }],
+  ['/write?db=x', 403, { method: 'POST', body: '' }],
+  ['/api/v2/write?bucket=b', 403, { method: 'POST', body: '' }],
+  ['/api/ingest', 403, { method: 'POST', body: '' }],
+]) {
+  const [path] = target.split('?');
+  test(`${method} ${path} documents that it answers ${status}`, async () => {
+    const headers = bearer(jwt({ accountId: 'a', roles: ['viewer'], sites: ['own', 'second'] }));
+    const answer = await request(server.url, method, target, { headers, body });
+    assert.equal(answer.status, status, answer.text);
+    const { responses } = contract.paths[path.replace('nowhere', '{id}')][method.toLowerCase()];
+    assert.ok(Object.keys(resolved(responses[status]).content).includes(answer.headers['content-type'].split(';')[0]));
+  });
+}
+
+test('a stream begins for an operator too, and says which topics it has, as in the example', async () => {
+  const headers = bearer(jwt({ accountId: 'demo', roles: ['operator'] }));
+  const stream = await Stream.open(server, '', { headers });
+  assert.equal(stream.status, 200, stream.text);
+  const hello = systemData(await stream.waitFor((m) => m.event === 'system' && systemData(m).kind === 'hello', 'hello'));
+  stream.close();
+  const { example } = contract.paths['/api/stream'].get.responses['200'].content['text/event-stream'];
+  assert.ok(example.includes(`"topics":${JSON.stringify(hello.topics)}`), JSON.stringify(hello));
 });
 
 test('a method that is not documented is 405, with Allow', async () => {

@@ -1,9 +1,9 @@
 // http/connection.h: one client connection while it speaks requests and responses.
 //
-// Flow     on_ready -> read -> parser -> route -> admit -> body -> handler; respond() -> write -> next request. start_stream() hands the
-//          socket to a StreamingBody and ends the connection object. One request is in flight at a time; bytes of the
-//          next ones wait in pending_ (at most 64 KiB and one read), beyond that in the kernel.
-// Limits   ServerLimits; one lazy timer a connection (see arm()).
+// Flow     on_ready -> read -> parser -> route -> admit -> body -> handler; respond() -> write -> next request.
+//          start_stream() hands the socket to a StreamingBody and ends the connection object. One request is in flight
+//          at a time; bytes of the next ones wait in pending_ (at most 64 KiB and one read), beyond that in the kernel.
+// Limits   ServerLimits and the BodyBudget; one lazy timer a connection (see arm()).
 // Errors   What the client did wrong is answered here and the connection closed, after reading on for a while so that
 //          the answer is not lost to a reset. A client that closes, or half-closes while a handler works, is gone.
 // Thread   loop
@@ -33,9 +33,9 @@ class Connection final : public net::Watcher, public std::enable_shared_from_thi
 
   bool start();  // false: the loop has no room for it
   void on_ready(uint32_t events) override;
-  void drain();        // closes when idle, else after the running request
-  void close();        // at once; the exchange, if any, is told
-  bool has_input() const;  // bytes that were not read yet
+  void drain();            // closes when idle, else after the running request
+  void close();            // at once; the exchange, if any, is told
+  bool has_input() const;  // bytes have come that were not read yet
 
   // From the exchange, once.
   void respond(const Request& request, Response response);
@@ -86,11 +86,11 @@ class Connection final : public net::Watcher, public std::enable_shared_from_thi
   const std::string peer_;
   RequestParser parser_;
   const Handler* handler_ = nullptr;  // of the request being read
-  BodyLease lease_;                          // of the body being read
+  BodyLease lease_;  // of the body being read
   std::weak_ptr<WaitingExchange> exchange_;  // while handling
   std::string pending_;  // bytes after the request being handled, or an incomplete head or chunk line
   Outgoing out_;
-  std::list<Connection*> own_place_;  // in state_.idle: moved there and back, so that a request allocates nothing for it
+  std::list<Connection*> own_place_;  // holds place_ while it is not in state_.idle, so that moving it allocates nothing
   const std::list<Connection*>::iterator place_;
   net::Loop::TimerId timer_ = 0;
   int64_t deadline_ms_ = kNever;
@@ -98,7 +98,7 @@ class Connection final : public net::Watcher, public std::enable_shared_from_thi
   uint32_t interest_ = 0;
   Phase phase_ = Phase::head;
   bool head_started_ = false;     // a byte of the next request has come
-  bool listed_idle_ = false;
+  bool listed_idle_ = false;      // place_ is in state_.idle
   bool consuming_ = false;        // inside consume(): whoever answers returns into its loop
   bool close_after_ = false;      // this answer is the last
   bool input_unclear_ = false;    // the rest of this request was not read

@@ -54,7 +54,9 @@ size_t announced_size(std::string_view compressed) {
   constexpr size_t kSizeBytes = 4;  // RFC 1952 2.3.1: ISIZE, the least significant byte first
   if (compressed.size() < kSizeBytes) return 0;
   size_t size = 0;
-  for (size_t i = 1; i <= kSizeBytes; ++i) size = size << 8 | static_cast<unsigned char>(compressed[compressed.size() - i]);
+  for (size_t i = 1; i <= kSizeBytes; ++i) {
+    size = size << 8 | static_cast<unsigned char>(compressed[compressed.size() - i]);
+  }
   return size;
 }
 

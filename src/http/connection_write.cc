@@ -98,7 +98,10 @@ void Connection::flush() {
 }
 
 void Connection::response_done() {
-  out_ = {};
+  // Assigning empty strings would keep their memory, for as long as a connection is idle.
+  std::string().swap(out_.body);
+  out_.head.clear();
+  out_.sent = 0;
   if (close_after_) return linger();
   set_interest(EPOLLIN | EPOLLRDHUP);
   phase_ = Phase::head;
@@ -113,7 +116,7 @@ void Connection::linger() {
   // Everything the client sent was read: nothing is lost by closing at once.
   if (!input_unclear_ && pending_.empty() && !consuming_) return close();
   ::shutdown(fd_.get(), SHUT_WR);
-  pending_ = {};
+  std::string().swap(pending_);
   phase_ = Phase::lingering;
   set_interest(EPOLLIN);
   set_deadline(kLingerMs);

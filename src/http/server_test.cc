@@ -1,6 +1,7 @@
 #include "http/server.h"
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 #include <sys/resource.h>
 
 #include <atomic>
@@ -400,6 +401,27 @@ TEST_F(ServerTest, ALargeAnswerWaitsForItsReaderAndHoldsNobodyElseUp) {
   EXPECT_EQ(answer.body, std::string(kLarge, 'x'));
   EXPECT_EQ(slow.receive().body, "hello");
 }
+
+#ifndef MILLSTREAM_SANITIZED  // whose allocators mallinfo2 does not know
+TEST_F(ServerTest, AnIdleConnectionHoldsNothingOfItsLastAnswer) {
+  const auto allocated_bytes = [] {
+    const struct mallinfo2 info = ::mallinfo2();
+    return info.uordblks + info.hblkhd;
+  };
+  server_.start();
+  std::vector<std::unique_ptr<TestClient>> clients;
+  const size_t before = allocated_bytes();
+  for (int i = 0; i < 4; ++i) {
+    TestClient& client = *clients.emplace_back(std::make_unique<TestClient>(server_.port()));
+    client.send(get("/large"));
+    EXPECT_EQ(client.receive().body.size(), kLarge);
+    client.send(get("/held/a"));  // the large answer is over when this one is being handled
+    ASSERT_TRUE(waits_for_held(clients.size()));
+    client.release_input();
+  }
+  EXPECT_LT(allocated_bytes(), before + kLarge);
+}
+#endif
 
 TEST_F(ServerTest, AnAnswerNobodyReadsEndsTheConnection) {
   server_.limits.socket_send_buffer_bytes = 4096;

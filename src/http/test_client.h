@@ -115,6 +115,7 @@ class TestClient {
   // Waits for the end of the connection; false when bytes came or nothing happened in time.
   bool is_closed() { return input_.empty() && !more() && input_.empty() && !timed_out_; }
 
+  void release_input() { input_.shrink_to_fit(); }
   void finish_sending() { ::shutdown(fd_.get(), SHUT_WR); }
   void close() { fd_.reset(); }
   // Closes with a reset instead of an orderly end.

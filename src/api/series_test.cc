@@ -68,8 +68,11 @@ TEST_F(SeriesTest, ManyChartsAreRefusedAndKeepNoReaderFromItsWork) {
   }
   const Answer answer = ask(kPath, "deviceId=d", [](Answer&) {});
   EXPECT_EQ(answer.status, 503);
-  EXPECT_EQ(readers.depth(), 0u);
+  std::latch read(1);
+  ASSERT_TRUE(readers.post([&] { read.count_down(); }));
+  read.wait();
   go.count_down();
+  series.stop();  // its jobs look at what is ours
 }
 
 }  // namespace

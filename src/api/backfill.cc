@@ -85,8 +85,7 @@ void handle_backfill(Context& context, const http::ExchangePtr& exchange) {
   Result<log::ReadRequest> read = parse_read(request.query);
   if (!read) return exchange->respond(problem(read.error()));
   read->patterns = std::move(reading->patterns);
-  respond_from(context.readers, exchange,
-               [&context, read = std::move(*read)] { return read_page(context, read); });
+  respond_from(context.readers, exchange, [&context, read = std::move(*read)] { return read_page(context, read); });
 }
 
 }  // namespace

@@ -17,8 +17,8 @@ namespace millstream::api {
 Result<model::Grants> grants_of(const Context& context, const http::Request& request);
 Result<model::Grants> influx_grants_of(const Context& context, const http::Request& request);
 
-// The same grants when they may write points at all, else Code::forbidden. Asked twice for each body: on the head alone,
-// so that strangers send none, and when all of it is here, because a slow body can outlive its credential.
+// The same grants when they may write points at all, else Code::forbidden. Asked twice for each body: on the head
+// alone, so that strangers send none, and when all of it is here, because a slow body can outlive its credential.
 Result<model::Grants> writing_grants(Result<model::Grants> grants);
 
 // Grants and the patterns the request may read, in one step; what every reading endpoint begins with.

@@ -72,8 +72,9 @@ http::Response list_devices(const history::LatestSnapshot& latest) {
 // The device under that name that was heard of last: names are unique within a site only.
 http::Response one_device(const history::LatestSnapshot& latest) {
   if (latest.devices.empty()) return problem(404, "no such device, or nothing heard of it within the retention");
-  const auto newest = std::max_element(latest.devices.begin(), latest.devices.end(),
-                                       [](const auto& a, const auto& b) { return a.received_at_ms < b.received_at_ms; });
+  const auto newest = std::max_element(latest.devices.begin(), latest.devices.end(), [](const auto& a, const auto& b) {
+    return a.received_at_ms < b.received_at_ms;
+  });
   std::string body;
   append_device(*newest, body);
   return http::Response::json(200, std::move(body));
@@ -122,9 +123,8 @@ void handle_device(Context& context, const http::ExchangePtr& exchange) {
   selection->device = std::move(*device);
   Result<std::vector<model::TopicPattern>> patterns = auth::authorize_read(*grants, *selection);
   if (!patterns) return exchange->respond(problem(patterns.error()));
-  respond_from(context.readers, exchange, [&context, patterns = std::move(*patterns)] {
-    return one_device(context.latest.snapshot(patterns));
-  });
+  respond_from(context.readers, exchange,
+               [&context, patterns = std::move(*patterns)] { return one_device(context.latest.snapshot(patterns)); });
 }
 
 }  // namespace
@@ -132,9 +132,8 @@ void handle_device(Context& context, const http::ExchangePtr& exchange) {
 void add_device_routes(http::Router& router, Context& context) {
   static constexpr model::EventTypes kDeviceTypes =
       model::EventTypes::none().with(model::EventType::telemetry).with(model::EventType::device_status);
-  router.add("GET", "/api/devices", 0, [&context](const http::ExchangePtr& e) {
-    handle_latest(context, e, list_devices, kDeviceTypes);
-  });
+  router.add("GET", "/api/devices", 0,
+             [&context](const http::ExchangePtr& e) { handle_latest(context, e, list_devices, kDeviceTypes); });
   router.add("GET", "/api/devices/{}", 0, [&context](const http::ExchangePtr& e) { handle_device(context, e); });
   router.add("GET", "/api/latest", 0, [&context](const http::ExchangePtr& e) {
     handle_latest(context, e, list_latest, model::EventTypes::all());

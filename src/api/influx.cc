@@ -47,7 +47,8 @@ std::string named_lines(const ingest::Validated& validated) {
 }
 
 http::Response partial_write(const Dialect& dialect, const std::string& place, const ingest::Validated& validated) {
-  std::string message = "partial write: " + named_lines(validated) + " dropped=" + std::to_string(validated.rejected_count);
+  std::string message =
+      "partial write: " + named_lines(validated) + " dropped=" + std::to_string(validated.rejected_count);
   if (dialect.names_database) message += " for database: " + place;
   return dialect.error(400, message);
 }
@@ -116,7 +117,8 @@ std::string query_text(const http::Request& request) {
 
 // Any name is a database here, so the one that the client works with is there: some look for it before they write.
 std::string databases(std::string_view asked) {
-  std::string body = "{\"results\":[{\"statement_id\":0,\"series\":[{\"name\":\"databases\",\"columns\":[\"name\"],\"values\":[[";
+  std::string body =
+      "{\"results\":[{\"statement_id\":0,\"series\":[{\"name\":\"databases\",\"columns\":[\"name\"],\"values\":[[";
   codec::append_json_string(kDatabase, body);
   if (!asked.empty() && asked != kDatabase && is_utf8(asked)) {
     body += "],[";
@@ -138,8 +140,9 @@ void handle_query(Context& context, const http::ExchangePtr& exchange) {
   if (statement == "SHOW DATABASES") {
     return exchange->respond(http::Response::json(200, databases(request.query.get("db").value_or(""))));
   }
-  exchange->respond(influx_v1_error(400, "only CREATE DATABASE and SHOW DATABASES are answered here; read with GET "
-                                  "/api/events/backfill and GET /api/series"));
+  exchange->respond(influx_v1_error(400,
+                                    "only CREATE DATABASE and SHOW DATABASES are answered here; read with GET "
+                                    "/api/events/backfill and GET /api/series"));
 }
 
 void handle_ping(const http::ExchangePtr& exchange) {
@@ -166,7 +169,8 @@ void add_influx_routes(http::Router& router, Context& context) {
       [&context](const http::Request& r) { return admit_write(context, kV2, r); });
   constexpr size_t kStatementBytesMax = 64 << 10;
   router.add("GET", "/query", 0, [&context](const http::ExchangePtr& e) { handle_query(context, e); });
-  router.add("POST", "/query", kStatementBytesMax, [&context](const http::ExchangePtr& e) { handle_query(context, e); });
+  router.add("POST", "/query", kStatementBytesMax,
+             [&context](const http::ExchangePtr& e) { handle_query(context, e); });
   router.add("GET", "/ping", 0, handle_ping);
 }
 

@@ -11,22 +11,34 @@ namespace {
 
 std::string_view v2_code(int status) {
   switch (status) {
-    case 400: return "invalid";
-    case 401: return "unauthorized";
-    case 403: return "forbidden";
-    case 404: return "not found";
-    case 405: return "method not allowed";
+    case 400:
+      return "invalid";
+    case 401:
+      return "unauthorized";
+    case 403:
+      return "forbidden";
+    case 404:
+      return "not found";
+    case 405:
+      return "method not allowed";
     case 408:
     case 414:
     case 417:
-    case 431: return "invalid";
-    case 413: return "request too large";
-    case 422: return "unprocessable entity";
-    case 429: return "too many requests";
+    case 431:
+      return "invalid";
+    case 413:
+      return "request too large";
+    case 422:
+      return "unprocessable entity";
+    case 429:
+      return "too many requests";
     case 501:
-    case 505: return "not implemented";
-    case 503: return "unavailable";
-    default: return "internal error";
+    case 505:
+      return "not implemented";
+    case 503:
+      return "unavailable";
+    default:
+      return "internal error";
   }
 }
 
@@ -39,7 +51,8 @@ http::Response influx_v1_error(int status, std::string_view message) {
   http::Response response = http::Response::json(status, std::move(body));
   constexpr size_t kHeaderBytesMax = 1024;
   std::string header(message.substr(0, kHeaderBytesMax));
-  std::replace_if(header.begin(), header.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
+  std::replace_if(
+      header.begin(), header.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
   response.headers.add("X-InfluxDB-Error", std::move(header));
   if (status == 401) response.headers.add("WWW-Authenticate", "Basic realm=\"InfluxDB\"");
   if (status == 503) response.headers.add("Retry-After", "2");

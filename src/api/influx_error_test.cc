@@ -21,7 +21,9 @@ TEST(InfluxError, TheShapeFollowsThePath) {
 }
 
 TEST(InfluxError, WhatTheServerRefusesByItselfHasACodeOfInflux2) {
-  const auto code = [](int status) { return std::string(influx_v2_error(status, "x").headers.get("X-Platform-Error-Code")); };
+  const auto code = [](int status) {
+    return std::string(influx_v2_error(status, "x").headers.get("X-Platform-Error-Code"));
+  };
   EXPECT_EQ(code(400), "invalid");
   EXPECT_EQ(code(404), "not found");
   EXPECT_EQ(code(405), "method not allowed");

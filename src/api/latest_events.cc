@@ -10,10 +10,8 @@ model::Event telemetry_event(const history::LatestDevice& device) {
   model::Fields fields;
   fields.reserve(device.fields.size());
   for (const auto& [name, field] : device.fields) fields.push_back({name, field.value});
-  model::Event event{.id = device.telemetry,
-                     .ts_ms = device.ts_ms,
-                     .topic = device.topic,
-                     .type = model::EventType::telemetry};
+  model::Event event{
+      .id = device.telemetry, .ts_ms = device.ts_ms, .topic = device.topic, .type = model::EventType::telemetry};
   event.data = codec::encode_telemetry_data(device.topic.device, fields, device.tags);
   return event;
 }

@@ -11,7 +11,8 @@ namespace {
 // A shape that Influx clients accept too.
 http::Response health(const Context& context) {
   std::string body =
-      "{\"name\":\"millstream\",\"message\":\"ready for queries and writes\",\"status\":\"pass\",\"checks\":[],\"version\":";
+      "{\"name\":\"millstream\",\"message\":\"ready for queries and "
+      "writes\",\"status\":\"pass\",\"checks\":[],\"version\":";
   codec::append_json_string(context.version, body);
   body += '}';
   return http::Response::json(200, std::move(body));

@@ -91,7 +91,8 @@ Result<model::EventTypes> parse_types(const http::Query& query) {
   for (std::string_view item : split_list(*text)) {
     const auto type = model::parse_event_type(item);
     if (!type) {
-      return bad("types", "\"" + std::string(item.substr(0, 64)) + "\" is none of telemetry, alert, device_status, system");
+      return bad("types",
+                 "\"" + std::string(item.substr(0, 64)) + "\" is none of telemetry, alert, device_status, system");
     }
     types = types.with(*type);
   }

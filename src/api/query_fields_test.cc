@@ -18,7 +18,8 @@ TEST(QueryFields, UnknownParametersAreRefusedByName) {
 
 TEST(QueryFields, AParameterGivenTwiceIsRefusedByName) {
   for (const char* text : {"topics=a&topics=b", "types=alert&topics=a&topics=a", "topics=a&x=1&topics="}) {
-    for (const Status& s : {check_once(query(text), {"topic", "topics"}), check_known(query(text), {"topics", "types", "x"})}) {
+    for (const Status& s :
+         {check_once(query(text), {"topic", "topics"}), check_known(query(text), {"topics", "types", "x"})}) {
       ASSERT_FALSE(s.ok()) << text;
       EXPECT_EQ(s.error().code, Code::invalid);
       EXPECT_TRUE(s.error().detail.starts_with("topics: ")) << s.error().detail;
@@ -28,12 +29,13 @@ TEST(QueryFields, AParameterGivenTwiceIsRefusedByName) {
 }
 
 TEST(QueryFields, TopicsAreParsedAndABadOneIsNamed) {
-  const auto good = parse_selection(query("topics=account:1/site:2,account:1/site:*/device:x&siteId=s&deviceId=d&accountId=1"), kOwn);
+  const auto good =
+      parse_selection(query("topics=account:1/site:2,account:1/site:*/device:x&siteId=s&deviceId=d&accountId=1"), kOwn);
   ASSERT_TRUE(good.ok());
   EXPECT_EQ(good->topics.size(), 2u);
   EXPECT_EQ(good->site.text(), "s");
-  for (const char* bad : {"topics=", "topics=foo", "topics=account:1/device:2", "topics=account:1//",
-                          "siteId=a%2fb", "deviceId=*", "accountId="}) {
+  for (const char* bad : {"topics=", "topics=foo", "topics=account:1/device:2", "topics=account:1//", "siteId=a%2fb",
+                          "deviceId=*", "accountId="}) {
     EXPECT_FALSE(parse_selection(query(bad), kOwn).ok()) << bad;
   }
 }

@@ -104,9 +104,9 @@ Result<model::Topic> the_device(const Context& context, const std::vector<model:
   return latest.devices.front().topic;
 }
 
-// Ids are receive times, and what is asked for are the devices' times. A device's clock may be ahead of ours a little, so
-// reading begins a little earlier; and a point may come late, up to the retention: it has to be looked for that long after
-// the end, which mostly means up to now.
+// Ids are receive times, and what is asked for are the devices' times. A device's clock may be ahead of ours a little,
+// so reading begins a little earlier; and a point may come late, up to the retention: it has to be looked for that long
+// after the end, which mostly means up to now.
 Status add_events(const Context& context, const model::Topic& topic, const history::SeriesRequest& series,
                   history::SeriesBuilder& builder, ClientWatch& client) {
   log::ReadRequest read;
@@ -157,8 +157,8 @@ http::Response make_series(const Context& context, const Asked& asked, ClientWat
 
 void handle_series(Context& context, const http::ExchangePtr& exchange) {
   const http::Request& request = exchange->request();
-  if (const Status known = check_known(request.query, {"deviceId", "siteId", "accountId", "fields", "start", "end",
-                                                       "points", "raw"});
+  if (const Status known =
+          check_known(request.query, {"deviceId", "siteId", "accountId", "fields", "start", "end", "points", "raw"});
       !known) {
     return exchange->respond(problem(known.error()));
   }

@@ -60,9 +60,11 @@ Status refuse_unsupported(const http::Query& query) {
 }
 
 Result<Parameters> parse_parameters(const http::Request& request, int64_t now_ms) {
-  if (Status s = check_once(request.query, {"topics", "topic", "accountId", "siteId", "deviceId", "types", "since",
-                                            "lastEventId", "last_event_id", "Last-Event-ID", "snapshot", "mode",
-                                            "heartbeat", "unnamed", "pad"}); !s) return s.error();
+  if (Status s = check_once(request.query,
+                            {"topics", "topic", "accountId", "siteId", "deviceId", "types", "since", "lastEventId",
+                             "last_event_id", "Last-Event-ID", "snapshot", "mode", "heartbeat", "unnamed", "pad"});
+      !s)
+    return s.error();
   if (Status s = refuse_unsupported(request.query); !s) return s.error();
   Parameters out;
   const Result<model::EventTypes> types = parse_types(request.query);

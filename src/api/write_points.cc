@@ -53,8 +53,8 @@ void parse_and_append(WritePtr write) {
   }
   const model::Grants& grants = write->request.grants;
   write->validated = write->context.validator.validate(
-      std::move(*parsed), grants.account, [&](const model::Topic& topic) { return auth::authorize_ingest(grants, topic); },
-      write->context.clock.wall_ms());
+      std::move(*parsed), grants.account,
+      [&](const model::Topic& topic) { return auth::authorize_ingest(grants, topic); }, write->context.clock.wall_ms());
   if (write->validated.events.empty()) {
     const ingest::Validated& v = write->validated;
     const Error error = v.rejected.empty() ? Error{Code::invalid, "body: no points"}
@@ -65,8 +65,8 @@ void parse_and_append(WritePtr write) {
   }
   std::vector<model::Event> events = std::move(write->validated.events);
   log::AppendDone done = [write](Result<log::AppendReceipt> receipt) mutable {
-    http::Response response = receipt ? write->request.stored(write->validated)
-                                      : write->request.failed(receipt.error(), &write->validated);
+    http::Response response =
+        receipt ? write->request.stored(write->validated) : write->request.failed(receipt.error(), &write->validated);
     answer(std::move(write), std::move(response));
   };
   if (const Status queued = write->context.log.append(std::move(events), std::move(done)); !queued) {
@@ -100,8 +100,8 @@ void write_points(Context& context, http::ExchangePtr exchange, WritePoints requ
     return exchange->respond(request.failed({Code::too_large, detail}, nullptr));
   }
   net::Loop& loop = exchange->loop();
-  auto write = std::make_shared<Write>(
-      Write{context, std::move(exchange), loop, std::move(request), std::move(body), gzip, {}});
+  auto write =
+      std::make_shared<Write>(Write{context, std::move(exchange), loop, std::move(request), std::move(body), gzip, {}});
   if (gzip) {
     if (const Status opened = inflate_inline(*write); !opened) {
       return write->exchange->respond(write->request.failed(opened.error(), nullptr));

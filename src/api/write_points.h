@@ -1,8 +1,7 @@
 // api/write_points.h: the way of every ingest endpoint: body -> points -> events -> durable -> answer.
 //
-// Flow     inflate, parse, validate (on the loop; large bodies on a worker), append; the answer is made after the fsync.
-// Limits   `body_bytes_max` after inflation.
-// Thread   loop
+// Flow     inflate, parse, validate (on the loop; large bodies on a worker), append; the answer is made after the
+// fsync. Limits   `body_bytes_max` after inflation. Thread   loop
 #pragma once
 
 #include <functional>

@@ -51,9 +51,7 @@ class StatusLine {
     add(counts.dropped, "dropped");
     return line;
   }
-  void print(const std::string& line) const {
-    std::fprintf(stderr, terminal_ ? "\r%s\x1b[K" : "%s\n", line.c_str());
-  }
+  void print(const std::string& line) const { std::fprintf(stderr, terminal_ ? "\r%s\x1b[K" : "%s\n", line.c_str()); }
 
   const bool terminal_;
   const int64_t every_ms_;
@@ -136,7 +134,8 @@ Result<FleetOptions> fleet_options(const SimulateOptions& options) {
   fleet.devices = options.devices;
   fleet.sites = options.sites;
   fleet.fields = options.fields;
-  fleet.interval_ms = std::max<int64_t>(1, static_cast<int64_t>(static_cast<double>(*interval_ms) / options.rate_multiplier));
+  fleet.interval_ms =
+      std::max<int64_t>(1, static_cast<int64_t>(static_cast<double>(*interval_ms) / options.rate_multiplier));
   fleet.seed = options.seed;
   fleet.start_ms = SystemClock().wall_ms();
   return fleet;

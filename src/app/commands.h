@@ -58,7 +58,7 @@ struct TailOptions {
   std::string since;  // a time, an event id, or how long ago: "10m"
   bool snapshot = false;
   std::string credential_file;
-  bool json = false;    // neither: pretty on a terminal, JSON into a pipe
+  bool json = false;  // neither: pretty on a terminal, JSON into a pipe
   bool pretty = false;
   uint64_t count = 0;  // 0: until interrupted
 };

@@ -73,10 +73,12 @@ bool is_for_others(std::string_view variable) {
 Status apply_environment(const std::map<std::string, std::string>& environment, ConfigDraft& draft) {
   for (const auto& [variable, value] : environment) {
     if (!variable.starts_with(kEnvironmentPrefix) || is_for_others(variable)) continue;
-    const auto row = std::find_if(config_rows().begin(), config_rows().end(),
-                                  [&name = variable](const ConfigRow& r) { return environment_name(r.key.name) == name; });
+    const auto row = std::find_if(config_rows().begin(), config_rows().end(), [&name = variable](const ConfigRow& r) {
+      return environment_name(r.key.name) == name;
+    });
     if (row == config_rows().end()) {
-      return Error{Code::invalid, "environment: " + variable + ": no such setting" + did_you_mean(variable, environment_name)};
+      return Error{Code::invalid,
+                   "environment: " + variable + ": no such setting" + did_you_mean(variable, environment_name)};
     }
     const Setting setting{row->key.name, "environment " + variable, Setting::Text{value}};
     if (Status s = row->set(setting, draft); !s) return s;
@@ -194,8 +196,9 @@ Status check_config(const Config& config) {
   if (!listen) return Error{Code::invalid, "server.listen: " + listen.error().detail};
   if (config.auth.development) {
     if (!listen->loopback) {
-      return Error{Code::invalid, "auth.development lets everyone in, so server.listen must be a loopback address, not " +
-                                      config.server.listen};
+      return Error{Code::invalid,
+                   "auth.development lets everyone in, so server.listen must be a loopback address, not " +
+                       config.server.listen};
     }
     if (!model::is_name(config.auth.development_account)) {
       return Error{Code::invalid, "auth.development_account is not a name"};

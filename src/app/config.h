@@ -28,8 +28,8 @@ struct Config {
     std::vector<std::string> cors_origins;  // exact origins; empty: same origin only
     int64_t header_timeout_ms = 10'000;
     int64_t idle_timeout_ms = 75'000;
-    int64_t connections_max = 19'000;       // per I/O thread
-    int64_t bodies_bytes_max = 268'435'456; // of request bodies being received or worked on, all together
+    int64_t connections_max = 19'000;        // per I/O thread
+    int64_t bodies_bytes_max = 268'435'456;  // of request bodies being received or worked on, all together
   } server;
 
   struct Log {
@@ -38,15 +38,15 @@ struct Config {
   } log;
 
   struct Auth {
-    bool development = false;              // everyone is admin of development_account; loopback only
+    bool development = false;  // everyone is admin of development_account; loopback only
     std::string development_account = "demo";
-    std::string jwt_secret;                // or jwt_secret_file; never a flag (argv is readable by others)
+    std::string jwt_secret;  // or jwt_secret_file; never a flag (argv is readable by others)
     std::string jwt_issuer;
     std::string jwt_audience;
   } auth;
 
   struct Storage {
-    int64_t retention_ms = 86'400'000;     // "retention" = "24h"
+    int64_t retention_ms = 86'400'000;  // "retention" = "24h"
     int64_t append_queue_events_max = 100'000;
     int64_t append_queue_bytes_max = 268'435'456;
   } storage;
@@ -60,7 +60,7 @@ struct Config {
     int64_t session_queue_bytes_max = 262'144;
     int64_t replay_ring_bytes_max = 67'108'864;  // per I/O thread index, bytes shared
     int64_t replay_events_max = 100'000;
-    int64_t slow_timeout_ms = 10'000;            // no byte taken for this long: closed
+    int64_t slow_timeout_ms = 10'000;  // no byte taken for this long: closed
     int64_t comment_interval_ms = 15'000;
     int64_t heartbeat_interval_ms = 20'000;
     int64_t retry_min_ms = 2'000;

@@ -36,14 +36,16 @@ ConfigRow row(std::string name, S Config::*section, T S::*member, Read read, Sho
 }
 
 template <class S>
-ConfigRow text(std::string name, S Config::*section, std::string S::*member, std::string help, TextCheck check = nullptr) {
+ConfigRow text(std::string name, S Config::*section, std::string S::*member, std::string help,
+               TextCheck check = nullptr) {
   const auto read = [check](const Setting& setting) -> Result<std::string> {
     Result<std::string> value = read_text(setting);
     if (!value || !check) return value;
     const std::optional<std::string> wrong = check(*value);
     return wrong ? Result<std::string>(setting.wrong(*wrong)) : std::move(value);
   };
-  return row(std::move(name), section, member, read, [](const std::string& value) { return value; }, std::move(help));
+  return row(
+      std::move(name), section, member, read, [](const std::string& value) { return value; }, std::move(help));
 }
 
 template <class S>
@@ -55,11 +57,13 @@ ConfigRow flag(std::string name, S Config::*section, bool S::*member, std::strin
 template <class S, class N>
 ConfigRow whole(std::string name, S Config::*section, N S::*member, int64_t min, int64_t max, std::string help) {
   const auto read = [=](const Setting& setting) { return read_whole(setting, min, max); };
-  return row(std::move(name), section, member, read, [](N value) { return std::to_string(value); }, std::move(help));
+  return row(
+      std::move(name), section, member, read, [](N value) { return std::to_string(value); }, std::move(help));
 }
 
 template <class S>
-ConfigRow duration(std::string name, S Config::*section, int64_t S::*member, int64_t min, int64_t max, std::string help) {
+ConfigRow duration(std::string name, S Config::*section, int64_t S::*member, int64_t min, int64_t max,
+                   std::string help) {
   const auto read = [=](const Setting& setting) { return read_duration_ms(setting, min, max); };
   return row(std::move(name), section, member, read, duration_text, std::move(help));
 }
@@ -124,20 +128,22 @@ ConfigRow cors_origins() {
     }
     return origins;
   };
-  return row("server.cors_origins", &Config::server, &Config::Server::cors_origins, read,
-             [](const std::vector<std::string>&) { return std::string(); },
-             "web pages of these exact origins may use the API (comma-separated); empty: same origin only");
+  return row(
+      "server.cors_origins", &Config::server, &Config::Server::cors_origins, read,
+      [](const std::vector<std::string>&) { return std::string(); },
+      "web pages of these exact origins may use the API (comma-separated); empty: same origin only");
 }
 
 ConfigRow jwt_secret() {
   ConfigRow made = text("auth.jwt_secret", &Config::auth, &Config::Auth::jwt_secret,
-                  "HS256 secret of at least 32 bytes; empty: no tokens. Prefer auth.jwt_secret_file");
+                        "HS256 secret of at least 32 bytes; empty: no tokens. Prefer auth.jwt_secret_file");
   made.key.secret = true;
   return made;
 }
 
 ConfigRow jwt_secret_file() {
-  ConfigRow made{{"auth.jwt_secret_file", "", "file that holds the secret, readable by its owner only", false}, nullptr};
+  ConfigRow made{{"auth.jwt_secret_file", "", "file that holds the secret, readable by its owner only", false},
+                 nullptr};
   made.set = [](const Setting& setting, ConfigDraft& draft) -> Status {
     const Result<std::string> path = read_text(setting);
     if (!path) return path.error();
@@ -151,7 +157,8 @@ std::vector<ConfigRow> make_rows() {
   using C = Config;
   return {
       text("server.listen", &C::server, &C::Server::listen, "address:port; port 0: the kernel's choice", check_listen),
-      text("server.data_directory", &C::server, &C::Server::data_directory, "where everything is kept", check_not_empty),
+      text("server.data_directory", &C::server, &C::Server::data_directory, "where everything is kept",
+           check_not_empty),
       whole("server.io_threads", &C::server, &C::Server::io_threads, 0, 256, "0: one per core"),
       duration("server.drain", &C::server, &C::Server::drain_ms, 0, 10 * kMinuteMs,
                "how long viewers have to leave after SIGTERM"),

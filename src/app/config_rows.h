@@ -1,4 +1,5 @@
-// app/config_rows.h: the table of all settings: one row a key, with its reader, its limits, its default and its meaning.
+// app/config_rows.h: the table of all settings: one row a key, with its reader, its limits, its default and its
+// meaning.
 //
 // Thread   startup
 #pragma once

@@ -339,7 +339,8 @@ TEST(ConfigExample, NamesEveryKeyWithItsDefault) {
     ASSERT_TRUE(lines.contains(key.name)) << key.name << " is not in the example";
     const std::string& value = lines[key.name];
     if (key.default_text.empty()) continue;
-    const std::string given = value.starts_with('"') ? value.substr(1, value.find('"', 1) - 1) : value.substr(0, value.find(' '));
+    const std::string given =
+        value.starts_with('"') ? value.substr(1, value.find('"', 1) - 1) : value.substr(0, value.find(' '));
     const Result<int64_t> as_duration = parse_duration_ms(given);
     EXPECT_EQ(as_duration ? duration_text(*as_duration) : given, key.default_text) << key.name;
   }

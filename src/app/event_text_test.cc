@@ -31,7 +31,10 @@ TEST(EventText, WhatIsNoEventIsShownAsItCame) {
 }
 
 TEST(EventText, NothingThatControlsATerminalGetsThrough) {
-  const std::string shown = line("x\x1b[2J", "a\x1b]0;title\x07" "b\r\n\x7f\xc2\x9b" "31mc\xc3\xa9");
+  const std::string shown = line("x\x1b[2J",
+                                 "a\x1b]0;title\x07"
+                                 "b\r\n\x7f\xc2\x9b"
+                                 "31mc\xc3\xa9");
   EXPECT_EQ(shown.find_first_of("\x1b\x07\r\n\x7f"), std::string::npos);
   EXPECT_EQ(shown.find("\xc2\x9b"), std::string::npos);
   EXPECT_NE(shown.find("\xc3\xa9"), std::string::npos) << "letters stay";
@@ -39,7 +42,8 @@ TEST(EventText, NothingThatControlsATerminalGetsThrough) {
 
 TEST(EventText, MemberTextIsFoundOrEmpty) {
   EXPECT_EQ(json_member_text(R"({"title":"x","detail":"topic \"a\""})", "detail"), "topic \"a\"");
-  for (const char* json : {"", "[]", "3", "{", R"({"detail":3})", "<html>"}) EXPECT_EQ(json_member_text(json, "detail"), "");
+  for (const char* json : {"", "[]", "3", "{", R"({"detail":3})", "<html>"})
+    EXPECT_EQ(json_member_text(json, "detail"), "");
 }
 
 }  // namespace

@@ -1,10 +1,11 @@
 // app/http_client.h: HTTP requests of the command line tools, on libcurl.
 //
 // Flow     send() blocks until the answer is complete; listen() hands a stream's bytes on as they come.
-// Shapes   http and https only; redirects are not followed, so that a credential goes nowhere else than it was meant to;
+// Shapes   http and https only; redirects are not followed, so that a credential goes nowhere else than it was meant
+// to;
 //          no proxy for loopback addresses.
-// Errors   Code::invalid: not a URL. Code::unavailable: no answer, in libcurl's words. An answer of any status is a value.
-// Thread   one thread at a time; blocks
+// Errors   Code::invalid: not a URL. Code::unavailable: no answer, in libcurl's words. An answer of any status is a
+// value. Thread   one thread at a time; blocks
 #pragma once
 
 #include <cstdint>
@@ -30,16 +31,16 @@ struct HttpRequest {
 struct HttpAnswer {
   int status = 0;
   std::string content_type;
-  std::string body;                        // of a stream: empty; at most 64 KiB
+  std::string body;  // of a stream: empty; at most 64 KiB
   std::optional<int64_t> retry_after_ms;
-  std::string broken;                      // why it broke off; empty: it ended as it should, or the caller stopped it
+  std::string broken;  // why it broke off; empty: it ended as it should, or the caller stopped it
 };
 
 // All are called on the caller's thread from inside listen().
 struct HttpListener {
-  std::function<bool(const HttpAnswer&)> on_head;     // true: the bytes go to on_bytes, false: into HttpAnswer::body
+  std::function<bool(const HttpAnswer&)> on_head;  // true: the bytes go to on_bytes, false: into HttpAnswer::body
   std::function<void(std::string_view)> on_bytes;
-  std::function<bool()> keep_going;                   // asked about every second, and after every signal
+  std::function<bool()> keep_going;  // asked about every second, and after every signal
 };
 
 class HttpClient {

@@ -63,8 +63,9 @@ class CannedServer {
 };
 
 TEST(HttpClient, AnswerOfAnyStatusIsAValueWithItsRetryAfter) {
-  CannedServer server({"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 7\r\nContent-Type: application/problem+json\r\n"
-                       "Content-Length: 19\r\n\r\n{\"detail\":\"drains\"}"});
+  CannedServer server(
+      {"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 7\r\nContent-Type: application/problem+json\r\n"
+       "Content-Length: 19\r\n\r\n{\"detail\":\"drains\"}"});
   HttpClient client;
   const auto answer = client.send({server.url() + "/x", {"X-A: b"}, "body", 5'000}, nullptr);
   ASSERT_TRUE(answer.ok()) << answer.error().detail;
@@ -82,21 +83,24 @@ TEST(HttpClient, NobodyThereIsAnError) {
     port_that_closed = std::stoi(server.url().substr(server.url().rfind(':') + 1));
   }
   HttpClient client;
-  const auto answer = client.send({"http://127.0.0.1:" + std::to_string(port_that_closed), {}, std::nullopt, 5'000}, nullptr);
+  const auto answer =
+      client.send({"http://127.0.0.1:" + std::to_string(port_that_closed), {}, std::nullopt, 5'000}, nullptr);
   ASSERT_FALSE(answer.ok());
   EXPECT_EQ(answer.error().code, Code::unavailable);
 }
 
 TEST(HttpClient, RedirectsAreNotFollowedSoThatCredentialsStay) {
-  CannedServer server({"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n"});
+  CannedServer server(
+      {"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n"});
   HttpClient client;
   EXPECT_EQ(client.send({server.url(), {"Authorization: Bearer x"}, std::nullopt, 5'000}, nullptr).value().status, 302);
   EXPECT_EQ(server.asked().size(), 1u);
 }
 
 TEST(HttpClient, StreamBytesComeAsTheyAreAndABrokenStreamSaysSo) {
-  CannedServer server({"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-                       "9\r\ndata: a\n\n\r\n9\r\ndata: b\n\n\r\n"});
+  CannedServer server(
+      {"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+       "9\r\ndata: a\n\n\r\n9\r\ndata: b\n\n\r\n"});
   std::string bytes;
   HttpListener listener;
   listener.on_head = [](const HttpAnswer& head) { return head.content_type == "text/event-stream"; };
@@ -126,9 +130,11 @@ TEST(HttpClient, BodiesAreCutAtSixtyFourKibibytes) {
 TEST(MakeUrl, AddsPathAndEncodedQuery) {
   EXPECT_EQ(make_url("http://127.0.0.1:8080", "/api/stream", {}).value(), "http://127.0.0.1:8080/api/stream");
   EXPECT_EQ(make_url("https://h.example/", "/api/stream", {{"topics", ""}}).value(), "https://h.example/api/stream");
-  EXPECT_EQ(make_url("https://h.example/behind/api/stream", "/api/stream", {}).value(), "https://h.example/behind/api/stream");
-  EXPECT_EQ(make_url("http://h", "/s", {{"topics", "account:1/site:*"}, {"since", "2026-01-27T12:00:00+02:00&x=y"}}).value(),
-            "http://h/s?topics=account%3a1%2fsite%3a%2a&since=2026-01-27T12%3a00%3a00%2b02%3a00%26x%3dy");
+  EXPECT_EQ(make_url("https://h.example/behind/api/stream", "/api/stream", {}).value(),
+            "https://h.example/behind/api/stream");
+  EXPECT_EQ(
+      make_url("http://h", "/s", {{"topics", "account:1/site:*"}, {"since", "2026-01-27T12:00:00+02:00&x=y"}}).value(),
+      "http://h/s?topics=account%3a1%2fsite%3a%2a&since=2026-01-27T12%3a00%3a00%2b02%3a00%26x%3dy");
 }
 
 TEST(MakeUrl, RefusesOtherSchemesAndSecrets) {

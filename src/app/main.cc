@@ -1,4 +1,5 @@
-// The program: reads the command line, runs one command, and turns whatever goes wrong into one clear line and exit code 2.
+// The program: reads the command line, runs one command, and turns whatever goes wrong into one clear line and exit
+// code 2.
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
@@ -142,10 +143,12 @@ void add_simulate(CLI::App& app, CommandLine& line) {
   command->add_option("--duration", options.duration, "end after so long; default: Ctrl-C");
   command->add_option("--rate-multiplier", options.rate_multiplier, "so many times as many points")
       ->capture_default_str();
-  command->add_option("--key-file", options.credential_file, "file with the API key; default: MILLSTREAM_KEY, else none");
-  command->footer("Examples:\n"
-                  "  millstream simulate\n"
-                  "  MILLSTREAM_KEY=ms_… millstream simulate --url https://stream.example --devices 100 --interval 1s");
+  command->add_option("--key-file", options.credential_file,
+                      "file with the API key; default: MILLSTREAM_KEY, else none");
+  command->footer(
+      "Examples:\n"
+      "  millstream simulate\n"
+      "  MILLSTREAM_KEY=ms_… millstream simulate --url https://stream.example --devices 100 --interval 1s");
   command->callback([&line] { line.run = [&line] { return run_simulate(line.simulate, line.environment); }; });
 }
 
@@ -162,10 +165,11 @@ void add_tail(CLI::App& app, CommandLine& line) {
   CLI::Option* json = command->add_flag("--json", options.json, "one JSON object a line (the default into a pipe)");
   command->add_flag("--pretty", options.pretty, "for reading (the default on a terminal)")->excludes(json);
   command->add_option("--count", options.count, "end after so many events (not counting system events)");
-  command->footer("It comes back after a broken connection without missing or repeating an event. Ctrl-C ends it.\n\n"
-                  "Examples:\n"
-                  "  millstream tail http://127.0.0.1:8080\n"
-                  "  MILLSTREAM_TOKEN=… millstream tail https://stream.example --types alert --since 24h --json");
+  command->footer(
+      "It comes back after a broken connection without missing or repeating an event. Ctrl-C ends it.\n\n"
+      "Examples:\n"
+      "  millstream tail http://127.0.0.1:8080\n"
+      "  MILLSTREAM_TOKEN=… millstream tail https://stream.example --types alert --since 24h --json");
   command->callback([&line] { line.run = [&line] { return run_tail(line.tail, line.environment); }; });
 }
 
@@ -175,8 +179,9 @@ void add_token(CLI::App& app, CommandLine& line) {
   add_grant_options(*command, options.grants);
   command->add_option("--sub", options.subject, "whose token it is, for the logs")->required();
   command->add_option("--ttl", options.ttl, "how long it is valid")->capture_default_str();
-  command->footer("Example:\n"
-                  "  millstream token --config millstream.toml --account 123 --sub anna --role viewer --ttl 8h");
+  command->footer(
+      "Example:\n"
+      "  millstream token --config millstream.toml --account 123 --sub anna --role viewer --ttl 8h");
   command->callback([&line] {
     if (line.token.grants.roles.empty()) line.token.grants.roles = {"viewer"};
     line.run = line.with_config([&line](const Config& config) { return run_token(config, line.token); });
@@ -186,10 +191,11 @@ void add_token(CLI::App& app, CommandLine& line) {
 void add_key(CLI::App& app, CommandLine& line) {
   CLI::App* command = app.add_subcommand("key", "Make, list and revoke API keys, also while a server runs");
   command->require_subcommand(1);
-  command->footer("Examples:\n"
-                  "  millstream key create --account 123 --name \"line 1\" --role ingest --sites 1,2 --ttl 365d\n"
-                  "  millstream key list\n"
-                  "  millstream key revoke k3f9x2a7q0bd");
+  command->footer(
+      "Examples:\n"
+      "  millstream key create --account 123 --name \"line 1\" --role ingest --sites 1,2 --ttl 365d\n"
+      "  millstream key list\n"
+      "  millstream key revoke k3f9x2a7q0bd");
 
   CLI::App* create = command->add_subcommand("create", "Make a key and print it, this once");
   add_grant_options(*create, line.key.grants);
@@ -217,18 +223,18 @@ void add_commands(CLI::App& app, CommandLine& line) {
   app.fallthrough();
   add_config_option(app, line);
   app.set_help_all_flag("--help-all", "Help for every command");
-  app.footer("Try it out:\n"
-             "  millstream serve --config examples/demo.toml      (then open http://127.0.0.1:8080)\n"
-             "  millstream simulate                               (in a second terminal)\n"
-             "  millstream tail http://127.0.0.1:8080             (in a third)");
+  app.footer(
+      "Try it out:\n"
+      "  millstream serve --config examples/demo.toml      (then open http://127.0.0.1:8080)\n"
+      "  millstream simulate                               (in a second terminal)\n"
+      "  millstream tail http://127.0.0.1:8080             (in a third)");
   add_serve(app, line);
   add_simulate(app, line);
   add_tail(app, line);
   add_token(app, line);
   add_key(app, line);
   app.add_subcommand("check-config", "Say whether the server would start with this configuration")->callback([&line] {
-    line.run =
-        line.with_config([&line](const Config& config) { return run_check_config(config, line.config_file); });
+    line.run = line.with_config([&line](const Config& config) { return run_check_config(config, line.config_file); });
   });
   app.add_subcommand("version", "Print the version")->callback([&line] {
     line.run = []() -> Result<int> {

@@ -56,8 +56,8 @@ const std::string& PointOutbox::batch() {
 Result<int64_t> PointOutbox::settle(const Result<HttpAnswer>& answer) {
   const int status = answer ? answer->status : 0;
   if (status == 401 || status == 403) {
-    return Error{Code::forbidden, "the server refuses this credential (" + std::to_string(status) +
-                                      "): " + problem_text(*answer)};
+    return Error{Code::forbidden,
+                 "the server refuses this credential (" + std::to_string(status) + "): " + problem_text(*answer)};
   }
   if (status == 404 || status == 405 || (status >= 300 && status < 400)) {
     return Error{Code::not_found, "no ingest there (" + std::to_string(status) + "); is the address right?"};

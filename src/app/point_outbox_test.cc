@@ -16,13 +16,17 @@ model::Point point(const std::string& device, int64_t ts_ms) {
   p.site = "north";
   p.device = device;
   p.ts_ms = ts_ms;
-  p.fields = {{"temperature", 71.25}, {"energy", int64_t{9'007'199'254'740'993}}, {"door", true}, {"state", std::string("a \"b\"")}};
+  p.fields = {{"temperature", 71.25},
+              {"energy", int64_t{9'007'199'254'740'993}},
+              {"door", true},
+              {"state", std::string("a \"b\"")}};
   return p;
 }
 
 std::vector<model::Point> points(size_t count) {
   std::vector<model::Point> all;
-  for (size_t i = 0; i < count; ++i) all.push_back(point("d" + std::to_string(i), 1'769'517'296'000 + static_cast<int64_t>(i)));
+  for (size_t i = 0; i < count; ++i)
+    all.push_back(point("d" + std::to_string(i), 1'769'517'296'000 + static_cast<int64_t>(i)));
   return all;
 }
 
@@ -94,7 +98,8 @@ TEST(PointOutbox, RejectedPointsThatTheAnswerDoesNotListAreCountedToo) {
   PointOutbox outbox(100, 1);
   outbox.add(points(5));
   outbox.batch();
-  ASSERT_TRUE(outbox.settle(answer(200, R"({"accepted":1,"rejected":[{"index":1,"reason":"x"}],"rejectedCount":4})")).ok());
+  ASSERT_TRUE(
+      outbox.settle(answer(200, R"({"accepted":1,"rejected":[{"index":1,"reason":"x"}],"rejectedCount":4})")).ok());
   EXPECT_EQ(outbox.counts().rejected, 4u);
   EXPECT_EQ(outbox.counts().points_sent, 1u);
 }
@@ -119,7 +124,8 @@ TEST(PointOutbox, WhenFullTheOldestAreDroppedAndCounted) {
 TEST(PointOutbox, BodiesStayBelowTheServersLimit) {
   PointOutbox outbox(100'000, 1);
   model::Point wide = point("d", 1);
-  for (size_t i = wide.fields.size(); i < kFieldsPerPointMax; ++i) wide.fields.push_back({"f" + std::to_string(i), 1.25});
+  for (size_t i = wide.fields.size(); i < kFieldsPerPointMax; ++i)
+    wide.fields.push_back({"f" + std::to_string(i), 1.25});
   outbox.add(std::vector<model::Point>(3000, wide));
   size_t batches = 0;
   for (; !outbox.empty(); ++batches) {

@@ -1,6 +1,7 @@
 // app/reconnect.h: what to do when a stream has ended: come back, when, or give up.
 //
-// Shapes   200 that ended, no answer, 408, 425, 429, 5xx: come back. 204: the server says that is all. Any other status,
+// Shapes   200 that ended, no answer, 408, 425, 429, 5xx: come back. 204: the server says that is all. Any other
+// status,
 //          or a 200 that is no event stream: it would answer the same again, so stop with a clear line.
 //          The wait is the stream's last "retry:" (3 s before there was one), doubled at every failure in a row up to
 //          30 s and drawn at random above the base, so that many clients do not come back in step; Retry-After is kept.

@@ -81,8 +81,8 @@ const std::vector<Row>& rows() {
       {"rules.name", [](const Setting& s, Draft& d) { return read_short_text(s, kTextBytesMax, d.rule.name); }},
       {"rules.enabled", [](const Setting& s, Draft& d) { return assign(read_flag(s), d.rule.enabled); }},
       {"rules.topic", [](const Setting& s, Draft& d) { return read_scope(s, d.rule.scope); }, true},
-      {"rules.field",
-       [](const Setting& s, Draft& d) { return read_short_text(s, kFieldNameBytesMax, d.rule.field); }, true},
+      {"rules.field", [](const Setting& s, Draft& d) { return read_short_text(s, kFieldNameBytesMax, d.rule.field); },
+       true},
       {"rules.op", [](const Setting& s, Draft& d) { return read_word(s, 4, model::comparison_text, d.rule.op); }, true},
       {"rules.value", [](const Setting& s, Draft& d) { return assign(read_number(s), d.value); }, true},
       {"rules.clear", [](const Setting& s, Draft& d) { return assign(read_number(s), d.clear); }},
@@ -123,7 +123,8 @@ Status check_required(const TomlFile::Entry& entry) {
 Status check_clear(const TomlFile::Entry& entry, const ThresholdRule& rule) {
   const bool upper = rule.op == model::Comparison::gt || rule.op == model::Comparison::ge;
   if (upper ? rule.clear <= rule.value : rule.clear >= rule.value) return {};
-  return Error{Code::invalid, entry.place + ": rules.clear must not be " + (upper ? "above" : "below") + " rules.value"};
+  return Error{Code::invalid,
+               entry.place + ": rules.clear must not be " + (upper ? "above" : "below") + " rules.value"};
 }
 
 }  // namespace

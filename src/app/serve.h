@@ -1,8 +1,8 @@
 // app/serve.h: the life of the server process: start, serve, drain, stop.
 //
-// Flow     wiring builds everything; SIGTERM and SIGINT drain (a second one stops at once); the exit code is the result.
-// Errors   start-up failures: one clear line on standard error, exit code 2.
-// Thread   startup: blocks until the end
+// Flow     wiring builds everything; SIGTERM and SIGINT drain (a second one stops at once); the exit code is the
+// result. Errors   start-up failures: one clear line on standard error, exit code 2. Thread   startup: blocks until the
+// end
 #pragma once
 
 #include <string>

@@ -31,9 +31,7 @@ class Flattener {
   }
 
  private:
-  std::string place(const toml::node& node) const {
-    return path_ + ":" + std::to_string(node.source().begin.line);
-  }
+  std::string place(const toml::node& node) const { return path_ + ":" + std::to_string(node.source().begin.line); }
 
   void take_rule(const toml::table& rule) {
     TomlFile::Entry entry{place(rule), {}};

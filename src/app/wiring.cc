@@ -46,8 +46,7 @@ class Dispatcher final : public log::CommitReader {
 
   void on_commit(const log::CommittedBatchPtr& batch) override {
     events_in_.add(batch->events.size());
-    const auto frames =
-        std::make_shared<const hub::FramedBatch>(batch->events, batch->through, batch->committed_at_us);
+    const auto frames = std::make_shared<const hub::FramedBatch>(batch->events, batch->through, batch->committed_at_us);
     const auto* io_threads = io_threads_.load(std::memory_order_acquire);
     if (!io_threads) return;  // starting: only ticks come, nobody can append yet
     for (const std::unique_ptr<IoThread>& io : *io_threads) {
@@ -73,9 +72,8 @@ model::Grants development_grants(const Config& config) {
 }
 
 auth::JwtOptions jwt_options(const Config& config) {
-  return {.hs256_secret = config.auth.jwt_secret,
-          .issuer = config.auth.jwt_issuer,
-          .audience = config.auth.jwt_audience};
+  return {
+      .hs256_secret = config.auth.jwt_secret, .issuer = config.auth.jwt_issuer, .audience = config.auth.jwt_audience};
 }
 
 std::string node_name() {
@@ -201,11 +199,11 @@ void Server::Parts::make_context(const Config& config, const std::string& versio
   std::optional<model::Grants> open;
   if (config.auth.development) open = development_grants(config);
   authenticator = std::make_unique<auth::Authenticator>(jwt_options(config), *registry, clock, open);
-  validator = std::make_unique<ingest::Validator>(
-      ingest::ValidatorOptions{.default_site = config.ingest.default_site,
-                               .default_device = config.ingest.default_device,
-                               .retention_ms = config.storage.retention_ms},
-      metrics);
+  validator =
+      std::make_unique<ingest::Validator>(ingest::ValidatorOptions{.default_site = config.ingest.default_site,
+                                                                   .default_device = config.ingest.default_device,
+                                                                   .retention_ms = config.storage.retention_ms},
+                                          metrics);
   context.reset(new api::Context{.clock = clock,
                                  .metrics = metrics,
                                  .log = *log,
@@ -302,7 +300,9 @@ Result<std::unique_ptr<Server>> Server::start(const Config& asked, const std::st
   if (Status s = p.listen(config); !s) return s.error();
   for (const std::unique_ptr<IoThread>& io : p.io_threads) io->run();
   p.context->ready = true;
-  log_info("serving", {{"url", p.url}, {"version", version}, {"io_threads", p.io_threads.size()},
+  log_info("serving", {{"url", p.url},
+                       {"version", version},
+                       {"io_threads", p.io_threads.size()},
                        {"data", config.server.data_directory}});
   return server;
 }

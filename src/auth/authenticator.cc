@@ -21,8 +21,8 @@ Result<model::Grants> Authenticator::authenticate(std::string_view credential) c
     return refused();
   }
   const bool is_api_key = credential.starts_with(kApiKeyPrefix);
-  Result<model::Grants> grants = is_api_key ? verify_api_key(keys_, credential, clock_.wall_ms())
-                                            : verify_jwt(jwt_, credential, clock_.wall_ms());
+  Result<model::Grants> grants =
+      is_api_key ? verify_api_key(keys_, credential, clock_.wall_ms()) : verify_jwt(jwt_, credential, clock_.wall_ms());
   if (grants) return grants;
   log_debug("credential refused", {{"kind", is_api_key ? "api key" : "jwt"}, {"reason", grants.error().detail}});
   return refused();

@@ -46,7 +46,8 @@ Status check_jwt_options(const JwtOptions& options);
 class Authenticator {
  public:
   // `development`: when set, a request without any credential gets these grants (loopback only; app/ sees to that).
-  Authenticator(JwtOptions jwt, const model::ApiKeyLookup& keys, const Clock& clock, std::optional<model::Grants> development);
+  Authenticator(JwtOptions jwt, const model::ApiKeyLookup& keys, const Clock& clock,
+                std::optional<model::Grants> development);
 
   // `credential`: a JWT or an API key as text; empty: none was given.
   Result<model::Grants> authenticate(std::string_view credential) const;

@@ -128,8 +128,7 @@ Status authorize_ingest(const Grants& grants, const model::Topic& device) {
 }
 
 Status authorize_role(const Grants& grants, Role role) {
-  const bool implied =
-      grants.roles.has(Role::admin) || (role == Role::viewer && grants.roles.has(Role::operator_));
+  const bool implied = grants.roles.has(Role::admin) || (role == Role::viewer && grants.roles.has(Role::operator_));
   if (grants.roles.has(role) || implied) return {};
   return Error{Code::forbidden, "this needs the role " + std::string(model::role_name(role))};
 }

@@ -1,8 +1,7 @@
 // auth/authorize.h: the one place that decides who may see or do what.
 //
-// Flow     every endpoint: credential -> Grants (auth/authenticator.h) -> authorize_*() -> patterns it may use as they are.
-// Errors   Code::forbidden naming the selector that is not allowed, in the words the caller used.
-// Thread   value
+// Flow     every endpoint: credential -> Grants (auth/authenticator.h) -> authorize_*() -> patterns it may use as they
+// are. Errors   Code::forbidden naming the selector that is not allowed, in the words the caller used. Thread   value
 #pragma once
 
 #include <cstddef>

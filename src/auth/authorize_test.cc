@@ -56,8 +56,8 @@ TEST(Authorize, DeviceWithoutSiteIsThatDeviceOnAnyAllowedSite) {
 
 TEST(Authorize, PatternsWithinOthersAreLeftOut) {
   const Grants grants = viewer_of("1");
-  const Selection selection{
-      .topics = {pattern("account:1/site:a/device:x"), pattern("account:1/site:a"), pattern("account:1/site:*/device:x")}};
+  const Selection selection{.topics = {pattern("account:1/site:a/device:x"), pattern("account:1/site:a"),
+                                       pattern("account:1/site:*/device:x")}};
   EXPECT_THAT(texts(authorize_read(grants, selection).value()),
               testing::UnorderedElementsAre("account:1/site:a/device:*", "account:1/site:*/device:x"));
 }
@@ -189,7 +189,8 @@ class SmallWorld {
   std::mt19937 random_;
 };
 
-// The model: says of one device at a time, by the words of the contract alone, whether it may be seen and was asked for.
+// The model: says of one device at a time, by the words of the contract alone, whether it may be seen and was asked
+// for.
 template <class N>
 bool listed(const std::vector<N>& names, const N& name) {
   return names.empty() || std::count(names.begin(), names.end(), name) > 0;
@@ -213,8 +214,7 @@ bool model_outside(const Grants& g, const Selection& s) {
            (!p.device.any() && !listed(g.devices, p.device.name));
   };
   return (!s.account.empty() && s.account != g.account) || (!s.site.empty() && !listed(g.sites, s.site)) ||
-         (!s.device.empty() && !listed(g.devices, s.device)) ||
-         std::any_of(s.topics.begin(), s.topics.end(), outside);
+         (!s.device.empty() && !listed(g.devices, s.device)) || std::any_of(s.topics.begin(), s.topics.end(), outside);
 }
 // An inner topic is seen by whoever sees any device that could be under it.
 bool model_seen(const Grants& g, const Selection& s, const Topic& t) {
@@ -249,7 +249,9 @@ TEST(Authorize, AgreesWithTheNaiveModelOnRandomTriples) {
     }
     if (!result) {
       // Refused for a reason: something outside, no reading role, or selectors that exclude each other.
-      if (result.error().code == Code::invalid) { ASSERT_FALSE(anything); }
+      if (result.error().code == Code::invalid) {
+        ASSERT_FALSE(anything);
+      }
       continue;
     }
     ++granted;

@@ -23,8 +23,8 @@ std::string sha256(std::string_view bytes) {
 
 std::string hmac_sha256(std::string_view key, std::string_view bytes) {
   std::string digest(kSha256Bytes, '\0');
-  MS_CHECK(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), bytes_of(bytes), bytes.size(),
-                bytes_of(digest), nullptr) != nullptr);
+  MS_CHECK(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), bytes_of(bytes), bytes.size(), bytes_of(digest),
+                nullptr) != nullptr);
   return digest;
 }
 

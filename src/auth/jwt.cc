@@ -307,7 +307,8 @@ Status check_jwt_options(const JwtOptions& options) {
   const std::string& secret = options.hs256_secret;
   if (secret.empty()) return {};
   if (secret.find("-----BEGIN") != std::string::npos) {
-    return Error{Code::invalid, "auth.jwt_secret is PEM text: a public key as an HMAC secret lets everyone sign tokens"};
+    return Error{Code::invalid,
+                 "auth.jwt_secret is PEM text: a public key as an HMAC secret lets everyone sign tokens"};
   }
   if (secret.size() < kSecretBytesMin) {
     return Error{Code::invalid, "auth.jwt_secret has " + std::to_string(secret.size()) + " bytes, at least " +

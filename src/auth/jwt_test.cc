@@ -40,7 +40,9 @@ std::string token_of(std::string_view header, std::string_view claims) {
 }
 constexpr std::string_view kHeader = R"({"alg":"HS256","typ":"JWT"})";
 std::string exp_later() { return "\"exp\":" + std::to_string(kNow + 3600); }
-std::string claims_with(const std::string& more) { return R"({"sub":"anna","accountId":"1",)" + exp_later() + more + "}"; }
+std::string claims_with(const std::string& more) {
+  return R"({"sub":"anna","accountId":"1",)" + exp_later() + more + "}";
+}
 std::string claims_token(const std::string& claims) { return token_of(kHeader, claims); }
 
 Grants some_grants() {
@@ -67,8 +69,8 @@ TEST(Base64url, RoundTripsAndRefusesSecondSpellings) {
 
 TEST(Jwt, VerifiesTheExampleOfTheStandard) {
   // RFC 7515 A.1: an HS256 signature made by others, over a header with a line break in it.
-  const std::string key = *decode_base64url(
-      "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow");
+  const std::string key =
+      *decode_base64url("AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow");
   const std::string signed_text =
       "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxl"
       "LmNvbS9pc19yb290Ijp0cnVlfQ";
@@ -184,7 +186,8 @@ std::vector<Hostile> hostile_forms() {
       {"signature changed", last_byte_changed(good)},
       {"signature padded", good + "="},
       {"signature with unused bits set", high_bits},
-      {"signature of another token", header_and_claims + claims_token(claims_with(R"(,"a":1)")).substr(good.rfind('.'))},
+      {"signature of another token",
+       header_and_claims + claims_token(claims_with(R"(,"a":1)")).substr(good.rfind('.'))},
       {"signed with another key", with_signature(header_and_claims, std::string(32, 'x'))},
       {"signed with an empty key", with_signature(header_and_claims, "")},
       {"signature as hex", header_and_claims + "." + std::string(64, 'a')},
@@ -197,7 +200,8 @@ std::vector<Hostile> hostile_forms() {
       {"claims of impossible length", with_signature(b64(kHeader) + "." + std::string(5, 'A'))},
       {"empty claims", with_signature(b64(kHeader) + ".")},
       {"empty header", with_signature("." + b64(claims_with("")))},
-      {"header of a mebibyte", token_of(R"({"alg":"HS256","x":")" + std::string(1 << 20, 'a') + "\"}", claims_with(""))},
+      {"header of a mebibyte",
+       token_of(R"({"alg":"HS256","x":")" + std::string(1 << 20, 'a') + "\"}", claims_with(""))},
       {"claims of a mebibyte", claims_token(claims_with(R"(,"x":")" + std::string(1 << 20, 'a') + "\""))},
       {"just over 4 KiB", claims_token(claims_with(R"(,"x":")" + std::string(3100, 'a') + "\""))},
       {"not base64 at all", with_signature("{}.{}")},
@@ -206,14 +210,38 @@ std::vector<Hostile> hostile_forms() {
 
 std::vector<Hostile> hostile_headers() {
   const std::vector<std::string> headers = {
-      R"({"alg":"none"})", R"({"alg":"None"})", R"({"alg":"nOnE"})", R"({"alg":""})", R"({"alg":"hs256"})",
-      R"({"alg":"HS384"})", R"({"alg":"HS512"})", R"({"alg":"RS256"})", R"({"alg":"ES256"})", R"({"alg":"HS256 "})",
-      R"({"alg":"HS256\u0000"})", R"({"alg":["HS256"]})", R"({"alg":null})", R"({"alg":0})", R"({})",
-      R"({"typ":"JWT"})", R"({"alg":"HS256","typ":"JWE"})", R"({"alg":"HS256","typ":null})",
-      R"({"alg":"HS256","alg":"none"})", R"({"alg":"none","alg":"HS256"})", R"({"alg":"HS256","\u0061lg":"none"})",
-      R"({"alg":"HS256","crit":["exp"]})", R"({"alg":"HS256","crit":[]})", R"({"alg":"HS256","b64":false})",
-      R"(["alg","HS256"])", R"("HS256")", R"({"alg":"HS256"}{})", R"({"alg":"HS256",})", R"({'alg':'HS256'})",
-      "{\"alg\":\"HS256\",\"x\":\"\xff\"}", R"({"alg":"HS256","x":[[[[1]]]]})", "\xef\xbb\xbf{\"alg\":\"HS256\"}x",
+      R"({"alg":"none"})",
+      R"({"alg":"None"})",
+      R"({"alg":"nOnE"})",
+      R"({"alg":""})",
+      R"({"alg":"hs256"})",
+      R"({"alg":"HS384"})",
+      R"({"alg":"HS512"})",
+      R"({"alg":"RS256"})",
+      R"({"alg":"ES256"})",
+      R"({"alg":"HS256 "})",
+      R"({"alg":"HS256\u0000"})",
+      R"({"alg":["HS256"]})",
+      R"({"alg":null})",
+      R"({"alg":0})",
+      R"({})",
+      R"({"typ":"JWT"})",
+      R"({"alg":"HS256","typ":"JWE"})",
+      R"({"alg":"HS256","typ":null})",
+      R"({"alg":"HS256","alg":"none"})",
+      R"({"alg":"none","alg":"HS256"})",
+      R"({"alg":"HS256","\u0061lg":"none"})",
+      R"({"alg":"HS256","crit":["exp"]})",
+      R"({"alg":"HS256","crit":[]})",
+      R"({"alg":"HS256","b64":false})",
+      R"(["alg","HS256"])",
+      R"("HS256")",
+      R"({"alg":"HS256"}{})",
+      R"({"alg":"HS256",})",
+      R"({'alg':'HS256'})",
+      "{\"alg\":\"HS256\",\"x\":\"\xff\"}",
+      R"({"alg":"HS256","x":[[[[1]]]]})",
+      "\xef\xbb\xbf{\"alg\":\"HS256\"}x",
   };
   std::vector<Hostile> tokens;
   for (const std::string& header : headers) tokens.push_back({"header " + header, token_of(header, claims_with(""))});

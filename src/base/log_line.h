@@ -25,8 +25,8 @@ struct LogField {
   LogField(std::string_view k, const char* v) : key(k), value(v) {}
   LogField(std::string_view k, const std::string& v) : key(k), value(v) {}
   template <class N>
-    requires std::integral<N> || std::floating_point<N>
-  LogField(std::string_view k, N v) : key(k), value(std::to_string(v)) {}
+  requires std::integral<N> || std::floating_point<N> LogField(std::string_view k, N v)
+      : key(k), value(std::to_string(v)) {}
 };
 
 // Call once, before threads start. Lines below `level` are dropped.

@@ -56,7 +56,9 @@ TEST(LogLine, BytesThatAreNotUtf8AreReplaced) {
   EXPECT_NE(text_line("m", {{"name", "Київ"}}).find("name=\"Київ\""), std::string::npos);
 }
 
-TEST(LogLine, EmptyValuesAreQuoted) { EXPECT_NE(text_line("m", {{"name", ""}}).find("name=\"\"\n"), std::string::npos); }
+TEST(LogLine, EmptyValuesAreQuoted) {
+  EXPECT_NE(text_line("m", {{"name", ""}}).find("name=\"\"\n"), std::string::npos);
+}
 
 TEST(LogLine, LinesBelowTheLevelAreDropped) {
   configure_log(LogLevel::warning, LogFormat::text);

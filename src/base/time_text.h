@@ -20,10 +20,12 @@ inline constexpr int64_t kTimeMsMax = 253'402'300'799'999;  // 9999-12-31T23:59:
 void append_rfc3339_ms(int64_t utc_ms, std::string& out);
 std::string rfc3339_ms(int64_t utc_ms);
 
-// Any RFC 3339 date-time: offset or Z, 0 to 9 fraction digits (cut to milliseconds, not rounded). Fails with "not RFC 3339".
+// Any RFC 3339 date-time: offset or Z, 0 to 9 fraction digits (cut to milliseconds, not rounded). Fails with "not RFC
+// 3339".
 Result<int64_t> parse_rfc3339(std::string_view text);
 
-// RFC 3339, or epoch milliseconds as a decimal integer, of the years above. Fails with "neither RFC 3339 nor epoch milliseconds".
+// RFC 3339, or epoch milliseconds as a decimal integer, of the years above. Fails with "neither RFC 3339 nor epoch
+// milliseconds".
 Result<int64_t> parse_time(std::string_view text);
 
 // "[0-9]+(ms|s|m|h|d)" -> milliseconds, at most 10 years.

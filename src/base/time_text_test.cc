@@ -43,17 +43,31 @@ TEST(TimeText, FractionsAreCutNotRounded) {
   EXPECT_EQ(parsed("1969-12-31T23:59:59.9999Z"), -1);
 }
 
-TEST(TimeText, LeapSecondIsTheNextSecond) {
-  EXPECT_EQ(parsed("2016-12-31T23:59:60Z"), parsed("2017-01-01T00:00:00Z"));
-}
+TEST(TimeText, LeapSecondIsTheNextSecond) { EXPECT_EQ(parsed("2016-12-31T23:59:60Z"), parsed("2017-01-01T00:00:00Z")); }
 
 TEST(TimeText, WhatIsNotRfc3339IsRefused) {
-  for (const char* text :
-       {"", "2026-01-27", "2026-01-27T12:34:56", "2026-01-27T12:34Z", "2026-1-27T12:34:56Z", "2026-02-29T00:00:00Z",
-        "2026-13-01T00:00:00Z", "2026-00-01T00:00:00Z", "2026-01-00T00:00:00Z", "2026-01-27T24:00:00Z",
-        "2026-01-27T12:60:00Z", "2026-01-27T12:34:61Z", "2026-01-27T12:34:56.Z", "2026-01-27T12:34:56.1234567890Z",
-        "2026-01-27T12:34:56.789", "2026-01-27T12:34:56+2:00", "2026-01-27T12:34:56+0200", "2026-01-27T12:34:56+24:00",
-        "2026-01-27T12:34:56Zx", " 2026-01-27T12:34:56Z", "+026-01-27T12:34:56Z", "2026-01-27T-2:34:56Z"}) {
+  for (const char* text : {"",
+                           "2026-01-27",
+                           "2026-01-27T12:34:56",
+                           "2026-01-27T12:34Z",
+                           "2026-1-27T12:34:56Z",
+                           "2026-02-29T00:00:00Z",
+                           "2026-13-01T00:00:00Z",
+                           "2026-00-01T00:00:00Z",
+                           "2026-01-00T00:00:00Z",
+                           "2026-01-27T24:00:00Z",
+                           "2026-01-27T12:60:00Z",
+                           "2026-01-27T12:34:61Z",
+                           "2026-01-27T12:34:56.Z",
+                           "2026-01-27T12:34:56.1234567890Z",
+                           "2026-01-27T12:34:56.789",
+                           "2026-01-27T12:34:56+2:00",
+                           "2026-01-27T12:34:56+0200",
+                           "2026-01-27T12:34:56+24:00",
+                           "2026-01-27T12:34:56Zx",
+                           " 2026-01-27T12:34:56Z",
+                           "+026-01-27T12:34:56Z",
+                           "2026-01-27T-2:34:56Z"}) {
     const Result<int64_t> time = parse_rfc3339(text);
     ASSERT_FALSE(time.ok()) << text;
     EXPECT_EQ(time.error().code, Code::invalid);
@@ -76,7 +90,8 @@ TEST(TimeText, ATimeIsRfc3339OrEpochMilliseconds) {
   EXPECT_EQ(*parse_time("1769517296789"), 1769517296789);
   EXPECT_EQ(*parse_time("-5"), -5);
   EXPECT_EQ(*parse_time("2026-01-27T12:34:56.789Z"), 1769517296789);
-  for (const char* text : {"", "yesterday", "+5", "1.5", "0x10", " 5", "5 ", "9223372036854775807", "253402300800000"}) {
+  for (const char* text :
+       {"", "yesterday", "+5", "1.5", "0x10", " 5", "5 ", "9223372036854775807", "253402300800000"}) {
     const Result<int64_t> time = parse_time(text);
     ASSERT_FALSE(time.ok()) << text;
     EXPECT_EQ(time.error().detail, "neither RFC 3339 nor epoch milliseconds");

@@ -20,8 +20,8 @@ class WorkQueue {
   enum class AtStop { run, drop };  // what stop() does with the jobs that wait
 
   // `name` (at most 12 characters) names the threads for the operator's tools.
-  // `drop`: waiting jobs are destroyed unrun, so that stopping takes no longer than the jobs that run. Whoever waits for
-  // such a job learns of it by what the job held.
+  // `drop`: waiting jobs are destroyed unrun, so that stopping takes no longer than the jobs that run. Whoever waits
+  // for such a job learns of it by what the job held.
   WorkQueue(std::string name, size_t threads, size_t jobs_max, AtStop at_stop = AtStop::run);
   ~WorkQueue();  // stop()
   WorkQueue(const WorkQueue&) = delete;

@@ -99,18 +99,18 @@ TEST(JsonText, EveryFiniteDoubleReadsBackTheSame) {
 }
 
 TEST(EventJson, HasTheShapeOfTheContract) {
-  const std::string data =
-      encode_telemetry_data(device("elink-99"), {{"T1", 247.0}, {"OPM", int64_t{3}}}, {});
+  const std::string data = encode_telemetry_data(device("elink-99"), {{"T1", 247.0}, {"OPM", int64_t{3}}}, {});
   EXPECT_EQ(event_json(event_of(EventType::telemetry, data)),
             R"({"id":"1769517296789-4","ts":"2026-01-27T12:34:56.789Z","topic":"account:123/site:1/device:elink-99",)"
             R"("type":"telemetry","data":{"deviceId":"elink-99","fields":{"T1":247,"OPM":3}}})");
 }
 
 TEST(EventJson, TelemetryKeepsKindsOfValuesAndTags) {
-  const std::string data =
-      encode_telemetry_data(device("d"), {{"f", 2.5}, {"i", INT64_MIN}, {"b", true}, {"s", "a\n\"b\""}}, {{"model", "x"}});
-  EXPECT_EQ(data,
-            R"({"deviceId":"d","fields":{"f":2.5,"i":-9223372036854775808,"b":true,"s":"a\n\"b\""},"tags":{"model":"x"}})");
+  const std::string data = encode_telemetry_data(
+      device("d"), {{"f", 2.5}, {"i", INT64_MIN}, {"b", true}, {"s", "a\n\"b\""}}, {{"model", "x"}});
+  EXPECT_EQ(
+      data,
+      R"({"deviceId":"d","fields":{"f":2.5,"i":-9223372036854775808,"b":true,"s":"a\n\"b\""},"tags":{"model":"x"}})");
   EXPECT_EQ(*decode_telemetry_fields(data), (Fields{{"f", 2.5}, {"i", INT64_MIN}, {"b", true}, {"s", "a\n\"b\""}}));
   EXPECT_EQ(*decode_telemetry_tags(data), (Tags{{"model", "x"}}));
   EXPECT_TRUE(decode_telemetry_tags(R"({"deviceId":"d","fields":{}})")->empty());
@@ -183,10 +183,11 @@ model::Alert some_alert() {
 
 TEST(AlertData, HasTheKeysOfTheContract) {
   model::Alert alert = some_alert();
-  EXPECT_EQ(encode_alert_data(alert),
-            R"({"alertId":"a-1","ruleId":"ovt","ruleName":"Over \"temperature\"","deviceId":"elink-99","state":"resolved",)"
-            R"("severity":"critical","message":"elink-99 T1=60 < 65","field":"T1","value":60,"threshold":64.5,)"
-            R"("startedAt":"2026-01-27T12:34:56.789Z","endedAt":"2026-01-27T12:35:56.789Z"})");
+  EXPECT_EQ(
+      encode_alert_data(alert),
+      R"({"alertId":"a-1","ruleId":"ovt","ruleName":"Over \"temperature\"","deviceId":"elink-99","state":"resolved",)"
+      R"("severity":"critical","message":"elink-99 T1=60 < 65","field":"T1","value":60,"threshold":64.5,)"
+      R"("startedAt":"2026-01-27T12:34:56.789Z","endedAt":"2026-01-27T12:35:56.789Z"})");
   alert.ended_at_ms.reset();
   EXPECT_EQ(encode_alert_data(alert).find("endedAt"), std::string::npos);
 }
@@ -244,7 +245,8 @@ class AnyEvent {
     return out;
   }
   std::string text(size_t size_max) {
-    constexpr std::string_view pieces[] = {"a", "bc", " ", "\"", "\\", "\n", "\r", "\t", "é", "Ж", "€", "😀", "/", "\x1b", ","};
+    constexpr std::string_view pieces[] = {"a", "bc", " ", "\"", "\\", "\n",   "\r", "\t",
+                                           "é", "Ж",  "€", "😀",  "/",  "\x1b", ","};
     std::string out;
     for (size_t i = random_() % size_max; i > 0; --i) out += pieces[random_() % std::size(pieces)];
     if (random_() % 8 == 0) out += '\0';
@@ -252,10 +254,14 @@ class AnyEvent {
   }
   FieldValue value() {
     switch (random_() % 4) {
-      case 0: return fraction();
-      case 1: return static_cast<int64_t>(random_() >> (random_() % 64)) * (random_() % 2 ? 1 : -1);
-      case 2: return random_() % 2 == 0;
-      default: return text(60);
+      case 0:
+        return fraction();
+      case 1:
+        return static_cast<int64_t>(random_() >> (random_() % 64)) * (random_() % 2 ? 1 : -1);
+      case 2:
+        return random_() % 2 == 0;
+      default:
+        return text(60);
     }
   }
   Fields fields() {

@@ -73,7 +73,8 @@ Event alert_resolved() {
   return sample(7, kDevice, EventType::alert, encode_alert_data(alert));
 }
 Event device_status() {
-  const model::DeviceStatus status{*model::DeviceId::parse("elink-99"), model::Presence::offline, "timeout", 1769516696789};
+  const model::DeviceStatus status{*model::DeviceId::parse("elink-99"), model::Presence::offline, "timeout",
+                                   1769516696789};
   return sample(8, kDevice, EventType::device_status, encode_device_status_data(status));
 }
 Event maintenance() {
@@ -81,9 +82,9 @@ Event maintenance() {
 }
 
 std::map<std::string, Event> all_events() {
-  return {{"telemetry", telemetry()},           {"telemetry_all_kinds", telemetry_all_kinds()},
-          {"alert_firing", alert_firing()},     {"alert_resolved", alert_resolved()},
-          {"device_status", device_status()},   {"system_maintenance", maintenance()}};
+  return {{"telemetry", telemetry()},         {"telemetry_all_kinds", telemetry_all_kinds()},
+          {"alert_firing", alert_firing()},   {"alert_resolved", alert_resolved()},
+          {"device_status", device_status()}, {"system_maintenance", maintenance()}};
 }
 
 std::string frame(const Event& event, bool unnamed) {
@@ -103,11 +104,13 @@ std::string comment(std::string_view text) {
 }
 
 std::string hello() {
-  return block({.retry_ms = 3127,
-                .id = "1769517296789-4",
-                .event = "system",
-                .data = R"({"ts":"2026-01-27T12:34:56.789Z","type":"system","data":{"kind":"hello","cursor":"1769517296789-4",)"
-                        R"("node":"n1","heartbeatMs":20000,"mode":"all","topics":["account:123/site:*/device:*"],"resumed":false}})"});
+  return block(
+      {.retry_ms = 3127,
+       .id = "1769517296789-4",
+       .event = "system",
+       .data =
+           R"({"ts":"2026-01-27T12:34:56.789Z","type":"system","data":{"kind":"hello","cursor":"1769517296789-4",)"
+           R"("node":"n1","heartbeatMs":20000,"mode":"all","topics":["account:123/site:*/device:*"],"resumed":false}})"});
 }
 std::string heartbeat() {
   return block({.retry_ms = {},
@@ -120,9 +123,10 @@ std::string gap() {
   return block({.retry_ms = {},
                 .id = {},
                 .event = "system",
-                .data = R"({"ts":"2026-01-27T12:34:56.789Z","type":"system","data":{"kind":"gap","from":"1769430896789-0",)"
-                        R"("to":"1769517296789-4","reason":"trimmed","backfill":"/api/events/backfill?topic=)"
-                        R"(account:123/site:*/device:*&since=1769430896789-0&until=1769517296789-4"}})"});
+                .data =
+                    R"({"ts":"2026-01-27T12:34:56.789Z","type":"system","data":{"kind":"gap","from":"1769430896789-0",)"
+                    R"("to":"1769517296789-4","reason":"trimmed","backfill":"/api/events/backfill?topic=)"
+                    R"(account:123/site:*/device:*&since=1769430896789-0&until=1769517296789-4"}})"});
 }
 
 // A live stream as a client sees it, without the chunks.

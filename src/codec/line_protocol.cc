@@ -25,15 +25,15 @@ struct PrecisionName {
   Precision precision;
 };
 constexpr std::array<PrecisionName, 10> kPrecisionNames{{{"", Precision::nanoseconds},
-                                                        {"n", Precision::nanoseconds},
-                                                        {"ns", Precision::nanoseconds},
-                                                        {"u", Precision::microseconds},
-                                                        {"us", Precision::microseconds},
-                                                        {"µ", Precision::microseconds},
-                                                        {"ms", Precision::milliseconds},
-                                                        {"s", Precision::seconds},
-                                                        {"m", Precision::minutes},
-                                                        {"h", Precision::hours}}};
+                                                         {"n", Precision::nanoseconds},
+                                                         {"ns", Precision::nanoseconds},
+                                                         {"u", Precision::microseconds},
+                                                         {"us", Precision::microseconds},
+                                                         {"µ", Precision::microseconds},
+                                                         {"ms", Precision::milliseconds},
+                                                         {"s", Precision::seconds},
+                                                         {"m", Precision::minutes},
+                                                         {"h", Precision::hours}}};
 
 std::optional<Precision> precision_named(std::string_view text) {
   for (const PrecisionName& known : kPrecisionNames) {
@@ -44,12 +44,18 @@ std::optional<Precision> precision_named(std::string_view text) {
 
 constexpr int64_t nanoseconds_in(Precision precision) {
   switch (precision) {
-    case Precision::nanoseconds: return 1;
-    case Precision::microseconds: return 1'000;
-    case Precision::milliseconds: return 1'000'000;
-    case Precision::seconds: return 1'000'000'000;
-    case Precision::minutes: return 60'000'000'000;
-    case Precision::hours: return 3'600'000'000'000;
+    case Precision::nanoseconds:
+      return 1;
+    case Precision::microseconds:
+      return 1'000;
+    case Precision::milliseconds:
+      return 1'000'000;
+    case Precision::seconds:
+      return 1'000'000'000;
+    case Precision::minutes:
+      return 60'000'000'000;
+    case Precision::hours:
+      return 3'600'000'000'000;
   }
   return 1;
 }
@@ -82,7 +88,8 @@ std::string unescaped(std::string_view text, std::string_view escapable) {
 // Reads one line, which has no blanks in front and no line end behind.
 class LineReader {
  public:
-  LineReader(std::string_view line, Precision precision) : at_(line.data()), end_(at_ + line.size()), unit_(precision) {}
+  LineReader(std::string_view line, Precision precision)
+      : at_(line.data()), end_(at_ + line.size()), unit_(precision) {}
 
   // False: reason() says why.
   bool read(model::Point& point) {

@@ -1,8 +1,8 @@
 // codec/line_protocol.h: InfluxDB line protocol -> points.
 //
 // Shapes   measurement[,tag=value…] field=value[,field=value…] [timestamp]
-//          A field is named "<measurement>.<field>" unless the measurement is "telemetry". The tag `device` (else `host`)
-//          names the device, `site` the site; the other tags stay tags.
+//          A field is named "<measurement>.<field>" unless the measurement is "telemetry". The tag `device` (else
+//          `host`) names the device, `site` the site; the other tags stay tags.
 // Errors   never the whole body: each bad line is a Rejected with its line number and InfluxDB's own wording
 //          ("missing fields", "invalid number", …); the good lines stand.
 // Thread   value

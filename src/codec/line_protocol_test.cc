@@ -35,10 +35,12 @@ model::FieldValue value(std::string_view text) {
 std::string value_reason(std::string_view text) { return reason("telemetry f=" + std::string(text)); }
 
 TEST(LineProtocol, OneLineWithEverything) {
-  const Point point = only("cpu,device=elink-99,site=s1,core=0 usage=0.64,count=3i,up=t,mode=\"auto\" 1769517296789123456");
-  EXPECT_EQ(point, (Point{"s1", "elink-99", 1769517296789,
-                          Fields{{"cpu.usage", 0.64}, {"cpu.count", int64_t{3}}, {"cpu.up", true}, {"cpu.mode", "auto"}},
-                          Tags{{"core", "0"}}, 1}));
+  const Point point =
+      only("cpu,device=elink-99,site=s1,core=0 usage=0.64,count=3i,up=t,mode=\"auto\" 1769517296789123456");
+  EXPECT_EQ(point,
+            (Point{"s1", "elink-99", 1769517296789,
+                   Fields{{"cpu.usage", 0.64}, {"cpu.count", int64_t{3}}, {"cpu.up", true}, {"cpu.mode", "auto"}},
+                   Tags{{"core", "0"}}, 1}));
 }
 
 TEST(LineProtocol, TelemetryFieldsHaveNoPrefix) {
@@ -98,7 +100,8 @@ TEST(LineProtocol, StringsKeepEverythingButTwoEscapes) {
 }
 
 TEST(LineProtocol, StringsMayHoldLineEndsAndLinesAreCountedOn) {
-  const ParsedPoints got = parsed("log msg=\"one\ntwo\r\n\\\"three\" 5\nlog msg=\"x\",n=1i 6000000\nlog bad\n", Precision::nanoseconds);
+  const ParsedPoints got =
+      parsed("log msg=\"one\ntwo\r\n\\\"three\" 5\nlog msg=\"x\",n=1i 6000000\nlog bad\n", Precision::nanoseconds);
   ASSERT_EQ(got.points.size(), 2u);
   EXPECT_EQ(got.points[0].fields, (Fields{{"log.msg", "one\ntwo\r\n\"three"}}));
   EXPECT_EQ(got.points[0].index, 1u);
@@ -136,8 +139,9 @@ TEST(LineProtocol, NumbersOfEveryKind) {
 }
 
 TEST(LineProtocol, WhatIsNoNumber) {
-  for (const char* bad : {"-", ".", "-.", "1.2.3", "1x", "1-2", "--1", "1+2", "NaN", "nan", "n", "N", "-Inf", "1i2", "1.5i",
-                          "i1", "-i", "1e3i", "1ii", "-5u", "1.5u", "0x10", "1_000", "1\t", "1\"", "-5-"}) {
+  for (const char* bad :
+       {"-",   ".",    "-.", "1.2.3", "1x",   "1-2", "--1", "1+2",  "NaN",  "nan",   "n",   "N",   "-Inf",
+        "1i2", "1.5i", "i1", "-i",    "1e3i", "1ii", "-5u", "1.5u", "0x10", "1_000", "1\t", "1\"", "-5-"}) {
     const std::string expected = std::string_view(bad) == "i1" ? "invalid boolean" : "invalid number";
     EXPECT_EQ(value_reason(bad), expected) << bad;
   }
@@ -146,9 +150,11 @@ TEST(LineProtocol, WhatIsNoNumber) {
   }
   EXPECT_EQ(value_reason(std::string(400, '9')), "invalid float");
   EXPECT_EQ(value_reason("9223372036854775808i"),
-            "unable to parse integer 9223372036854775808: strconv.ParseInt: parsing \"9223372036854775808\": value out of range");
+            "unable to parse integer 9223372036854775808: strconv.ParseInt: parsing \"9223372036854775808\": value out "
+            "of range");
   EXPECT_EQ(value_reason("18446744073709551616u"),
-            "unable to parse unsigned 18446744073709551616: strconv.ParseUint: parsing \"18446744073709551616\": value out of "
+            "unable to parse unsigned 18446744073709551616: strconv.ParseUint: parsing \"18446744073709551616\": value "
+            "out of "
             "range");
 }
 
@@ -325,7 +331,8 @@ TEST(LineProtocol, RandomPointsReadBackTheSame) {
       body += AnyLine::escaped(measurement, ", ");
       for (size_t i = 0; i < any.below(4); ++i) {
         point.tags.push_back({std::to_string(i) + any.text(4, false), any.text(6, false)});
-        body += "," + AnyLine::escaped(point.tags.back().name, ",= ") + "=" + AnyLine::escaped(point.tags.back().value, ",= ");
+        body += "," + AnyLine::escaped(point.tags.back().name, ",= ") + "=" +
+                AnyLine::escaped(point.tags.back().value, ",= ");
       }
       char before = ' ';
       for (size_t i = 0, fields = 1 + any.below(5); i < fields; ++i) {

@@ -88,7 +88,8 @@ TEST(SseFrame, ChunkSizesAreRightForEveryLength) {
 
 TEST(SseFrame, BlocksOfOurOwn) {
   std::string out;
-  const FrameExtent extent = append_block({.retry_ms = 3000, .id = "5-0", .event = "system", .data = "{\"kind\":\"hello\"}"}, out);
+  const FrameExtent extent =
+      append_block({.retry_ms = 3000, .id = "5-0", .event = "system", .data = "{\"kind\":\"hello\"}"}, out);
   EXPECT_EQ(block_of(extent, out), "retry: 3000\nid: 5-0\nevent: system\ndata: {\"kind\":\"hello\"}\n\n");
   std::string bare;
   EXPECT_EQ(block_of(append_block({.retry_ms = {}, .id = {}, .event = {}, .data = "{}"}, bare), bare), "data: {}\n\n");
@@ -140,7 +141,8 @@ TEST(SseReader, LineEndsOfEveryKind) {
 TEST(SseReader, FieldsHaveTheirRules) {
   EXPECT_EQ(texts("event: x\ndata: 1\n\ndata: 2\n\n"), (Messages{"x|1|", "message|2|"}));
   EXPECT_EQ(texts("event: x\n\ndata: 2\n\n"), (Messages{"message|2|"}));
-  EXPECT_EQ(texts("id: 7\ndata: 1\n\ndata: 2\n\nid:\ndata: 3\n\n"), (Messages{"message|1|7", "message|2|7", "message|3|"}));
+  EXPECT_EQ(texts("id: 7\ndata: 1\n\ndata: 2\n\nid:\ndata: 3\n\n"),
+            (Messages{"message|1|7", "message|2|7", "message|3|"}));
   EXPECT_EQ(texts(std::string_view("id: a\0b\ndata: 1\n\n", 17)), (Messages{"message|1|"}));
   EXPECT_EQ(texts("Data: 1\n data: 2\ndata : 3\ndata: 4\n\n"), (Messages{"message|4|"}));
   EXPECT_EQ(texts("data: no end\n"), Messages{});
@@ -161,7 +163,9 @@ TEST(SseReader, ResetForgetsTheHalfReadBlock) {
   SseReader reader([&](const SseReader::Message& m) { got.push_back(m.event + "|" + m.data + "|" + m.last_event_id); });
   reader.feed("id: 7\ndata: 1\n\nevent: lost\nid: 8\ndata: lost\ndat");
   reader.reset();
-  reader.feed("\xEF\xBB\xBF" "data: 2\n\n");
+  reader.feed(
+      "\xEF\xBB\xBF"
+      "data: 2\n\n");
   EXPECT_EQ(got, (Messages{"message|1|7", "message|2|7"}));
   EXPECT_EQ(reader.oddities(), 1u);
 }
@@ -177,7 +181,9 @@ TEST(SseReader, RetryIsDigitsOnly) {
 
 TEST(SseReader, OdditiesAreCounted) {
   EXPECT_EQ(oddities_of(":hb\nid: 1\nevent: x\ndata: {}\n\n:hb\n"), 0u);
-  EXPECT_EQ(oddities_of("\xEF\xBB\xBF" "data: x\n\n"), 1u);
+  EXPECT_EQ(oddities_of("\xEF\xBB\xBF"
+                        "data: x\n\n"),
+            1u);
   EXPECT_EQ(oddities_of("foo: x\ndata: x\n\n"), 1u);
   EXPECT_EQ(oddities_of("id: 5\n\n"), 1u);
   EXPECT_EQ(oddities_of(":hb\n\n"), 1u);
@@ -186,21 +192,24 @@ TEST(SseReader, OdditiesAreCounted) {
 
 TEST(SseReader, TheSameMessagesHoweverTheStreamIsCut) {
   const std::string stream =
-      "\xEF\xBB\xBF" "retry: 5\r\n:c\rid: 1\r\nevent: a\ndata: Київ\rdata: x\r\n\r\ndata: 2\r\rid\ndata\n\n\ndata: 3\n\r\nevent: e\n\n"
+      "\xEF\xBB\xBF"
+      "retry: 5\r\n:c\rid: 1\r\nevent: a\ndata: Київ\rdata: x\r\n\r\ndata: 2\r\rid\ndata\n\n\ndata: 3\n\r\nevent: e\n\n"
       "data: 4\n\ndata: half";
   const Messages whole = texts(stream);
   ASSERT_EQ(whole.size(), 5u);
   const size_t odd = oddities_of(stream);
   for (size_t cut = 0; cut <= stream.size(); ++cut) {
     Messages got;
-    SseReader reader([&](const SseReader::Message& m) { got.push_back(m.event + "|" + m.data + "|" + m.last_event_id); });
+    SseReader reader(
+        [&](const SseReader::Message& m) { got.push_back(m.event + "|" + m.data + "|" + m.last_event_id); });
     reader.feed(std::string_view(stream).substr(0, cut));
     reader.feed(std::string_view(stream).substr(cut));
     ASSERT_EQ(got, whole) << "cut at " << cut;
     ASSERT_EQ(reader.oddities(), odd) << "cut at " << cut;
   }
   Messages bytewise;
-  SseReader reader([&](const SseReader::Message& m) { bytewise.push_back(m.event + "|" + m.data + "|" + m.last_event_id); });
+  SseReader reader(
+      [&](const SseReader::Message& m) { bytewise.push_back(m.event + "|" + m.data + "|" + m.last_event_id); });
   for (const char c : stream) reader.feed({&c, 1});
   EXPECT_EQ(bytewise, whole);
 }

@@ -20,7 +20,8 @@ ParsedPoints parsed(std::string_view body, std::string_view device = {}) {
 std::string reason(std::string_view body, std::string_view device = {}) {
   const ParsedPoints points = parsed(body, device);
   EXPECT_EQ(points.points.size(), 0u) << body;
-  return points.rejected.size() == 1 ? points.rejected[0].reason : "rejected: " + std::to_string(points.rejected.size());
+  return points.rejected.size() == 1 ? points.rejected[0].reason
+                                     : "rejected: " + std::to_string(points.rejected.size());
 }
 // The reason for a point of device d with these fields.
 std::string field_reason(std::string_view fields) {
@@ -34,11 +35,15 @@ std::string whole_body_reason(std::string_view body) {
 }
 
 TEST(TelemetryJson, OnePointWithEverything) {
-  const ParsedPoints got = parsed(
-      R"({"deviceId":"elink-99","siteId":"1","ts":"2026-01-27T12:34:56.789Z","tags":{"model":"x"},)"
-      R"("fields":{"T1":24.7,"OPM":3,"on":true,"mode":"auto"}})");
-  const Point expected{"1", "elink-99", 1769517296789,
-                       Fields{{"T1", 24.7}, {"OPM", int64_t{3}}, {"on", true}, {"mode", "auto"}}, Tags{{"model", "x"}}, 0};
+  const ParsedPoints got =
+      parsed(R"({"deviceId":"elink-99","siteId":"1","ts":"2026-01-27T12:34:56.789Z","tags":{"model":"x"},)"
+             R"("fields":{"T1":24.7,"OPM":3,"on":true,"mode":"auto"}})");
+  const Point expected{"1",
+                       "elink-99",
+                       1769517296789,
+                       Fields{{"T1", 24.7}, {"OPM", int64_t{3}}, {"on", true}, {"mode", "auto"}},
+                       Tags{{"model", "x"}},
+                       0};
   ASSERT_EQ(got.points.size(), 1u);
   EXPECT_EQ(got.points[0], expected);
   EXPECT_TRUE(got.rejected.empty());
@@ -128,10 +133,11 @@ TEST(TelemetryJson, NumbersKeepTheirKind) {
 }
 
 TEST(TelemetryJson, AbsurdNumbersCostTheirElementOnly) {
-  for (const char* number : {"1e400", "-1e400", "18446744073709551616", "-9223372036854775809", "NaN", "Infinity", "-Infinity",
-                             "123456789012345678901234567890"}) {
-    const ParsedPoints got = parsed(R"([{"deviceId":"a","fields":{"x":1e-400,"s":"1e400 \" NaN"}},{"deviceId":"b","fields":{"y":)" +
-                                    std::string(number) + "}}]");
+  for (const char* number : {"1e400", "-1e400", "18446744073709551616", "-9223372036854775809", "NaN", "Infinity",
+                             "-Infinity", "123456789012345678901234567890"}) {
+    const ParsedPoints got =
+        parsed(R"([{"deviceId":"a","fields":{"x":1e-400,"s":"1e400 \" NaN"}},{"deviceId":"b","fields":{"y":)" +
+               std::string(number) + "}}]");
     ASSERT_EQ(got.points.size(), 1u) << number;
     EXPECT_EQ(got.points[0].fields, (Fields{{"x", 0.0}, {"s", "1e400 \" NaN"}})) << number;
     ASSERT_EQ(got.rejected.size(), 1u) << number;
@@ -193,9 +199,7 @@ TEST(TelemetryJson, WhatIsNotJsonFailsAsAWhole) {
   EXPECT_EQ(whole_body_reason(std::string(100'000, '[') + std::string(100'000, ']')), "not JSON: nested too deeply");
 }
 
-TEST(TelemetryJson, AByteOrderMarkIsForgiven) {
-  EXPECT_EQ(parsed("\xEF\xBB\xBF{\"x\":1}", "d").points.size(), 1u);
-}
+TEST(TelemetryJson, AByteOrderMarkIsForgiven) { EXPECT_EQ(parsed("\xEF\xBB\xBF{\"x\":1}", "d").points.size(), 1u); }
 
 TEST(TelemetryJson, AnEmptyArrayIsNothing) {
   EXPECT_TRUE(parsed("[]").points.empty());

@@ -2,7 +2,8 @@
 //
 // Flow     an engine over the log that concludes nothing; api/ reads it for snapshots, /api/latest and /api/devices.
 // Limits   devices without any event for retention_ms are forgotten; devices_max devices (default 1 000 000).
-// Thread   any: engine calls come from the engine thread, reads from reader threads (locks inside, but for device_count()).
+// Thread   any: engine calls come from the engine thread, reads from reader threads (locks inside, but for
+// device_count()).
 #pragma once
 
 #include <atomic>
@@ -22,8 +23,8 @@ namespace millstream::history {
 
 struct LatestField {
   model::FieldValue value;
-  int64_t ts_ms = 0;       // event time of this value; an older ts never replaces a newer one
-  model::EventId event;    // the event that brought it
+  int64_t ts_ms = 0;     // event time of this value; an older ts never replaces a newer one
+  model::EventId event;  // the event that brought it
 };
 
 struct LatestDevice {
@@ -45,9 +46,9 @@ struct OpenAlert {
 };
 
 struct LatestSnapshot {
-  model::EventId as_of;  // every event up to and including this id is in
-  std::vector<LatestDevice> devices;   // by topic
-  std::vector<OpenAlert> alerts;       // by event id
+  model::EventId as_of;               // every event up to and including this id is in
+  std::vector<LatestDevice> devices;  // by topic
+  std::vector<OpenAlert> alerts;      // by event id
 };
 
 class LatestValues final : public model::Engine {

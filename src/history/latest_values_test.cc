@@ -22,14 +22,24 @@ Event telemetry(const std::string& device, EventId id, int64_t ts_ms, model::Fie
 }
 
 Event status(const std::string& device, EventId id, model::Presence presence) {
-  Event e{.id = id, .ts_ms = id.ms, .topic = *model::Topic::parse("account:1/site:s/device:" + device), .type = EventType::device_status};
+  Event e{.id = id,
+          .ts_ms = id.ms,
+          .topic = *model::Topic::parse("account:1/site:s/device:" + device),
+          .type = EventType::device_status};
   e.data = codec::encode_device_status_data({e.topic.device, presence, "data", id.ms});
   return e;
 }
 
 Event alert(const std::string& alert_id, EventId id, model::AlertState state) {
-  Event e{.id = id, .ts_ms = id.ms, .topic = *model::Topic::parse("account:1/site:s/device:d"), .type = EventType::alert};
-  model::Alert a{.alert_id = alert_id, .rule_id = "r", .rule_name = "R", .device = e.topic.device, .state = state, .field = "t", .started_at_ms = kNow};
+  Event e{
+      .id = id, .ts_ms = id.ms, .topic = *model::Topic::parse("account:1/site:s/device:d"), .type = EventType::alert};
+  model::Alert a{.alert_id = alert_id,
+                 .rule_id = "r",
+                 .rule_name = "R",
+                 .device = e.topic.device,
+                 .state = state,
+                 .field = "t",
+                 .started_at_ms = kNow};
   if (state == model::AlertState::resolved) a.ended_at_ms = id.ms;
   e.data = codec::encode_alert_data(a);
   return e;
@@ -98,7 +108,8 @@ TEST_F(LatestValuesTest, DevicesSilentForTheWholeRetentionAreForgotten) {
 }
 
 TEST_F(LatestValuesTest, SavedStateLoadsToTheSameSnapshotAndDamagedStateIsRefused) {
-  step(telemetry("d", {kNow, 0}, kNow, {{"a", 1.5}, {"b", int64_t{-7}}, {"c", false}, {"s", std::string("text")}}, {{"m", "x"}}));
+  step(telemetry("d", {kNow, 0}, kNow, {{"a", 1.5}, {"b", int64_t{-7}}, {"c", false}, {"s", std::string("text")}},
+                 {{"m", "x"}}));
   step(status("d", {kNow, 1}, model::Presence::stale));
   step(alert("x", {kNow, 2}, model::AlertState::firing));
   const std::string state = latest.save();
@@ -107,7 +118,8 @@ TEST_F(LatestValuesTest, SavedStateLoadsToTheSameSnapshotAndDamagedStateIsRefuse
   EXPECT_EQ(other.save(), state);
   EXPECT_EQ(other.device_count(), 1u);
   EXPECT_EQ(other.snapshot(kAll).devices[0].fields.at("s").value, model::FieldValue(std::string("text")));
-  for (size_t cut = 0; cut < state.size(); ++cut) EXPECT_FALSE(LatestValues(kDay).load(state.substr(0, cut)).ok()) << cut;
+  for (size_t cut = 0; cut < state.size(); ++cut)
+    EXPECT_FALSE(LatestValues(kDay).load(state.substr(0, cut)).ok()) << cut;
   EXPECT_FALSE(LatestValues(kDay).load(state + "x").ok());
 }
 

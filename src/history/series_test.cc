@@ -19,7 +19,8 @@ SeriesBuilder builder(SeriesRequest request) {
 
 TEST(Series, BucketsKeepTheExtremesAndLeaveGaps) {
   SeriesBuilder b = builder({.fields = {"t"}, .start_ms = 1000, .end_ms = 2000, .points = 10});
-  for (int64_t t = 1000; t < 1100; t += 10) b.add(telemetry(t, {{"t", static_cast<double>(t == 1050 ? 99 : t == 1060 ? -99 : 5)}}));
+  for (int64_t t = 1000; t < 1100; t += 10)
+    b.add(telemetry(t, {{"t", static_cast<double>(t == 1050 ? 99 : t == 1060 ? -99 : 5)}}));
   b.add(telemetry(1950, {{"t", int64_t{7}}}));
   const SeriesResult r = std::move(b).result();
   EXPECT_EQ(r.step_ms, 100);

@@ -81,7 +81,8 @@ void Connection::list_as_idle(bool idle) {
 void Connection::on_ready(uint32_t events) {
   const std::shared_ptr<Connection> hold = shared_from_this();
   if (events & (EPOLLERR | EPOLLHUP)) return close();
-  // While a handler works, a client that half-closes is taken to have left, as proxies do: nothing else would ever tell.
+  // While a handler works, a client that half-closes is taken to have left, as proxies do: nothing else would ever
+  // tell.
   if (phase_ == Phase::handling && (events & EPOLLRDHUP)) return close();
   if (events & EPOLLOUT) flush();
   if (phase_ != Phase::closed && phase_ != Phase::writing && (events & (EPOLLIN | EPOLLRDHUP))) read();

@@ -85,23 +85,24 @@ class Connection final : public net::Watcher, public std::enable_shared_from_thi
   net::UniqueFd fd_;
   const std::string peer_;
   RequestParser parser_;
-  const Handler* handler_ = nullptr;  // of the request being read
-  BodyLease lease_;  // of the body being read
+  const Handler* handler_ = nullptr;         // of the request being read
+  BodyLease lease_;                          // of the body being read
   std::weak_ptr<WaitingExchange> exchange_;  // while handling
   std::string pending_;  // bytes after the request being handled, or an incomplete head or chunk line
   Outgoing out_;
-  std::list<Connection*> own_place_;  // holds place_ while it is not in state_.idle, so that moving it allocates nothing
+  std::list<Connection*>
+      own_place_;  // holds place_ while it is not in state_.idle, so that moving it allocates nothing
   const std::list<Connection*>::iterator place_;
   net::Loop::TimerId timer_ = 0;
   int64_t deadline_ms_ = kNever;
   int64_t body_deadline_ms_ = kNever;  // no progress moves this one
   uint32_t interest_ = 0;
   Phase phase_ = Phase::head;
-  bool head_started_ = false;     // a byte of the next request has come
-  bool listed_idle_ = false;      // place_ is in state_.idle
-  bool consuming_ = false;        // inside consume(): whoever answers returns into its loop
-  bool close_after_ = false;      // this answer is the last
-  bool input_unclear_ = false;    // the rest of this request was not read
+  bool head_started_ = false;   // a byte of the next request has come
+  bool listed_idle_ = false;    // place_ is in state_.idle
+  bool consuming_ = false;      // inside consume(): whoever answers returns into its loop
+  bool close_after_ = false;    // this answer is the last
+  bool input_unclear_ = false;  // the rest of this request was not read
 };
 
 }  // namespace millstream::http

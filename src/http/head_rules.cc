@@ -68,7 +68,8 @@ std::optional<Refusal> check_coding(std::string_view coding) {
     if (iequals(element, "chunked")) ++chunked;
   });
   if (elements == 0) return Refusal{400, "Transfer-Encoding is empty"};
-  if (chunked > 1 || (chunked == 1 && elements > 1 && !iequals(trim(coding.substr(coding.rfind(',') + 1)), "chunked"))) {
+  if (chunked > 1 ||
+      (chunked == 1 && elements > 1 && !iequals(trim(coding.substr(coding.rfind(',') + 1)), "chunked"))) {
     return Refusal{400, "chunked must be the last transfer coding, and once"};
   }
   if (elements > 1 || chunked == 0) return Refusal{501, "the only transfer coding known here is chunked"};

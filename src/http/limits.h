@@ -12,13 +12,13 @@ struct ServerLimits {
   size_t header_bytes_max = 16 << 10;
   size_t header_fields_max = 64;
   size_t target_bytes_max = 8 << 10;
-  int64_t header_timeout_ms = 10'000;  // from the first byte (or accept) to the end of the header
-  int64_t body_timeout_ms = 30'000;    // without any progress
+  int64_t header_timeout_ms = 10'000;       // from the first byte (or accept) to the end of the header
+  int64_t body_timeout_ms = 30'000;         // without any progress
   int64_t body_total_timeout_ms = 300'000;  // from the end of the header to that of the body
-  int64_t idle_timeout_ms = 75'000;    // between requests
-  int64_t write_timeout_ms = 30'000;   // a response nobody reads
-  size_t connections_max = 19'000;     // per server; beyond, a new one takes the place of an idle one or is closed
-  int socket_send_buffer_bytes = 0;    // 0: the kernel's choice
+  int64_t idle_timeout_ms = 75'000;         // between requests
+  int64_t write_timeout_ms = 30'000;        // a response nobody reads
+  size_t connections_max = 19'000;          // per server; beyond, a new one takes the place of an idle one or is closed
+  int socket_send_buffer_bytes = 0;         // 0: the kernel's choice
 };
 
 }  // namespace millstream::http

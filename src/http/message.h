@@ -46,8 +46,8 @@ struct Request {
   std::string path;    // percent-decoded, starts with "/", no "." or ".." segments, no NUL
   Query query;
   Headers headers;
-  std::string body;    // whole, at most the route's limit; still compressed if it came so
-  std::string peer;    // remote address, without the port
+  std::string body;                   // whole, at most the route's limit; still compressed if it came so
+  std::string peer;                   // remote address, without the port
   std::vector<std::string> captures;  // what the route's "{…}" segments took, in order
 };
 

@@ -14,7 +14,7 @@ struct RawRequest {
   const char* name;
   std::string raw;
   int status;
-  bool closes;           // the connection ends after the answer
+  bool closes;            // the connection ends after the answer
   std::string body = {};  // of the answer, where it matters ("/echo" gives back method, path and body)
 };
 
@@ -155,7 +155,8 @@ inline std::vector<RawRequest> raw_requests() {
   // Transfer-Encoding
   ok("chunks", chunked + "5\r\nhello\r\n3\r\nabc\r\n0\r\n\r\n", "POST /echo helloabc");
   ok("no chunk but the last", chunked + "0\r\n\r\n", "POST /echo ");
-  ok("chunk sizes with leading zeros and capitals", chunked + "00A\r\n0123456789\r\n000\r\n\r\n", "POST /echo 0123456789");
+  ok("chunk sizes with leading zeros and capitals", chunked + "00A\r\n0123456789\r\n000\r\n\r\n",
+     "POST /echo 0123456789");
   ok("chunk extension", chunked + "5;a=b;c=\"d\"\r\nhello\r\n0;x\r\n\r\n", "POST /echo hello");
   ok("trailers are dropped", chunked + "5\r\nhello\r\n0\r\nX-Trailer: 1\r\n\r\n", "POST /echo hello");
   ok("coding in capitals", post + "transfer-encoding: CHUNKED\r\n\r\n0\r\n\r\n");
@@ -173,7 +174,9 @@ inline std::vector<RawRequest> raw_requests() {
   bad("identity", post + "Transfer-Encoding: identity\r\n\r\n", 501);
   bad("almost chunked", post + "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 501);
   bad("chunked in quotes", post + "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n", 501);
-  bad("chunked with a control", post + "Transfer-Encoding: \x0b" "chunked\r\n\r\n0\r\n\r\n");
+  bad("chunked with a control", post +
+                                    "Transfer-Encoding: \x0b"
+                                    "chunked\r\n\r\n0\r\n\r\n");
   bad("coding with an underscore", post + "Transfer_Encoding: chunked\r\n\r\n0\r\n\r\n");
   bad("coding in HTTP/1.0", "POST /echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
   bad("chunked where no body is taken", get + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", 413);
@@ -195,7 +198,8 @@ inline std::vector<RawRequest> raw_requests() {
   bad("bare CR in an extension", chunked + "5;a\rb\r\nhello\r\n0\r\n\r\n");
   bad("long extension", chunked + "5;" + string(300, 'a') + "\r\nhello\r\n0\r\n\r\n");
   bad("bare LF after the last chunk", chunked + "0\n\r\n\r\n");
-  bad("chunks above the route's limit", chunked + "32\r\n" + string(50, 'a') + "\r\n33\r\n" + string(51, 'a') + "\r\n", 413);
+  bad("chunks above the route's limit", chunked + "32\r\n" + string(50, 'a') + "\r\n33\r\n" + string(51, 'a') + "\r\n",
+      413);
   bad("one chunk above the route's limit", chunked + "FFFFFFFFFFFFFFFF\r\nhello", 413);
   bad("malformed trailer", chunked + "0\r\nX : 1\r\n\r\n");
   bad("Content-Length in a trailer", chunked + "0\r\nContent-Length: 5\r\n\r\n");
@@ -220,7 +224,8 @@ inline std::vector<RawRequest> raw_requests() {
   bad("two expectations", post + "Content-Length: 5\r\nExpect: 100-continue\r\nExpect: 100-continue\r\n\r\nhello", 417);
   ok("expectation with the body already here", post + "Content-Length: 5\r\nExpect: 100-continue\r\n\r\nhello",
      "POST /echo hello");
-  ok("upgrade is not taken up", get + "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\n\r\n");
+  ok("upgrade is not taken up",
+     get + "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\n\r\n");
   return all;
 }
 

@@ -37,8 +37,7 @@ class BeastParser final : public beast::http::basic_parser<true> {
  private:
   using Errc = beast::error_code;
 
-  void on_request_impl(beast::http::verb, beast::string_view method, beast::string_view target, int,
-                       Errc&) override {
+  void on_request_impl(beast::http::verb, beast::string_view method, beast::string_view target, int, Errc&) override {
     request_.method.assign(method.data(), method.size());
     target_.assign(target.data(), target.size());
   }
@@ -87,8 +86,8 @@ Version version_of(std::string_view head) {
   const std::string_view line = head.substr(0, head.find('\r'));
   const std::string_view word = line.substr(line.rfind(' ') + 1);
   Version version;
-  version.well_formed = word.size() == 8 && word.starts_with("HTTP/") && is_digit(word[5]) && word[6] == '.' &&
-                        is_digit(word[7]);
+  version.well_formed =
+      word.size() == 8 && word.starts_with("HTTP/") && is_digit(word[5]) && word[6] == '.' && is_digit(word[7]);
   version.known = word == "HTTP/1.1" || word == "HTTP/1.0";
   return version;
 }
@@ -146,13 +145,20 @@ RequestParser::Step RequestParser::refuse(int status, std::string_view detail) {
 RequestParser::Step RequestParser::feed_head(std::string_view bytes, size_t& used) {
   using Verdict = HeadScan::Verdict;
   switch (impl_->scan.scan(bytes)) {
-    case Verdict::more: return Step::more;
-    case Verdict::complete: break;
-    case Verdict::bad_line_ending: return refuse(400, "a line of the head does not end in CR LF");
-    case Verdict::folded_line: return refuse(400, "a folded header line");
-    case Verdict::target_too_long: return refuse(414, "the request target is too long");
-    case Verdict::head_too_long: return refuse(431, "the request head is too long");
-    case Verdict::too_many_fields: return refuse(431, "too many header fields");
+    case Verdict::more:
+      return Step::more;
+    case Verdict::complete:
+      break;
+    case Verdict::bad_line_ending:
+      return refuse(400, "a line of the head does not end in CR LF");
+    case Verdict::folded_line:
+      return refuse(400, "a folded header line");
+    case Verdict::target_too_long:
+      return refuse(414, "the request target is too long");
+    case Verdict::head_too_long:
+      return refuse(431, "the request head is too long");
+    case Verdict::too_many_fields:
+      return refuse(431, "too many header fields");
   }
   used = impl_->scan.end();
   return parse_head(bytes.substr(impl_->scan.begin(), used - impl_->scan.begin()));

@@ -109,11 +109,11 @@ void Server::listen(int fd) {
   if (impl_->state.limits.socket_send_buffer_bytes > 0) {
     net::set_send_buffer_bytes(fd, impl_->state.limits.socket_send_buffer_bytes);
   }
-  impl_->listeners.push_back(std::make_unique<Listener>(
-      impl_->state.loop, net::UniqueFd(fd), impl_->state.accept_errors,
-      [impl = impl_.get()](net::UniqueFd accepted, std::string peer) {
-        impl->accepted(std::move(accepted), std::move(peer));
-      }));
+  impl_->listeners.push_back(std::make_unique<Listener>(impl_->state.loop, net::UniqueFd(fd),
+                                                        impl_->state.accept_errors,
+                                                        [impl = impl_.get()](net::UniqueFd accepted, std::string peer) {
+                                                          impl->accepted(std::move(accepted), std::move(peer));
+                                                        }));
 }
 
 void Server::stop_listening() { impl_->listeners.clear(); }

@@ -26,8 +26,8 @@
 
 namespace millstream::http {
 
-// One request waiting for its answer. Handlers may keep it and answer later, on the same loop. The last reference may be
-// dropped on any thread, but not after the loop is destroyed; dropped without an answer, the client gets a 500.
+// One request waiting for its answer. Handlers may keep it and answer later, on the same loop. The last reference may
+// be dropped on any thread, but not after the loop is destroyed; dropped without an answer, the client gets a 500.
 class Exchange {
  public:
   virtual ~Exchange() = default;

@@ -122,9 +122,8 @@ TEST_F(ServerTest, HandlersMayAnswerLaterFromAnotherThread) {
     workers.emplace_back([exchange = std::move(exchange)]() mutable {
       std::string body = exchange->request().body;
       net::Loop& loop = exchange->loop();
-      loop.post([exchange = std::move(exchange), body = std::move(body)] {
-        exchange->respond(Response::text(200, body));
-      });
+      loop.post(
+          [exchange = std::move(exchange), body = std::move(body)] { exchange->respond(Response::text(200, body)); });
     });
   });
   server_.start();

@@ -44,12 +44,12 @@ class StreamingBody final : public ByteSink, public net::Watcher {
 
   const std::shared_ptr<Tally> tally_;
   net::UniqueFd fd_;
-  bool dead_ = false;          // nothing more can be sent; on_closed() is on its way
-  bool wants_room_ = false;    // a write was short: EPOLLOUT is being watched
+  bool dead_ = false;        // nothing more can be sent; on_closed() is on its way
+  bool wants_room_ = false;  // a write was short: EPOLLOUT is being watched
   bool watched_ = false;
   ByteSinkOwner* owner_ = nullptr;
-  std::unique_ptr<std::string> head_;    // what the socket has not taken of it
-  std::unique_ptr<Unchunk> unchunk_;     // only for HTTP/1.0
+  std::unique_ptr<std::string> head_;  // what the socket has not taken of it
+  std::unique_ptr<Unchunk> unchunk_;   // only for HTTP/1.0
 };
 
 }  // namespace millstream::http

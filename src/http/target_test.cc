@@ -17,9 +17,32 @@ TEST(Target, PathsAreDecodedSegmentBySegment) {
 }
 
 TEST(Target, WhatAnotherParserWouldRepairIsRefused) {
-  for (const char* bad : {"", "a", "/a//b", "//", "/./a", "/a/..", "/../a", "/%2e%2E/a", "/%2e", "/a%2Fb", "/a%00",
-                          "/a%0d", "/a%", "/a%4", "/a%g1", "/a#b", "/a\x80", "*", "?a", "ftp://host/", "host:80",
-                          "http:///a", "http://", "http://a b/", "http://user@host/", "http://host:port/"}) {
+  for (const char* bad : {"",
+                          "a",
+                          "/a//b",
+                          "//",
+                          "/./a",
+                          "/a/..",
+                          "/../a",
+                          "/%2e%2E/a",
+                          "/%2e",
+                          "/a%2Fb",
+                          "/a%00",
+                          "/a%0d",
+                          "/a%",
+                          "/a%4",
+                          "/a%g1",
+                          "/a#b",
+                          "/a\x80",
+                          "*",
+                          "?a",
+                          "ftp://host/",
+                          "host:80",
+                          "http:///a",
+                          "http://",
+                          "http://a b/",
+                          "http://user@host/",
+                          "http://host:port/"}) {
     EXPECT_FALSE(parse_target("GET", bad)) << bad;
   }
 }
@@ -38,8 +61,8 @@ TEST(Host, IsAHostWithAnOptionalPort) {
   for (const char* good : {"a", "a.b-c_d", "1.2.3.4", "a:80", "a:", "[::1]", "[::1]:80", "[::ffff:1.2.3.4]"}) {
     EXPECT_TRUE(is_host(good)) << good;
   }
-  for (const char* bad : {"", ":80", "a b", "a/b", "a,b", "u@h", "a:b", "a:123456", "[::1", "[]", "[::1]80", "a?b",
-                          "a#b", "[::g]"}) {
+  for (const char* bad :
+       {"", ":80", "a b", "a/b", "a,b", "u@h", "a:b", "a:123456", "[::1", "[]", "[::1]80", "a?b", "a#b", "[::g]"}) {
     EXPECT_FALSE(is_host(bad)) << bad;
   }
 }

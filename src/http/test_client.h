@@ -10,8 +10,8 @@
 #include <cerrno>
 #include <cstdlib>
 #include <functional>
-#include <memory>
 #include <future>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <thread>

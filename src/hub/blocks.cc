@@ -19,7 +19,8 @@ std::string system_json(std::string_view kind, std::string_view more, int64_t no
   return json;
 }
 
-std::string system_block(std::string_view data, bool unnamed, std::optional<int> retry_ms = {}, std::string_view id = {}) {
+std::string system_block(std::string_view data, bool unnamed, std::optional<int> retry_ms = {},
+                         std::string_view id = {}) {
   std::string out;
   const std::string_view event = unnamed ? std::string_view() : std::string_view("system");
   codec::append_block({.retry_ms = retry_ms, .id = id, .event = event, .data = data}, out);
@@ -28,10 +29,14 @@ std::string system_block(std::string_view data, bool unnamed, std::optional<int>
 
 std::string_view reason_text(GapReason reason) {
   switch (reason) {
-    case GapReason::trimmed: return "trimmed";
-    case GapReason::unknown: return "unknown";
-    case GapReason::too_many: return "too_many";
-    case GapReason::slow: return "slow";
+    case GapReason::trimmed:
+      return "trimmed";
+    case GapReason::unknown:
+      return "unknown";
+    case GapReason::too_many:
+      return "too_many";
+    case GapReason::slow:
+      return "slow";
   }
   return "unknown";
 }
@@ -62,23 +67,24 @@ std::string hello_block(const Hello& hello, int64_t now_ms, bool unnamed) {
   const std::string cursor = hello.cursor.text();
   std::string more = ",\"cursor\":\"" + cursor + "\",\"node\":";
   codec::append_json_string(hello.node, more);
-  more += ",\"heartbeatMs\":" + std::to_string(hello.heartbeat_ms) + ",\"mode\":\"all\",\"topics\":" +
-          topics_json(*hello.topics) + ",\"resumed\":" + (hello.resumed ? "true" : "false");
+  more += ",\"heartbeatMs\":" + std::to_string(hello.heartbeat_ms) +
+          ",\"mode\":\"all\",\"topics\":" + topics_json(*hello.topics) +
+          ",\"resumed\":" + (hello.resumed ? "true" : "false");
   const std::string_view id = hello.snapshot_follows ? std::string_view() : std::string_view(cursor);
   return system_block(system_json("hello", more, now_ms), unnamed, hello.retry_ms, id);
 }
 
 std::string heartbeat_block(model::EventId cursor, int64_t lag_ms, int64_t now_ms, bool unnamed) {
-  const std::string more = ",\"ts\":\"" + rfc3339_ms(now_ms) + "\",\"cursor\":\"" + cursor.text() +
-                           "\",\"lag\":" + std::to_string(lag_ms);
+  const std::string more =
+      ",\"ts\":\"" + rfc3339_ms(now_ms) + "\",\"cursor\":\"" + cursor.text() + "\",\"lag\":" + std::to_string(lag_ms);
   return system_block(system_json("heartbeat", more, now_ms), unnamed);
 }
 
 std::string gap_block(const Gap& gap, int64_t now_ms, bool unnamed) {
   std::string more = ",\"from\":";
   more += gap.from ? '"' + gap.from->text() + '"' : "null";
-  more += ",\"to\":\"" + gap.to.text() + "\",\"reason\":\"" + std::string(reason_text(gap.reason)) + "\",\"backfill\":\"" +
-          backfill_link(gap) + '"';
+  more += ",\"to\":\"" + gap.to.text() + "\",\"reason\":\"" + std::string(reason_text(gap.reason)) +
+          "\",\"backfill\":\"" + backfill_link(gap) + '"';
   return system_block(system_json("gap", more, now_ms), unnamed);
 }
 

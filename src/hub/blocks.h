@@ -1,6 +1,7 @@
 // hub/blocks.h: the `system` blocks a stream carries beside events, as ready-to-send chunks.
 //
-// Shapes   data: {"ts":…,"type":"system","data":{"kind":…,…}}; the viewer's position stands as an id on hello, or, when a
+// Shapes   data: {"ts":…,"type":"system","data":{"kind":…,…}}; the viewer's position stands as an id on hello, or, when
+// a
 //          snapshot comes first, on the block that ends it.
 // Thread   value
 #pragma once

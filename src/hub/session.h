@@ -43,7 +43,7 @@ class Session final : public ByteSinkOwner {
     };
     std::deque<Item> items;
     size_t bytes = 0;
-    int64_t progress_at_ms = 0;  // steady: when the socket last took a byte
+    int64_t progress_at_ms = 0;    // steady: when the socket last took a byte
     int64_t opening_until_ms = 0;  // the first item is the opening, and must be taken by then; 0: it is not
   };
 
@@ -74,13 +74,13 @@ class Session final : public ByteSinkOwner {
   uint32_t heartbeat_interval_ms_ = 0;
   uint32_t comment_interval_ms_ = 0;
   uint32_t expiry_warning_ms_ = 0;  // before expires_ms_
-  uint32_t live_index_ = 0;  // in Group::live
+  uint32_t live_index_ = 0;         // in Group::live
   uint32_t wheel_slot_ = 0;
   Place place_ = Place::behind;
-  bool reading_ = false;       // a page of the log is on its way
-  bool first_page_ = false;    // the next page is the first of a resume
-  bool runnable_ = false;      // stands in Shard::runnable_
-  bool waiting_ = false;       // stands in Shard::waiting_
+  bool reading_ = false;     // a page of the log is on its way
+  bool first_page_ = false;  // the next page is the first of a resume
+  bool runnable_ = false;    // stands in Shard::runnable_
+  bool waiting_ = false;     // stands in Shard::waiting_
   bool warned_expiry_ = false;
 };
 

@@ -9,11 +9,11 @@
 namespace millstream::hub {
 namespace {
 
-constexpr size_t kWheelSlots = 256;               // 64 s at 250 ms: beyond the longest interval
-constexpr size_t kSlicesPerRunMax = 64;           // more are copied together, once per group
-constexpr size_t kCatchUpBytes = 256 << 10;       // per write while behind
+constexpr size_t kWheelSlots = 256;          // 64 s at 250 ms: beyond the longest interval
+constexpr size_t kSlicesPerRunMax = 64;      // more are copied together, once per group
+constexpr size_t kCatchUpBytes = 256 << 10;  // per write while behind
 constexpr size_t kCatchUpEventsScanned = 4096;
-constexpr int kCatchUpRounds = 4;                 // per session and turn, so that one resume cannot starve others
+constexpr int kCatchUpRounds = 4;  // per session and turn, so that one resume cannot starve others
 constexpr int64_t kExpiryWarningMs = 60'000;
 
 std::string group_key(const SessionRequest& request) {
@@ -187,8 +187,7 @@ Session& Shard::add_session(const SessionRequest& request, std::unique_ptr<ByteS
   Session& session = *owned;
   const int64_t now_ms = clock_.steady_ms();
   session.id_ = next_session_id_++;
-  session.heartbeat_interval_ms_ =
-      static_cast<uint32_t>(request.heartbeat_ms.value_or(options_.heartbeat_interval_ms));
+  session.heartbeat_interval_ms_ = static_cast<uint32_t>(request.heartbeat_ms.value_or(options_.heartbeat_interval_ms));
   session.comment_interval_ms_ = request.heartbeat_ms ? session.heartbeat_interval_ms_ * 3 / 4
                                                       : static_cast<uint32_t>(options_.comment_interval_ms);
   // Jittered, so that viewers that came together are not served together.
@@ -313,9 +312,8 @@ void Shard::catch_up(Session& session) {
 
 // Adds what the ring holds for this session after its cursor, a bounded amount; gives back how far it looked.
 model::EventId Shard::gather_from_ring(const Session& session, Run& run) const {
-  auto batch = std::partition_point(ring_.begin(), ring_.end(), [&](const FramedBatchPtr& b) {
-    return b->through() <= session.cursor_;
-  });
+  auto batch = std::partition_point(ring_.begin(), ring_.end(),
+                                    [&](const FramedBatchPtr& b) { return b->through() <= session.cursor_; });
   size_t scanned = 0;
   for (; batch != ring_.end(); ++batch) {
     const std::vector<FramedEvent>& events = (*batch)->events();
@@ -414,7 +412,8 @@ void Shard::service(Session& session, int64_t now_ms) {
     return close(session, End::drained);
   }
   if (!session.has_pending()) {
-    if (session.expires_ms_ != 0 && !session.warned_expiry_ && now_ms >= session.expires_ms_ - session.expiry_warning_ms_) {
+    if (session.expires_ms_ != 0 && !session.warned_expiry_ &&
+        now_ms >= session.expires_ms_ - session.expiry_warning_ms_) {
       session.warned_expiry_ = true;
       session.push_text(notice_block("auth_expiring", {}, clock_.wall_ms(), unnamed), now_ms);
     }
@@ -440,8 +439,8 @@ void Shard::schedule(Session& session, int64_t now_ms) {
   int64_t due = std::min(session.next_heartbeat_ms_, session.last_sent_ms_ + session.comment_interval_ms_);
   if (session.pending_) due = std::min(due, session.pending_->progress_at_ms + options_.slow_timeout_ms);
   if (session.expires_ms_ != 0) {
-    due = std::min(due, session.warned_expiry_ ? session.expires_ms_
-                                                : session.expires_ms_ - session.expiry_warning_ms_);
+    due =
+        std::min(due, session.warned_expiry_ ? session.expires_ms_ : session.expires_ms_ - session.expiry_warning_ms_);
     due = std::min(due, session.expires_ms_);
   }
   if (session.drain_ms_ != 0) due = std::min(due, session.drain_ms_);
@@ -546,7 +545,8 @@ void Shard::drain(int64_t spread_ms) {
   MS_ON_OWNER(thread_);
   const int64_t now_ms = clock_.steady_ms();
   for (auto& [id, session] : sessions_) {
-    session->drain_ms_ = now_ms + static_cast<int64_t>(random_() % static_cast<uint64_t>(std::max<int64_t>(1, spread_ms)));
+    session->drain_ms_ =
+        now_ms + static_cast<int64_t>(random_() % static_cast<uint64_t>(std::max<int64_t>(1, spread_ms)));
     unschedule(*session);
     schedule(*session, now_ms);
   }

@@ -1,6 +1,7 @@
 // hub/shard.h: the viewers of one I/O thread: who gets which bytes.
 //
-// Flow     deliver() takes committed, framed batches; turn_end() matches them against the topic index, builds one run per
+// Flow     deliver() takes committed, framed batches; turn_end() matches them against the topic index, builds one run
+// per
 //          group and hands it to every live session of the group with one write each; tick() keeps time.
 // Shapes   A group is all sessions with the same patterns, types and naming. The ring is the newest batches, shared
 //          with the other shards.
@@ -56,10 +57,10 @@ struct SessionRequest {
   model::EventTypes types = model::EventTypes::all();
   bool unnamed = false;
   Start start;
-  std::optional<int64_t> heartbeat_ms;        // the viewer's own wish
-  std::optional<int64_t> expires_at_ms;       // wall time at which the credential ends
-  int64_t leeway_ms = 0;                      // for which it still opens streams then: the stream lives as long
-  uint64_t api_key = 0;                       // model::api_key_number(); 0: the credential is not a key
+  std::optional<int64_t> heartbeat_ms;   // the viewer's own wish
+  std::optional<int64_t> expires_at_ms;  // wall time at which the credential ends
+  int64_t leeway_ms = 0;                 // for which it still opens streams then: the stream lives as long
+  uint64_t api_key = 0;                  // model::api_key_number(); 0: the credential is not a key
   size_t padding_bytes = 0;
   struct Snapshot {
     model::EventId as_of;
@@ -75,10 +76,10 @@ struct Group {
   model::EventTypes types = model::EventTypes::all();
   bool unnamed = false;
   std::vector<Session*> live;
-  size_t members = 0;  // live or behind
-  Run run;             // of this turn
-  RunPtr kept;         // the shared copy of `run`, made when the first session could not take all of it
-  uint64_t marked = 0; // the last event added, so that two matching patterns add it once
+  size_t members = 0;   // live or behind
+  Run run;              // of this turn
+  RunPtr kept;          // the shared copy of `run`, made when the first session could not take all of it
+  uint64_t marked = 0;  // the last event added, so that two matching patterns add it once
 
   bool takes(const model::Topic& topic, model::EventType type) const;
 };
@@ -159,7 +160,7 @@ class Shard {
 
   // loop-confined
   ThreadCheck thread_;
-  model::EventId through_;     // everything up to here has been delivered to the live sessions
+  model::EventId through_;  // everything up to here has been delivered to the live sessions
   std::deque<FramedBatchPtr> ring_;
   model::EventId ring_floor_;  // the ring holds every event after this id
   size_t ring_bytes_ = 0;

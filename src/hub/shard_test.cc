@@ -148,7 +148,9 @@ class FakeLog final : public ReplaySource {
     size_t matching = 0;
     for (const Event& e : events) {
       if (e.id <= after || e.id > request.until || !request.types.has(e.type)) continue;
-      if (!std::any_of(request.patterns.begin(), request.patterns.end(), [&](const auto& p) { return p.matches(e.topic); })) continue;
+      if (!std::any_of(request.patterns.begin(), request.patterns.end(),
+                       [&](const auto& p) { return p.matches(e.topic); }))
+        continue;
       ++matching;
       if (found.size() < per_page) found.push_back(e);
     }
@@ -247,7 +249,8 @@ TEST_F(ShardTest, EachViewerGetsWhatItsPatternTakesOnce) {
 TEST_F(ShardTest, OverlappingPatternsDeliverAnEventOnce) {
   FakeSocket socket(kPlenty);
   SessionRequest request;
-  request.patterns = {*model::TopicPattern::parse("account:1/site:1"), *model::TopicPattern::parse("account:1/site:*/device:1")};
+  request.patterns = {*model::TopicPattern::parse("account:1/site:1"),
+                      *model::TopicPattern::parse("account:1/site:*/device:1")};
   shard->open(std::move(request), socket.sink());
   publish(kDevice);
   EXPECT_EQ(socket.ids().size(), 1u);
@@ -535,7 +538,8 @@ TEST_F(ShardTest, RandomCutsStallsAndResumesLoseNothingAndDoubleNothing) {
             if (!v.cursor.is_zero()) {
               start = {.from = Start::From::id, .id = v.cursor};
             } else {
-              v.pattern = *model::TopicPattern::parse(random() % 2 ? kAll : "account:1/site:*/device:" + std::to_string(random() % 3));
+              v.pattern = *model::TopicPattern::parse(
+                  random() % 2 ? kAll : "account:1/site:*/device:" + std::to_string(random() % 3));
               v.joined = v.cursor = shard->through();
             }
             SessionRequest request;
@@ -558,11 +562,14 @@ TEST_F(ShardTest, RandomCutsStallsAndResumesLoseNothingAndDoubleNothing) {
         case 4:
           if (!log.jobs.empty()) log.answer_one();
           break;
-        case 5: shard->turn_end(); break;
+        case 5:
+          shard->turn_end();
+          break;
         default: {
           std::vector<Event> batch;
           for (uint64_t i = 0; i < 1 + random() % 5; ++i) {
-            batch.push_back(event("account:1/site:" + std::to_string(random() % 2) + "/device:" + std::to_string(random() % 3)));
+            batch.push_back(
+                event("account:1/site:" + std::to_string(random() % 2) + "/device:" + std::to_string(random() % 3)));
           }
           publish(std::move(batch));
         }

@@ -45,7 +45,8 @@ void merge_field(model::Fields& fields, model::Field&& field) {
 
 Validator::Validator(ValidatorOptions options, metrics::Registry& metrics)
     : options_(std::move(options)),
-      points_(metrics.counter("millstream_ingest_points_total", "Points accepted (one per device and timestamp sent)")) {
+      points_(
+          metrics.counter("millstream_ingest_points_total", "Points accepted (one per device and timestamp sent)")) {
   for (const char* reason : {"malformed", "name", "device_missing", "future", "too_old", "forbidden", "too_large"}) {
     rejected_.push_back(&metrics.counter("millstream_ingest_rejected_total", "Points refused, by reason",
                                          "reason=\"" + std::string(reason) + "\""));
@@ -153,7 +154,8 @@ Validated Validator::validate(codec::ParsedPoints parsed, const model::AccountId
     out.events.push_back(std::move(event));
   }
   points_.add(out.points_accepted);
-  std::stable_sort(out.rejected.begin(), out.rejected.end(), [](const auto& a, const auto& b) { return a.index < b.index; });
+  std::stable_sort(out.rejected.begin(), out.rejected.end(),
+                   [](const auto& a, const auto& b) { return a.index < b.index; });
   return out;
 }
 

@@ -26,7 +26,8 @@ model::Point point(std::string device, std::string field, double value, std::opt
 }
 
 TEST_F(ValidatorTest, PointsOfOneDeviceAndTimeBecomeOneEvent) {
-  const Validated v = validate({point("d1", "a", 1, kNow - 5), point("d1", "b", 2, kNow - 5), point("d1", "a", 3, kNow - 4)});
+  const Validated v =
+      validate({point("d1", "a", 1, kNow - 5), point("d1", "b", 2, kNow - 5), point("d1", "a", 3, kNow - 4)});
   ASSERT_EQ(v.events.size(), 2u);
   EXPECT_EQ(v.points_accepted, 3u);
   EXPECT_EQ(v.events[0].topic.text(), "account:acme/site:s1/device:d1");
@@ -36,14 +37,16 @@ TEST_F(ValidatorTest, PointsOfOneDeviceAndTimeBecomeOneEvent) {
 }
 
 TEST_F(ValidatorTest, PointsWithOtherTagsAreOtherEvents) {
-  model::Point cpu0 = point("d1", "usage", 10, kNow), cpu1 = point("d1", "usage", 90, kNow), more = point("d1", "idle", 5, kNow);
+  model::Point cpu0 = point("d1", "usage", 10, kNow), cpu1 = point("d1", "usage", 90, kNow),
+               more = point("d1", "idle", 5, kNow);
   cpu0.tags = {{"region", "eu"}, {"cpu", "cpu0"}};
   cpu1.tags = {{"region", "eu"}, {"cpu", "cpu1"}};
   more.tags = {{"cpu", "cpu0"}, {"region", "eu"}};
   const Validated v = validate({cpu0, cpu1, more});
   ASSERT_EQ(v.events.size(), 2u);
   EXPECT_EQ(v.points_accepted, 3u);
-  EXPECT_EQ(v.events[0].data, R"({"deviceId":"d1","fields":{"usage":10,"idle":5},"tags":{"cpu":"cpu0","region":"eu"}})");
+  EXPECT_EQ(v.events[0].data,
+            R"({"deviceId":"d1","fields":{"usage":10,"idle":5},"tags":{"cpu":"cpu0","region":"eu"}})");
   EXPECT_EQ(v.events[1].data, R"({"deviceId":"d1","fields":{"usage":90},"tags":{"cpu":"cpu1","region":"eu"}})");
 }
 
@@ -55,8 +58,8 @@ TEST_F(ValidatorTest, TheSameFieldAgainInOneRequestLastWriteWins) {
 
 TEST_F(ValidatorTest, ABadPointIsNamedAndItsNeighboursStand) {
   const Validated v = validate({point("good", "a", 1), point("bad/name", "a", 1), point("", "a", 1),
-                                point("future", "a", 1, kNow + kFutureMsMax + 1), point("old", "a", 1, kNow - kDayMs - 1),
-                                point("good2", "a", 1, kNow + kFutureMsMax)});
+                                point("future", "a", 1, kNow + kFutureMsMax + 1),
+                                point("old", "a", 1, kNow - kDayMs - 1), point("good2", "a", 1, kNow + kFutureMsMax)});
   EXPECT_EQ(v.points_accepted, 2u);
   ASSERT_EQ(v.rejected.size(), 4u);
   EXPECT_EQ(v.rejected[0].index, 1u);
@@ -84,7 +87,8 @@ TEST_F(ValidatorTest, WhatTheParserRejectedCountsWithItsOwn) {
   EXPECT_EQ(v.points_accepted, 1u);
   EXPECT_EQ(v.rejected.size(), codec::kRejectedListedMax);
   EXPECT_EQ(v.rejected_count, 1501u);
-  EXPECT_NE(metrics.prometheus_text().find("millstream_ingest_rejected_total{reason=\"malformed\"} 1500\n"), std::string::npos);
+  EXPECT_NE(metrics.prometheus_text().find("millstream_ingest_rejected_total{reason=\"malformed\"} 1500\n"),
+            std::string::npos);
 }
 
 TEST_F(ValidatorTest, DefaultsNameTheSiteAndTheDevice) {
@@ -97,9 +101,11 @@ TEST_F(ValidatorTest, DefaultsNameTheSiteAndTheDevice) {
 
 TEST_F(ValidatorTest, WhatTheKeyMayNotWriteIsRefusedAndMarkedAsForbidden) {
   may_write = [](const model::Topic& topic) {
-    return topic.device.text() == "mine" ? Status() : Status(Error{Code::forbidden, topic.device.text() + " is not yours"});
+    return topic.device.text() == "mine" ? Status()
+                                         : Status(Error{Code::forbidden, topic.device.text() + " is not yours"});
   };
-  const Validated v = validate({point("", "a", 1), point("mine", "a", 1), point("theirs", "a", 1), point("others", "b", 1)});
+  const Validated v =
+      validate({point("", "a", 1), point("mine", "a", 1), point("theirs", "a", 1), point("others", "b", 1)});
   EXPECT_EQ(v.points_accepted, 1u);
   EXPECT_EQ(v.rejected.size(), 3u);
   EXPECT_EQ(v.forbidden, "theirs is not yours");

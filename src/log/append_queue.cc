@@ -25,7 +25,8 @@ bool AppendQueue::has_room(const WaitingAppend& append) const {
 
 Status AppendQueue::push(std::vector<model::Event> events, AppendDone done) {
   if (events.empty()) return Error{Code::invalid, "log: an empty batch"};
-  if (events.size() > size_t{model::EventId::kSeqMax} + 1) return Error{Code::too_large, "log: more than 1048576 events in one batch"};
+  if (events.size() > size_t{model::EventId::kSeqMax} + 1)
+    return Error{Code::too_large, "log: more than 1048576 events in one batch"};
   WaitingAppend append{.events = std::move(events), .done = std::move(done), .bytes = 0};
   append.bytes = bytes_of(append.events);
   {

@@ -1,6 +1,7 @@
 // log/append_queue.h: what waits for the log thread: batches and checkpoints, in the order they came.
 //
-// Limits   events_max and bytes_max waiting; beyond, push() refuses with Code::unavailable. A batch with a conclusion of
+// Limits   events_max and bytes_max waiting; beyond, push() refuses with Code::unavailable. A batch with a conclusion
+// of
 //          the engines is always taken: they are few, and an engine that was refused could only forget. Of the
 //          checkpoints of one name only the newest waits.
 // Thread   any; take(): log

@@ -91,7 +91,9 @@ class DiskFaults : public ::testing::Test {
   static Result<AppendReceipt> append(EventLog& log, int number) {
     return append_and_wait(log, {test_event("account:1/site:1/device:1", number)});
   }
-  bool reports(const std::string& line) const { return metrics_->prometheus_text().find(line + "\n") != std::string::npos; }
+  bool reports(const std::string& line) const {
+    return metrics_->prometheus_text().find(line + "\n") != std::string::npos;
+  }
 
   const std::string directory_ = [] {
     std::string path = ::testing::TempDir() + "millstream-fault-XXXXXX";
@@ -106,9 +108,9 @@ TEST_F(DiskFaults, WhatIsAcknowledgedHasBeenSynced) {
   auto log = started();
   for (int i = 0; i < 20; ++i) {
     std::promise<bool> was_unsynced;
-    const Status taken = log->append({test_event("account:1/site:1/device:1", i)}, [&](const Result<AppendReceipt>& receipt) {
-      was_unsynced.set_value(!receipt || unsynced);
-    });
+    const Status taken =
+        log->append({test_event("account:1/site:1/device:1", i)},
+                    [&](const Result<AppendReceipt>& receipt) { was_unsynced.set_value(!receipt || unsynced); });
     ASSERT_TRUE(taken.ok());
     EXPECT_FALSE(was_unsynced.get_future().get());
   }

@@ -47,8 +47,8 @@ using AppendDone = std::function<void(Result<AppendReceipt>)>;  // called once, 
 enum class Order { ascending, descending };
 
 struct ReadRequest {
-  model::EventId after;                  // exclusive
-  std::optional<model::EventId> until;   // inclusive; none: the end of the log
+  model::EventId after;                       // exclusive
+  std::optional<model::EventId> until;        // inclusive; none: the end of the log
   std::vector<model::TopicPattern> patterns;  // an event is read if any matches; empty: every event of every account
   model::EventTypes types = model::EventTypes::all();
   Order order = Order::ascending;

@@ -52,9 +52,9 @@ TYPED_TEST_P(EventLogContract, ReadersHearOfABatchBeforeItsAppenderIsAnswered) {
   ASSERT_TRUE(log->start().ok());
   for (int i = 0; i < 50; ++i) {
     std::promise<size_t> seen;
-    ASSERT_TRUE(log->append({test_event("account:1/site:1/device:1", i)}, [&](const Result<AppendReceipt>&) {
-                     seen.set_value(reader.events().size());
-                   }).ok());
+    ASSERT_TRUE(log->append({test_event("account:1/site:1/device:1", i)},
+                            [&](const Result<AppendReceipt>&) { seen.set_value(reader.events().size()); })
+                    .ok());
     EXPECT_EQ(seen.get_future().get(), static_cast<size_t>(i) + 1);
   }
   log->stop();
@@ -69,7 +69,8 @@ TYPED_TEST_P(EventLogContract, IdsIncreaseOverRestartsAndWhenTheClockStepsBack) 
     ASSERT_TRUE(log->start().ok());
     EXPECT_GE(log->last_id(), last);
     for (int i = 0; i < 20; ++i) {
-      const auto receipt = append_and_wait(*log, {test_event("account:1/site:1/device:1", i), test_event("account:1/site:1/device:2", i)});
+      const auto receipt = append_and_wait(
+          *log, {test_event("account:1/site:1/device:1", i), test_event("account:1/site:1/device:2", i)});
       ASSERT_TRUE(receipt.ok());
       EXPECT_GT(receipt->first, last);
       last = receipt->last;
@@ -109,7 +110,9 @@ TYPED_TEST_P(EventLogContract, PatternsTypesOrderAndPagesGiveWhatANaiveFilterGiv
     if (random() % 3 != 0) {
       for (uint64_t n = 0; n < 1 + random() % 3; ++n) {
         std::string text = "account:" + std::to_string(random() % 2);
-        if (random() % 3) text += "/site:" + std::to_string(random() % 2) + "/device:" + (random() % 3 ? std::to_string(random() % 5) : "*");
+        if (random() % 3)
+          text += "/site:" + std::to_string(random() % 2) +
+                  "/device:" + (random() % 3 ? std::to_string(random() % 5) : "*");
         request.patterns.push_back(*model::TopicPattern::parse(text));
       }
     }
@@ -179,10 +182,12 @@ TYPED_TEST_P(EventLogContract, AFullQueueRefusesButNeverAConclusion) {
   ASSERT_TRUE(log->start().ok());
   // The first answer holds the log's thread, so that the queue fills.
   std::promise<void> held;
-  ASSERT_TRUE(log->append({test_event("account:1/site:1/device:1", 1)}, [&held, gate](const auto&) {
-                   held.set_value();
-                   gate.wait();
-                 }).ok());
+  ASSERT_TRUE(log->append({test_event("account:1/site:1/device:1", 1)},
+                          [&held, gate](const auto&) {
+                            held.set_value();
+                            gate.wait();
+                          })
+                  .ok());
   held.get_future().wait();
   size_t taken = 0;
   Status refused;
@@ -220,7 +225,9 @@ TYPED_TEST_P(EventLogContract, ReadersOnOtherThreadsSeeAGrowingPrefix) {
     });
   }
   for (int i = 0; i < 200; ++i) {
-    ASSERT_TRUE(append_and_wait(*log, {test_event("account:1/site:1/device:1", i), test_event("account:1/site:1/device:2", i)}).ok());
+    ASSERT_TRUE(
+        append_and_wait(*log, {test_event("account:1/site:1/device:1", i), test_event("account:1/site:1/device:2", i)})
+            .ok());
     this->fixture.clock.advance_ms(60'000);  // several hours go by: files are sealed under the readers
   }
   done = true;
@@ -233,7 +240,7 @@ REGISTER_TYPED_TEST_SUITE_P(EventLogContract, WhatWasAppendedIsReadBackInOrderAn
                             ReadersHearOfABatchBeforeItsAppenderIsAnswered,
                             IdsIncreaseOverRestartsAndWhenTheClockStepsBack,
                             PatternsTypesOrderAndPagesGiveWhatANaiveFilterGives, NothingOlderThanTheRetentionIsRead,
-                            CheckpointsAreReplacedKeptAndComeAfterWhatWasAppended,
-                            AFullQueueRefusesButNeverAConclusion, ReadersOnOtherThreadsSeeAGrowingPrefix);
+                            CheckpointsAreReplacedKeptAndComeAfterWhatWasAppended, AFullQueueRefusesButNeverAConclusion,
+                            ReadersOnOtherThreadsSeeAGrowingPrefix);
 
 }  // namespace millstream::log

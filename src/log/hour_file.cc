@@ -79,13 +79,9 @@ int64_t hour_of(model::EventId id) { return id.ms / kHourMs; }
 
 model::EventId last_id_of_hour(int64_t hour) { return {(hour + 1) * kHourMs - 1, model::EventId::kSeqMax}; }
 
-IdRange ids_of_hour(int64_t hour) {
-  return {.after = last_id_of_hour(hour - 1), .to = last_id_of_hour(hour)};
-}
+IdRange ids_of_hour(int64_t hour) { return {.after = last_id_of_hour(hour - 1), .to = last_id_of_hour(hour)}; }
 
-std::string hour_file_name(int64_t hour) {
-  return std::string(kPrefix) + std::to_string(hour) + std::string(kSuffix);
-}
+std::string hour_file_name(int64_t hour) { return std::string(kPrefix) + std::to_string(hour) + std::string(kSuffix); }
 
 std::string hour_file_path(const std::string& directory, int64_t hour) {
   return directory + "/" + hour_file_name(hour);
@@ -93,8 +89,10 @@ std::string hour_file_path(const std::string& directory, int64_t hour) {
 
 std::optional<int64_t> parse_hour_file_name(std::string_view name) {
   if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) return std::nullopt;
-  const std::optional<int64_t> hour = parse_number(name.substr(kPrefix.size(), name.size() - kPrefix.size() - kSuffix.size()));
-  if (!hour || *hour < 0 || *hour > model::EventId::kMsMax / kHourMs || hour_file_name(*hour) != name) return std::nullopt;
+  const std::optional<int64_t> hour =
+      parse_number(name.substr(kPrefix.size(), name.size() - kPrefix.size() - kSuffix.size()));
+  if (!hour || *hour < 0 || *hour > model::EventId::kMsMax / kHourMs || hour_file_name(*hour) != name)
+    return std::nullopt;
   return hour;
 }
 

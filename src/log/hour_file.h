@@ -50,9 +50,9 @@ struct HourFileSpan {
   bool wal_left = false;  // the disk is full: what the WAL holds could not be brought into the file
 };
 
-// Opens a file left by an earlier run and looks whether it can be served. A leftover WAL is brought into the file first.
-// Fails with Code::corrupt when the file is damaged, Code::conflict when a later version wrote it. A file in which
-// nothing was ever finished has an empty span. `thorough`: walk every page (a file that may have been cut off).
+// Opens a file left by an earlier run and looks whether it can be served. A leftover WAL is brought into the file
+// first. Fails with Code::corrupt when the file is damaged, Code::conflict when a later version wrote it. A file in
+// which nothing was ever finished has an empty span. `thorough`: walk every page (a file that may have been cut off).
 Result<HourFileSpan> check_hour_file(const std::string& path, bool thorough);
 
 // Renames the file, with its WAL and shared memory, to <name>.damaged-<now>; gives back the new path.

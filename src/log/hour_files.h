@@ -41,7 +41,7 @@ class HourFiles {
   // True when no reader holds a connection of before seal().
   bool unread_since_seal(int64_t hour) const;
 
-  std::vector<HourSpan> spans() const;                                               // by hour
+  std::vector<HourSpan> spans() const;                                                // by hour
   std::vector<int64_t> hours_between(model::EventId low, model::EventId high) const;  // by hour
   // Borrows a connection for one scan. A file that was removed meanwhile holds nothing, which is no failure.
   Status scan(int64_t hour, Scan& scan);

@@ -14,7 +14,8 @@ constexpr size_t kTopicsCachedMax = 4096;
 constexpr size_t kIdleStatementsMax = kMergedTopicsMax;
 
 enum Column { kId, kTopic, kType, kTs, kConclusion, kCrc, kData };
-constexpr std::string_view kSelect = "SELECT id, topic, type, ts, conclusion, crc, data FROM event WHERE id BETWEEN ?1 AND ?2";
+constexpr std::string_view kSelect =
+    "SELECT id, topic, type, ts, conclusion, crc, data FROM event WHERE id BETWEEN ?1 AND ?2";
 constexpr std::string_view kWhere[] = {"", " AND topic = ?3", " AND type = ?3 AND type > 0"};
 constexpr std::string_view kOrder[] = {" ORDER BY id", " ORDER BY id DESC"};
 

@@ -4,7 +4,8 @@
 // Errors   after a failed commit() nobody reads anything of it, and the next one writes over it, as long as this writer
 //          lives: a new one would take what reached the WAL for committed.
 // Thread   log
-// Source   sqlite.org/wal.html: synchronous=FULL syncs the WAL at every commit; copying is wal_autocheckpoint=0 and ours
+// Source   sqlite.org/wal.html: synchronous=FULL syncs the WAL at every commit; copying is wal_autocheckpoint=0 and
+// ours
 #pragma once
 
 #include <cstdint>
@@ -58,7 +59,7 @@ class HourWriter {
   std::string topic_text_;
   int64_t next_topic_ = 1;
   bool topics_known_ = false;  // the two above are what the file holds
-  WalLength wal_;  // set by SQLite's hook after every commit
+  WalLength wal_;              // set by SQLite's hook after every commit
 };
 
 }  // namespace millstream::log

@@ -25,7 +25,8 @@ namespace {
 using model::EventId;
 using SteadyTime = std::chrono::steady_clock::time_point;
 
-constexpr size_t kRowsPerReadMax = 200'000;  // one read() looks at no more, so that a narrow filter cannot hold a thread
+constexpr size_t kRowsPerReadMax =
+    200'000;  // one read() looks at no more, so that a narrow filter cannot hold a thread
 constexpr const char* kBeginningName = "log.beginning";
 constexpr auto kHousekeepingInterval = std::chrono::seconds(1);
 
@@ -36,7 +37,8 @@ struct Metrics {
         failures(registry.counter("millstream_log_commit_failures_total", "Group commits that failed")),
         damaged_rows(registry.counter("millstream_log_damaged_rows_total", "Stored rows that failed their check")),
         damaged_files(registry.counter("millstream_log_damaged_files_total", "Hour files set aside as damaged")),
-        read_only(registry.gauge("millstream_log_read_only", "1: a write failed, and no more are tried until a restart")),
+        read_only(
+            registry.gauge("millstream_log_read_only", "1: a write failed, and no more are tried until a restart")),
         unlinked(registry.counter("millstream_log_hours_unlinked_total", "Hour files removed by retention")) {}
 
   metrics::Histogram& commit;
@@ -114,15 +116,16 @@ class SqliteEventLog final : public EventLog {
   HourFiles files_;
   std::atomic<int64_t> last_id_{0};  // packed; written by the log thread
   mutable std::mutex holes_mu_;
-  std::vector<IdRange> holes_;  // guarded by holes_mu_; where events are missing: files set aside, the time before the log
+  std::vector<IdRange>
+      holes_;  // guarded by holes_mu_; where events are missing: files set aside, the time before the log
 
   // log-thread-confined
   std::unique_ptr<HourWriter> writer_;
   std::vector<Sealing> sealing_;
   SteadyTime next_housekeeping_;
   bool failing_ = false;  // the last commit failed: said once, until one succeeds
-  // A write or an fsync failed for another reason than a full disk. Then the kernel may hold as clean what is not on the
-  // disk, and a later fsync would say yes to it: nothing is written any more until the process has been restarted.
+  // A write or an fsync failed for another reason than a full disk. Then the kernel may hold as clean what is not on
+  // the disk, and a later fsync would say yes to it: nothing is written any more until the process has been restarted.
   std::optional<Error> read_only_;
 
   std::thread thread_;
@@ -332,7 +335,8 @@ Status SqliteEventLog::write(const std::vector<model::Event>& events) {
   if (written) return written;
   if (written.error().code == Code::internal) {
     writer_->leave_wal_as_it_is();
-    read_only_ = Error{Code::unavailable, "the log is read-only until a restart, a write failed: " + written.error().detail};
+    read_only_ =
+        Error{Code::unavailable, "the log is read-only until a restart, a write failed: " + written.error().detail};
     metrics_.read_only.set(1);
     written = *read_only_;
   }
@@ -379,14 +383,16 @@ void SqliteEventLog::tick() {
 void SqliteEventLog::save(const std::vector<WaitingCheckpoint>& checkpoints) {
   for (const WaitingCheckpoint& waiting : checkpoints) {
     if (const Status saved = checkpoints_.save(waiting.name, waiting.checkpoint); !saved) {
-      log_error("checkpoint not stored; the older one stays", {{"name", waiting.name}, {"reason", saved.error().detail}});
+      log_error("checkpoint not stored; the older one stays",
+                {{"name", waiting.name}, {"reason", saved.error().detail}});
     }
   }
 }
 
 void SqliteEventLog::housekeeping() {
   // An idle log moves on to the next hour too, so that the last one can be sealed.
-  if (writer_ && !read_only_ && writer_->hour() < hour_of(last_id())) sealing_.push_back({.writer = std::move(writer_)});
+  if (writer_ && !read_only_ && writer_->hour() < hour_of(last_id()))
+    sealing_.push_back({.writer = std::move(writer_)});
   seal_closed_hours();
   unlink_expired_hours();
 }

@@ -107,7 +107,8 @@ TEST_F(SqliteEventLogTest, ADamagedHourFileIsSetAsideAndTheRestServes) {
     if (parse_hour_file_name(name)) hours.push_back(name);
   }
   ASSERT_EQ(hours.size(), 6u);
-  std::ofstream(logs.directory + "/" + hours[2], std::ios::in | std::ios::out | std::ios::binary) << "this is no database, it only looks like a file";
+  std::ofstream(logs.directory + "/" + hours[2], std::ios::in | std::ios::out | std::ios::binary)
+      << "this is no database, it only looks like a file";
   auto log = logs.open();
   ASSERT_TRUE(log->start().ok());
   EXPECT_EQ(read_all(*log).size(), 5u);
@@ -200,7 +201,8 @@ TEST_F(SqliteEventLogTest, KilledAtAnyMomentItLosesNothingThatWasAcknowledged) {
     std::vector<model::EventId> stored = ids_of(read_all(*log, {.events_max = 100'000}));
     for (size_t i = 1; i < stored.size(); ++i) ASSERT_LT(stored[i - 1], stored[i]);
     for (const int64_t id : acknowledged) {
-      ASSERT_TRUE(std::binary_search(stored.begin(), stored.end(), model::EventId::from_packed(id))) << "round " << round;
+      ASSERT_TRUE(std::binary_search(stored.begin(), stored.end(), model::EventId::from_packed(id)))
+          << "round " << round;
     }
     EXPECT_GE(log->last_id(), newest);
     newest = log->last_id();

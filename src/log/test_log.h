@@ -14,7 +14,8 @@
 
 namespace millstream::log {
 
-inline model::Event test_event(const std::string& topic, int64_t ts_ms, std::string data = R"({"deviceId":"d","fields":{"t":1}})",
+inline model::Event test_event(const std::string& topic, int64_t ts_ms,
+                               std::string data = R"({"deviceId":"d","fields":{"t":1}})",
                                model::EventType type = model::EventType::telemetry) {
   return {.ts_ms = ts_ms, .topic = *model::Topic::parse(topic), .type = type, .data = std::move(data)};
 }
@@ -55,7 +56,8 @@ class RecordingReader final : public CommitReader {
 inline Result<AppendReceipt> append_and_wait(EventLog& log, std::vector<model::Event> events) {
   auto promise = std::make_shared<std::promise<Result<AppendReceipt>>>();
   std::future<Result<AppendReceipt>> future = promise->get_future();
-  const Status taken = log.append(std::move(events), [promise](Result<AppendReceipt> r) { promise->set_value(std::move(r)); });
+  const Status taken =
+      log.append(std::move(events), [promise](Result<AppendReceipt> r) { promise->set_value(std::move(r)); });
   if (!taken) return taken.error();
   return future.get();
 }

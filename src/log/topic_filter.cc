@@ -53,9 +53,9 @@ Status add_named(Database& database, const std::vector<model::TopicPattern>& pat
 Status add_accounts(Database& database, const std::vector<model::TopicPattern>& patterns, TopicSet& out) {
   std::set<std::string> accounts;
   for (const model::TopicPattern& pattern : patterns) accounts.insert(model::Topic{pattern.account, {}, {}}.text());
-  Result<Statement> under =
-      database.prepare("SELECT id, text FROM topic WHERE text = ?1 UNION ALL"
-                       " SELECT id, text FROM topic WHERE text >= ?2 AND text < ?3");
+  Result<Statement> under = database.prepare(
+      "SELECT id, text FROM topic WHERE text = ?1 UNION ALL"
+      " SELECT id, text FROM topic WHERE text >= ?2 AND text < ?3");
   if (!under) return under.error();
   for (const std::string& account : accounts) {
     const std::string begin = account + '/';
@@ -107,10 +107,9 @@ Result<const TopicSet*> TopicFilters::find(Database& database, const std::vector
   Entry& entry = entry_for(patterns);
   if (entry.newest_topic < *newest) {
     const bool named = std::all_of(patterns.begin(), patterns.end(), names_one_device);
-    const Status added = named ? add_named(database, patterns, entry.topics)
-                         : entry.newest_topic == 0
-                             ? add_accounts(database, patterns, entry.topics)
-                             : add_since(database, patterns, entry.newest_topic, entry.topics);
+    const Status added = named                     ? add_named(database, patterns, entry.topics)
+                         : entry.newest_topic == 0 ? add_accounts(database, patterns, entry.topics)
+                                                   : add_since(database, patterns, entry.newest_topic, entry.topics);
     if (!added) {
       entries_.erase(entries_.begin());  // half of an answer must not be taken for all of it
       return added.error();

@@ -88,10 +88,10 @@ class Registry {
   void append_entry(const Entry& entry, const std::vector<int64_t>& read_values, std::string& out) const;
 
   mutable std::mutex mu_;
-  std::vector<Entry> entries_;          // guarded by mu_
-  std::deque<Counter> counters_;        // guarded by mu_ (the metrics themselves are atomic)
-  std::deque<Gauge> gauges_;            // guarded by mu_
-  std::deque<Histogram> histograms_;    // guarded by mu_
+  std::vector<Entry> entries_;                   // guarded by mu_
+  std::deque<Counter> counters_;                 // guarded by mu_ (the metrics themselves are atomic)
+  std::deque<Gauge> gauges_;                     // guarded by mu_
+  std::deque<Histogram> histograms_;             // guarded by mu_
   std::vector<std::function<int64_t()>> reads_;  // guarded by mu_
 };
 

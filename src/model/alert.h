@@ -40,7 +40,7 @@ struct Alert {
   Severity severity = Severity::warning;
   std::string message;
   std::string field;
-  double value = 0;      // the value that caused this event
+  double value = 0;  // the value that caused this event
   double threshold = 0;
   int64_t started_at_ms = 0;
   std::optional<int64_t> ended_at_ms;

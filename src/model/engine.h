@@ -30,7 +30,8 @@ class Engine {
   virtual std::string_view name() const = 0;  // names its part of a checkpoint
   virtual void step(const Event& event, int64_t now_ms, Conclusions& out) = 0;
   virtual void advance(int64_t now_ms, Conclusions& out) = 0;
-  // Nobody was listening from `from_ms` to `now_ms` (the server was down): silence in that span is ours, not the devices'.
+  // Nobody was listening from `from_ms` to `now_ms` (the server was down): silence in that span is ours, not the
+  // devices'.
   virtual void resume(int64_t from_ms, int64_t now_ms) = 0;
 
   virtual std::string save() const = 0;  // the whole state, in a form load() of this or a later version reads

@@ -22,9 +22,7 @@ struct EventId {
 
   // Only the exact form: digits, one dash, digits, no leading zeros, within the limits above. Nothing else is an id.
   static std::optional<EventId> parse(std::string_view text);
-  static EventId from_packed(int64_t packed) {
-    return {packed >> 20, static_cast<uint32_t>(packed & kSeqMax)};
-  }
+  static EventId from_packed(int64_t packed) { return {packed >> 20, static_cast<uint32_t>(packed & kSeqMax)}; }
   int64_t packed() const { return (ms << 20) | seq; }
   void append_text(std::string& out) const;
   std::string text() const;

@@ -42,14 +42,14 @@ class Roles {
 };
 
 struct Grants {
-  std::string subject;  // who, for logs and counters: "key:k3f9", "user:anna"; never a secret
-  AccountId account;    // never empty; only ever taken from the credential
+  std::string subject;            // who, for logs and counters: "key:k3f9", "user:anna"; never a secret
+  AccountId account;              // never empty; only ever taken from the credential
   std::vector<SiteId> sites;      // empty: every site of the account
   std::vector<DeviceId> devices;  // empty: every device of those sites
   Roles roles;
   std::optional<int64_t> expires_at_ms;  // as the credential says
   int64_t leeway_ms = 0;                 // it is accepted this much longer, as clocks differ
-  uint64_t api_key = 0;  // api_key_number() of the key that gave them; 0: not a key
+  uint64_t api_key = 0;                  // api_key_number() of the key that gave them; 0: not a key
 };
 
 }  // namespace millstream::model

@@ -30,7 +30,8 @@ Result<size_t> split(std::string_view text, std::array<std::string_view, 3>& nam
     const std::string_view segment = text.substr(0, slash);
     const std::string_view label = kLabels[count];
     if (!segment.starts_with(label)) {
-      return Error{Code::invalid, "segment " + std::to_string(count + 1) + " must start with \"" + std::string(label) + "\""};
+      return Error{Code::invalid,
+                   "segment " + std::to_string(count + 1) + " must start with \"" + std::string(label) + "\""};
     }
     names[count] = segment.substr(label.size());
     ++count;

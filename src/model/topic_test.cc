@@ -32,11 +32,27 @@ TEST(Topic, ReadsAndPrintsEveryDepth) {
 
 TEST(Topic, NothingElseParses) {
   const std::string long_name(65, 'a');
-  for (const std::string& text : std::vector<std::string>{
-           "", "account", "account:", "site:1", "account:1/", "account:1/device:3", "account:1/site:", "account:1/site:2/",
-           "account:1/site:2/device:", "account:1/site:2/device:3/", "account:1/site:2/device:3/x:4", "account:*",
-           "account:1/site:*", "account:a b", "account:a\n", "account:ä", "account:a:b", "/account:1", "Account:1",
-           "account:" + long_name, std::string("account:a\0b", 11)}) {
+  for (const std::string& text : std::vector<std::string>{"",
+                                                          "account",
+                                                          "account:",
+                                                          "site:1",
+                                                          "account:1/",
+                                                          "account:1/device:3",
+                                                          "account:1/site:",
+                                                          "account:1/site:2/",
+                                                          "account:1/site:2/device:",
+                                                          "account:1/site:2/device:3/",
+                                                          "account:1/site:2/device:3/x:4",
+                                                          "account:*",
+                                                          "account:1/site:*",
+                                                          "account:a b",
+                                                          "account:a\n",
+                                                          "account:ä",
+                                                          "account:a:b",
+                                                          "/account:1",
+                                                          "Account:1",
+                                                          "account:" + long_name,
+                                                          std::string("account:a\0b", 11)}) {
     EXPECT_FALSE(Topic::parse(text).ok()) << text;
   }
   EXPECT_TRUE(Topic::parse("account:" + long_name.substr(1)).ok());
@@ -127,7 +143,8 @@ TEST(TopicPattern, WithinMeansEveryDeviceItTakesIsTaken) {
   SmallWorld world;
   for (const std::string a : {"1", "2"}) {
     for (const std::string s : {"1", "2", "3"}) {
-      for (const std::string d : {"1", "2", "3"}) world.topics.push_back("account:" + a + "/site:" + s + "/device:" + d);
+      for (const std::string d : {"1", "2", "3"})
+        world.topics.push_back("account:" + a + "/site:" + s + "/device:" + d);
     }
   }
   for (const std::string& inner : world.patterns) {

@@ -33,7 +33,7 @@ struct Loop::Impl {
   std::vector<std::function<void()>> turn_ends;
   std::vector<std::function<void()>> running;
   std::array<epoll_event, kEventsPerTurnMax> events;
-  int event_next = 0;   // events[event_next, event_count) are still to be delivered in this turn
+  int event_next = 0;  // events[event_next, event_count) are still to be delivered in this turn
   int event_count = 0;
   bool stopping = false;
   bool posted_by_self = false;  // so that the loop does not sleep, though nobody wrote to `wake`

@@ -38,8 +38,8 @@ struct ListenOptions {
   int backlog = 4096;
 };
 
-// A listening, non-blocking socket; the caller owns the descriptor. Port 0: the system picks one. "[::]:port" also takes
-// IPv4 connections.
+// A listening, non-blocking socket; the caller owns the descriptor. Port 0: the system picks one. "[::]:port" also
+// takes IPv4 connections.
 Result<int> listen_tcp(std::string_view address, ListenOptions options = {});
 Result<uint16_t> bound_port(int fd);
 

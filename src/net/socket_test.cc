@@ -22,8 +22,8 @@ TEST(Socket, AddressesAreHostAndPortAndNothingElse) {
 }
 
 TEST(Socket, LoopbackAddressesAreTold) {
-  for (const char* near : {"127.0.0.1:80", "127.9.9.9", "[::1]:80", "::1", "localhost:1", "localhost",
-                           "[::ffff:127.0.0.1]:80"}) {
+  for (const char* near :
+       {"127.0.0.1:80", "127.9.9.9", "[::1]:80", "::1", "localhost:1", "localhost", "[::ffff:127.0.0.1]:80"}) {
     EXPECT_TRUE(is_loopback(near)) << near;
   }
   for (const char* far : {"0.0.0.0:80", "[::]:80", "10.0.0.1", "128.0.0.1:80", "", "localhost.example.org:80"}) {

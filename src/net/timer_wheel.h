@@ -1,6 +1,7 @@
 // net/timer_wheel.h: one-shot timers in a hashed wheel: adding and cancelling cost the same however many there are.
 //
-// Shapes   times in steady milliseconds; a grain of 16 ms, 512 slots (one revolution: 8.2 s). A timer further away stays
+// Shapes   times in steady milliseconds; a grain of 16 ms, 512 slots (one revolution: 8.2 s). A timer further away
+// stays
 //          in its slot until its revolution comes.
 // Thread   loop
 // Source   Varghese and Lauck, "Hashed and Hierarchical Timing Wheels", scheme 6
@@ -67,8 +68,8 @@ class TimerWheel {
   std::vector<Due> due_;  // scratch of run_due()
   uint32_t free_ = kNil;
   size_t size_ = 0;
-  int64_t tick_done_;                // every timer of this tick or earlier has run
-  int64_t tick_next_min_ = kNever;   // no timer is earlier
+  int64_t tick_done_;               // every timer of this tick or earlier has run
+  int64_t tick_next_min_ = kNever;  // no timer is earlier
 };
 
 }  // namespace millstream::net

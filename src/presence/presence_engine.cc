@@ -97,8 +97,8 @@ void PresenceEngine::expire(Handle handle, int64_t now_ms, model::Conclusions& o
 }
 
 void PresenceEngine::resume(int64_t from_ms, int64_t now_ms) {
-  const bool same_options = active_.stale_after_ms == configured_.stale_after_ms &&
-                            active_.offline_after_ms == configured_.offline_after_ms;
+  const bool same_options =
+      active_.stale_after_ms == configured_.stale_after_ms && active_.offline_after_ms == configured_.offline_after_ms;
   active_ = configured_;
   if (now_ms <= from_ms && same_options) return;
   for (Handle handle = 0; handle < devices_.size(); ++handle) {

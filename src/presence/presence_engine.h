@@ -5,7 +5,8 @@
 //          any data -> online (reason "data"). Liveness uses receive time (event.id.ms); a point whose ts is older than
 //          offline_after is history and does not revive. Each transition is one device_status event with
 //          ts = the moment it became true (the deadline itself for timeouts).
-// Rules    Silence while the server was down is not the device's: resume() moves every deadline to full length from now.
+// Rules    Silence while the server was down is not the device's: resume() moves every deadline to full length from
+// now.
 //          A state from load() keeps the lengths it was made with until resume(), so that re-stepping the log after a
 //          crash repeats history even when the configuration has changed since.
 //          When data arrives in the very millisecond of a deadline, the timeout is drawn first and the data revives.
@@ -57,7 +58,7 @@ class PresenceEngine final : public model::Engine {
   void expire(Handle handle, int64_t deadline_ms, model::Conclusions& out);
 
   const PresenceOptions configured_;
-  PresenceOptions active_;  // configured_, or what a loaded state was made with
+  PresenceOptions active_;       // configured_, or what a loaded state was made with
   std::vector<Device> devices_;  // by timer handle; an empty topic marks a free place
   std::vector<Handle> free_;
   std::unordered_map<model::Topic, Handle> handles_;

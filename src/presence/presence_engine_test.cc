@@ -97,8 +97,7 @@ TEST(Presence, DataInTheMillisecondOfTheDeadlineEndsOnline) {
   d.until(1100);
   EXPECT_EQ(d.take(), Lines{});
   d.data("x", 1400);
-  EXPECT_EQ(d.take(),
-            (Lines{"1200 x stale timeout 1100", "1400 x offline timeout 1100", "1400 x online data 1400"}));
+  EXPECT_EQ(d.take(), (Lines{"1200 x stale timeout 1100", "1400 x offline timeout 1100", "1400 x online data 1400"}));
   d.until(1499);
   EXPECT_EQ(d.take(), Lines{});
 }

@@ -57,7 +57,8 @@ Status make_directory(const std::string& directory) {
 
 std::string path_in(const std::string& directory) { return directory + "/registry.db"; }
 
-// Made here, not by SQLite, so that there is no moment in which others may read it. SQLite gives its journal the same mode.
+// Made here, not by SQLite, so that there is no moment in which others may read it. SQLite gives its journal the same
+// mode.
 Status make_private_file(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0) return system_error("cannot open " + path);
@@ -135,8 +136,8 @@ Result<ApiKeyRecord> read_row(const Statement& row) {
   record.secret_sha256 = row.bytes(1);
   Result<model::AccountId> account = model::AccountId::parse(row.bytes(2));
   const bool good = record.secret_sha256.size() == kSha256Bytes && account.ok() &&
-                    split_names(row.bytes(3), record.grants.sites) && split_names(row.bytes(4), record.grants.devices) &&
-                    split_roles(row.bytes(5), record.grants.roles);
+                    split_names(row.bytes(3), record.grants.sites) &&
+                    split_names(row.bytes(4), record.grants.devices) && split_roles(row.bytes(5), record.grants.roles);
   if (!good) return Error{Code::corrupt, "registry: key " + record.key_id + " does not say clearly what it allows"};
   record.grants.account = std::move(*account);
   record.grants.subject = "key:" + record.key_id;
@@ -183,7 +184,7 @@ struct Registry::Impl {
 
   struct Database {
     Connection connection;
-    int64_t version_read;  // PRAGMA data_version when the keys were read; moves when another process commits
+    int64_t version_read;            // PRAGMA data_version when the keys were read; moves when another process commits
     std::vector<std::string> ended;  // since refresh() last gave them back
   };
 

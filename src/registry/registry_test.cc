@@ -164,10 +164,11 @@ TEST_F(RegistryTest, RefreshNamesTheKeysThatEndedOnce) {
 TEST_F(RegistryTest, ARowThatDoesNotSayWhatItAllowsIsRefusedAndTheOldKeysStay) {
   const auto server = open();
   ASSERT_TRUE(server->add_api_key(record("aaaaaaaaaaaa")).ok());
-  for (const char* change : {"UPDATE api_keys SET sites = ''", "UPDATE api_keys SET sites = '1,'",
-                             "UPDATE api_keys SET sites = '*', devices = 'a/b'", "UPDATE api_keys SET devices = '*', roles = ''",
-                             "UPDATE api_keys SET roles = 'root'", "UPDATE api_keys SET roles = 'viewer', account = '*'",
-                             "UPDATE api_keys SET account = '1', secret_sha256 = x'00'"}) {
+  for (const char* change :
+       {"UPDATE api_keys SET sites = ''", "UPDATE api_keys SET sites = '1,'",
+        "UPDATE api_keys SET sites = '*', devices = 'a/b'", "UPDATE api_keys SET devices = '*', roles = ''",
+        "UPDATE api_keys SET roles = 'root'", "UPDATE api_keys SET roles = 'viewer', account = '*'",
+        "UPDATE api_keys SET account = '1', secret_sha256 = x'00'"}) {
     SCOPED_TRACE(change);
     {
       Result<Connection> other = Connection::open(file());

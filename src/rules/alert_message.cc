@@ -9,14 +9,22 @@ namespace {
 
 bool append_placeholder(std::string_view name, const model::ThresholdRule& rule, const model::Topic& device,
                         double value, std::string& out) {
-  if (name == "device") out += device.device.text();
-  else if (name == "site") out += device.site.text();
-  else if (name == "field") out += rule.field;
-  else if (name == "value") codec::append_json_number(value, out);
-  else if (name == "op") out += model::comparison_text(rule.op);
-  else if (name == "threshold") codec::append_json_number(rule.value, out);
-  else if (name == "rule") out += rule.name.empty() ? rule.id : rule.name;
-  else return false;
+  if (name == "device")
+    out += device.device.text();
+  else if (name == "site")
+    out += device.site.text();
+  else if (name == "field")
+    out += rule.field;
+  else if (name == "value")
+    codec::append_json_number(value, out);
+  else if (name == "op")
+    out += model::comparison_text(rule.op);
+  else if (name == "threshold")
+    codec::append_json_number(rule.value, out);
+  else if (name == "rule")
+    out += rule.name.empty() ? rule.id : rule.name;
+  else
+    return false;
   return true;
 }
 

@@ -1,6 +1,7 @@
 // rules/rule_engine.h: alert rules as a state machine per (rule, device).
 //
-// Flow     an engine over the log: telemetry moves OK -> PENDING -> FIRING -> OK; device_status "offline" marks a firing
+// Flow     an engine over the log: telemetry moves OK -> PENDING -> FIRING -> OK; device_status "offline" marks a
+// firing
 //          alert stale, never resolves it. One open alert per (rule, device) by construction.
 //          rule_instance.h holds the transitions; rule_set.h and watched_devices.h find who is concerned.
 // Shapes   conclusions are alert events on the device's topic. ts: of `firing`, when `for` was fulfilled (by the log's

@@ -255,7 +255,8 @@ TEST(Rules, OfflineMarksTheAlertStaleOnceAndDataBringsItBack) {
   EXPECT_EQ(d.take(), (Lines{"100000001 updated hot.s.d.1000.1 81"}));
   d.event(100'100'000, status("d", model::Presence::offline, 100'060'002));
   d.value(100'100'001, 60);
-  EXPECT_EQ(d.take(), (Lines{"100060002 stale hot.s.d.1000.1 82", "100100001 resolved hot.s.d.1000.1 60 until 100100001"}));
+  EXPECT_EQ(d.take(),
+            (Lines{"100060002 stale hot.s.d.1000.1 82", "100100001 resolved hot.s.d.1000.1 60 until 100100001"}));
 }
 
 TEST(Rules, NewsOfSilenceOlderThanTheNewestValueIsOutdated) {
@@ -408,10 +409,10 @@ TEST(Rules, OpenAlertsOfRulesNoLongerInForceAreResolvedWithTheReason) {
   d.until(6000);
   Lines reasons;
   for (const model::Event& event : d.out) reasons.push_back(alert_of(event).rule_id + ": " + alert_of(event).message);
-  EXPECT_EQ(reasons, (Lines{"removed: resolved because the rule was removed",
-                            "disabled: resolved because the rule was disabled",
-                            "changed: resolved because the rule was changed",
-                            "moved: resolved because the rule no longer covers the device"}));
+  EXPECT_EQ(reasons,
+            (Lines{"removed: resolved because the rule was removed", "disabled: resolved because the rule was disabled",
+                   "changed: resolved because the rule was changed",
+                   "moved: resolved because the rule no longer covers the device"}));
   for (const model::Event& event : d.out) {
     EXPECT_EQ(event.ts_ms, 5000);
     EXPECT_EQ(alert_of(event).ended_at_ms, 5000);
@@ -493,7 +494,8 @@ TEST(Rules, ConclusionsDoNotDependOnHowOftenTimeIsToldNorOnRestarts) {
     for (int i = 0; i < 6; ++i) {
       rules.push_back(rule("r" + std::to_string(i), i % 2 ? "T1" : "T2", static_cast<Comparison>(random() % 4),
                            static_cast<double>(random() % 8), static_cast<int64_t>(random() % 3 * 150)));
-      rules.back().clear = rules.back().value + (rules.back().op <= Comparison::ge ? -1.0 : 1.0) * static_cast<double>(random() % 2);
+      rules.back().clear =
+          rules.back().value + (rules.back().op <= Comparison::ge ? -1.0 : 1.0) * static_cast<double>(random() % 2);
       rules.back().max_lateness_ms = 200;
     }
     Driver plain(rules);
@@ -504,11 +506,11 @@ TEST(Rules, ConclusionsDoNotDependOnHowOftenTimeIsToldNorOnRestarts) {
       now += static_cast<int64_t>(random() % 80);
       const std::string device(1, static_cast<char>('a' + random() % 3));
       const int64_t ts = random() % 4 == 0 ? now - static_cast<int64_t>(random() % 400) : now;
-      const model::Event event = random() % 10 == 0
-                                     ? status(device, model::Presence::offline, now - 5)
-                                     : telemetry(device, now, ts,
-                                                 {{"T1", static_cast<double>(random() % 8)},
-                                                  {"T2", static_cast<int64_t>(random() % 8)}});
+      const model::Event event =
+          random() % 10 == 0
+              ? status(device, model::Presence::offline, now - 5)
+              : telemetry(device, now, ts,
+                          {{"T1", static_cast<double>(random() % 8)}, {"T2", static_cast<int64_t>(random() % 8)}});
       plain.event(now, event);
       if (random() % 2 == 0) restless.until(before + (now - before) / 2);
       if (random() % 5 == 0) restless.restart(rules, now, now);

@@ -30,12 +30,12 @@ struct Instance {
   uint32_t rule = 0;  // its place in the rule set
   Phase phase = Phase::ok;
   bool silent = false;
-  uint32_t alerts_at_start = 0;      // how many alerts began at started_at_ms; makes their ids distinct
-  int64_t newest_ms = kNever;        // newest event time seen
-  int64_t first_breach_ms = 0;       // pending: t0, event time
-  int64_t deadline_ms = 0;           // pending: when `for` has passed since that breach was received
-  int64_t started_at_ms = kNever;    // of the newest alert
-  double value = 0;                  // newest value seen
+  uint32_t alerts_at_start = 0;    // how many alerts began at started_at_ms; makes their ids distinct
+  int64_t newest_ms = kNever;      // newest event time seen
+  int64_t first_breach_ms = 0;     // pending: t0, event time
+  int64_t deadline_ms = 0;         // pending: when `for` has passed since that breach was received
+  int64_t started_at_ms = kNever;  // of the newest alert
+  double value = 0;                // newest value seen
 };
 
 enum class Change : uint8_t { none, fired, returned, resolved, went_stale };

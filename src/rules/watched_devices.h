@@ -43,8 +43,8 @@ class WatchedDevices {
   // `rules` outlives this.
   explicit WatchedDevices(const RuleSet& rules) : rules_(rules) {}
 
-  Device& device(const model::Topic& topic);         // added if it is new
-  Device* find(const model::Topic& topic);           // nullptr: no state
+  Device& device(const model::Topic& topic);                                // added if it is new
+  Device* find(const model::Topic& topic);                                  // nullptr: no state
   std::vector<Instance>& instances(Device& device, uint32_t field_number);  // added if they are new
   std::vector<Device*> by_topic();
 

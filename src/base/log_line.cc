@@ -37,7 +37,7 @@ bool holds_secret(std::string_view key) {
 bool is_control(uint32_t c) { return c < 0x20 || (c >= 0x7F && c <= 0x9F) || c == 0x2028 || c == 0x2029; }
 
 void append_u_escape(uint32_t c, std::string& out) {
-  char text[8];
+  char text[16];
   std::snprintf(text, sizeof text, "\\u%04x", c);
   out += text;
 }

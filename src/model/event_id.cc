@@ -25,7 +25,7 @@ std::optional<EventId> EventId::parse(std::string_view text) {
 
 void EventId::append_text(std::string& out) const {
   char buffer[32];
-  char* end = std::to_chars(buffer, buffer + sizeof buffer, ms).ptr;
+  char* end = std::to_chars(buffer, buffer + 20, ms).ptr;
   *end++ = '-';
   end = std::to_chars(end, buffer + sizeof buffer, seq).ptr;
   out.append(buffer, end);

@@ -120,6 +120,42 @@ test('/write takes gzip, comments, CRLF and a missing last newline', async () =>
   assert.deepEqual(merged, { 'm.a': 1, 'm.b': 2, 'm.c': true });
 });
 
+// As Telegraf's influxdb output sends it: it creates its database, then writes gzip bodies of whole seconds in which
+// the same measurement stands once per processor, disk and interface.
+test('a round of Telegraf is kept whole, each processor and disk with its own tags', async () => {
+  const second = Math.floor(Date.now() / 1000);
+  const lines = [
+    'cpu,cpu=cpu0,host=web-1 usage_user=1.5,usage_system=0.5,usage_idle=98',
+    'cpu,cpu=cpu1,host=web-1 usage_user=40.25,usage_system=2,usage_idle=57.75',
+    'cpu,cpu=cpu-total,host=web-1 usage_user=20.875,usage_system=1.25,usage_idle=77.875',
+    'disk,device=vda1,fstype=ext4,host=web-1,mode=rw,path=/ total=52710469632i,used=8123453440i,used_percent=16.2',
+    'mem,host=web-1 available=3221225472i,used_percent=22.5',
+    'net,host=web-1,interface=eth0 bytes_recv=18446744073709551615u,err_in=0i',
+    'system,host=web-1 load1=0.12,n_cpus=2i',
+    'system,host=web-1 uptime_format="12 days,  3:04"',
+  ].map((line) => `${line} ${second}000000000\n`);
+  const create = await post(server, `/query?q=${encodeURIComponent('CREATE DATABASE "telegraf"')}`, '');
+  assert.equal(create.status, 200);
+  const written = await post(server, '/write?db=telegraf', gzipSync(lines.join('')), {
+    headers: { 'Content-Encoding': 'gzip', 'Content-Type': 'text/plain; charset=utf-8', 'User-Agent': 'Telegraf/1.30' },
+  });
+  assert.equal(written.status, 204, written.text);
+
+  const of = async (device) =>
+    (await backfillAll(server, { topic: `account:${account}/site:*/device:${device}`, types: 'telemetry' })).events;
+  const events = await of('web-1');
+  const idle = Object.fromEntries(
+    events.filter((e) => 'cpu.usage_idle' in e.data.fields).map((e) => [e.data.tags.cpu, e.data.fields['cpu.usage_idle']]),
+  );
+  assert.deepEqual(idle, { cpu0: 98, cpu1: 57.75, 'cpu-total': 77.875 });
+  const untagged = events.find((e) => !e.data.tags);
+  assert.deepEqual(untagged.data.fields, {
+    'mem.available': 3221225472, 'mem.used_percent': 22.5, 'system.load1': 0.12, 'system.n_cpus': 2,
+    'system.uptime_format': '12 days,  3:04',
+  });
+  assert.equal((await of('vda1'))[0].data.fields['disk.used_percent'], 16.2, 'the tag device names the device');
+});
+
 test('ping answers as clients expect', async () => {
   for (const method of ['GET', 'HEAD']) {
     const answer = await request(server.url, method, '/ping');

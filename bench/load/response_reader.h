@@ -49,9 +49,7 @@ size_t ResponseReader::feed(std::string_view bytes, Body&& body) {
   while (taken < bytes.size() && state_ != State::done && state_ != State::failed) {
     const std::string_view rest = bytes.substr(taken);
     switch (state_) {
-      case State::head:
-        taken += take_head(rest);
-        break;
+      case State::head: taken += take_head(rest); break;
       case State::sized:
       case State::chunk: {
         const std::string_view part = rest.substr(0, left_);

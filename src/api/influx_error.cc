@@ -11,34 +11,22 @@ namespace {
 
 std::string_view v2_code(int status) {
   switch (status) {
-    case 400:
-      return "invalid";
-    case 401:
-      return "unauthorized";
-    case 403:
-      return "forbidden";
-    case 404:
-      return "not found";
-    case 405:
-      return "method not allowed";
+    case 400: return "invalid";
+    case 401: return "unauthorized";
+    case 403: return "forbidden";
+    case 404: return "not found";
+    case 405: return "method not allowed";
     case 408:
     case 414:
     case 417:
-    case 431:
-      return "invalid";
-    case 413:
-      return "request too large";
-    case 422:
-      return "unprocessable entity";
-    case 429:
-      return "too many requests";
+    case 431: return "invalid";
+    case 413: return "request too large";
+    case 422: return "unprocessable entity";
+    case 429: return "too many requests";
     case 501:
-    case 505:
-      return "not implemented";
-    case 503:
-      return "unavailable";
-    default:
-      return "internal error";
+    case 505: return "not implemented";
+    case 503: return "unavailable";
+    default: return "internal error";
   }
 }
 

@@ -3,84 +3,31 @@
 #include <string>
 
 #include "codec/event_json.h"
+#include "http/response_head.h"
 
 namespace millstream::api {
 
 int status_of(Code code) {
   switch (code) {
-    case Code::invalid:
-      return 400;
-    case Code::unprocessable:
-      return 422;
-    case Code::unauthenticated:
-      return 401;
-    case Code::forbidden:
-      return 403;
-    case Code::not_found:
-      return 404;
-    case Code::conflict:
-      return 409;
-    case Code::too_large:
-      return 413;
-    case Code::rate_limited:
-      return 429;
-    case Code::unavailable:
-      return 503;
-    case Code::storage_full:
-      return 507;
+    case Code::invalid: return 400;
+    case Code::unprocessable: return 422;
+    case Code::unauthenticated: return 401;
+    case Code::forbidden: return 403;
+    case Code::not_found: return 404;
+    case Code::conflict: return 409;
+    case Code::too_large: return 413;
+    case Code::rate_limited: return 429;
+    case Code::unavailable: return 503;
+    case Code::storage_full: return 507;
     case Code::corrupt:
-    case Code::internal:
-      return 500;
+    case Code::internal: return 500;
   }
   return 500;
 }
 
-std::string_view status_title(int status) {
-  switch (status) {
-    case 400:
-      return "Bad Request";
-    case 401:
-      return "Unauthorized";
-    case 403:
-      return "Forbidden";
-    case 404:
-      return "Not Found";
-    case 405:
-      return "Method Not Allowed";
-    case 408:
-      return "Request Timeout";
-    case 409:
-      return "Conflict";
-    case 413:
-      return "Content Too Large";
-    case 414:
-      return "URI Too Long";
-    case 417:
-      return "Expectation Failed";
-    case 422:
-      return "Unprocessable Content";
-    case 429:
-      return "Too Many Requests";
-    case 431:
-      return "Request Header Fields Too Large";
-    case 500:
-      return "Internal Server Error";
-    case 501:
-      return "Not Implemented";
-    case 503:
-      return "Service Unavailable";
-    case 505:
-      return "HTTP Version Not Supported";
-    case 507:
-      return "Insufficient Storage";
-    default:
-      return "Error";
-  }
-}
-
 http::Response problem(int status, std::string_view detail) {
   std::string body = "{\"type\":\"about:blank\",\"title\":";
-  codec::append_json_string(status_title(status), body);
+  codec::append_json_string(http::reason_phrase(status), body);
   body += ",\"status\":" + std::to_string(status) + ",\"detail\":";
   codec::append_json_string(detail, body);
   body += '}';

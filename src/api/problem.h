@@ -12,7 +12,6 @@
 namespace millstream::api {
 
 int status_of(Code code);
-std::string_view status_title(int status);
 
 // {"type":"about:blank","title":…,"status":…,"detail":…}, with Retry-After where trying again helps and
 // WWW-Authenticate on 401.

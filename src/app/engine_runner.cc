@@ -322,14 +322,10 @@ void EngineRunner::save_checkpoint() {
 
 bool EngineRunner::turn() {
   switch (phase_) {
-    case Phase::starting:
-      return false;
-    case Phase::restored:
-      return begin_live();
-    case Phase::confirming:
-      return confirm_checkpoint();
-    case Phase::live:
-      break;
+    case Phase::starting: return false;
+    case Phase::restored: return begin_live();
+    case Phase::confirming: return confirm_checkpoint();
+    case Phase::live: break;
   }
   bool worked = take_answer();
   worked |= send();

@@ -850,21 +850,11 @@ void run_at_random(unsigned seed, size_t* concluded) {
         w.telemetry(std::string(1, static_cast<char>('a' + dice.below(4))), static_cast<double>(dice.below(10)),
                     w.log.now_ms - (dice.one_in(4) ? dice.below(120) : 0));
         break;
-      case 1:
-        w.log.now_ms += dice.below(60);
-        break;
-      case 2:
-        w.log.tick();
-        break;
-      case 3:
-        w.log.commit_one();
-        break;
-      case 4:
-        w.log.answer_one();
-        break;
-      default:
-        w.log.refuses_appends = dice.one_in(20);
-        w.process->runner.turn();
+      case 1: w.log.now_ms += dice.below(60); break;
+      case 2: w.log.tick(); break;
+      case 3: w.log.commit_one(); break;
+      case 4: w.log.answer_one(); break;
+      default: w.log.refuses_appends = dice.one_in(20); w.process->runner.turn();
     }
     if (dice.one_in(25)) w.log.loses_checkpoints = !w.log.loses_checkpoints;
     if (dice.one_in(40)) w.log.disk_is_full = !w.log.disk_is_full;

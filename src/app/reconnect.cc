@@ -19,14 +19,10 @@ Reconnect stop(int exit_code, std::string message) { return {true, exit_code, 0,
 
 std::string refusal_text(const StreamEnd& end) {
   switch (end.status) {
-    case 401:
-      return with_detail("the server does not know this credential (401)", end.detail);
-    case 403:
-      return with_detail("this credential may not see that (403)", end.detail);
-    case 200:
-      return "the answer is not an event stream; is the address right?";
-    default:
-      return with_detail("the server refused (" + std::to_string(end.status) + ")", end.detail);
+    case 401: return with_detail("the server does not know this credential (401)", end.detail);
+    case 403: return with_detail("this credential may not see that (403)", end.detail);
+    case 200: return "the answer is not an event stream; is the address right?";
+    default: return with_detail("the server refused (" + std::to_string(end.status) + ")", end.detail);
   }
 }
 

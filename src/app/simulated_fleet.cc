@@ -121,13 +121,10 @@ int SimulatedFleet::troubled_device(int64_t episode) const {
   const uint64_t draw = mix(options_.seed, static_cast<uint64_t>(episode), 0x7ab1e);
   const auto one_of = [draw](const std::vector<int>& some) { return some[draw % some.size()]; };
   switch (troubled_how(episode)) {
-    case Trouble::hot:
-      return one_of(boilers_);
-    case Trouble::shaking:
-      return one_of(pumps_);
+    case Trouble::hot: return one_of(boilers_);
+    case Trouble::shaking: return one_of(pumps_);
     // Not the device that goes dark: its silence would hide the trouble.
-    default:
-      return static_cast<int>(draw % static_cast<uint64_t>(std::max(devices() - 1, 1)));
+    default: return static_cast<int>(draw % static_cast<uint64_t>(std::max(devices() - 1, 1)));
   }
 }
 
@@ -165,16 +162,11 @@ double SimulatedFleet::measured(int device, int channel, int64_t ts_ms) const {
   const double base =
       kind.middle[channel] + kind.swing[channel] * (wander(device, channel, ts_ms) + noise(device, channel, ts_ms));
   switch (channel) {
-    case temperature:
-      return base + 28 * severity(device, ts_ms, Trouble::hot);
-    case pressure:
-      return base + 1.5 * severity(device, ts_ms, Trouble::hot);
-    case vibration:
-      return base + 7 * severity(device, ts_ms, Trouble::shaking);
-    case voltage:
-      return base - 35 * severity(device, ts_ms, Trouble::low_voltage);
-    default:
-      return std::max(base, 0.0);
+    case temperature: return base + 28 * severity(device, ts_ms, Trouble::hot);
+    case pressure: return base + 1.5 * severity(device, ts_ms, Trouble::hot);
+    case vibration: return base + 7 * severity(device, ts_ms, Trouble::shaking);
+    case voltage: return base - 35 * severity(device, ts_ms, Trouble::low_voltage);
+    default: return std::max(base, 0.0);
   }
 }
 

@@ -254,14 +254,10 @@ class AnyEvent {
   }
   FieldValue value() {
     switch (random_() % 4) {
-      case 0:
-        return fraction();
-      case 1:
-        return static_cast<int64_t>(random_() >> (random_() % 64)) * (random_() % 2 ? 1 : -1);
-      case 2:
-        return random_() % 2 == 0;
-      default:
-        return text(60);
+      case 0: return fraction();
+      case 1: return static_cast<int64_t>(random_() >> (random_() % 64)) * (random_() % 2 ? 1 : -1);
+      case 2: return random_() % 2 == 0;
+      default: return text(60);
     }
   }
   Fields fields() {

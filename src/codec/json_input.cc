@@ -19,26 +19,16 @@ simdjson::dom::parser& thread_parser() {
 
 Error json_error(simdjson::error_code code) {
   switch (code) {
-    case simdjson::UTF8_ERROR:
-      return {Code::invalid, "not UTF-8"};
-    case simdjson::EMPTY:
-      return {Code::invalid, "empty, JSON expected"};
-    case simdjson::DEPTH_ERROR:
-      return {Code::invalid, "not JSON: nested too deeply"};
-    case simdjson::CAPACITY:
-      return {Code::too_large, "JSON too large"};
-    case simdjson::MEMALLOC:
-      return {Code::unavailable, "no memory for this JSON"};
-    case simdjson::NUMBER_ERROR:
-      return {Code::invalid, "not JSON: a number that is none or is out of range"};
-    case simdjson::STRING_ERROR:
-      return {Code::invalid, "not JSON: a bad escape in a string"};
-    case simdjson::UNESCAPED_CHARS:
-      return {Code::invalid, "not JSON: a control character in a string"};
-    case simdjson::UNCLOSED_STRING:
-      return {Code::invalid, "not JSON: a string without its end"};
-    default:
-      return {Code::invalid, "not JSON"};
+    case simdjson::UTF8_ERROR: return {Code::invalid, "not UTF-8"};
+    case simdjson::EMPTY: return {Code::invalid, "empty, JSON expected"};
+    case simdjson::DEPTH_ERROR: return {Code::invalid, "not JSON: nested too deeply"};
+    case simdjson::CAPACITY: return {Code::too_large, "JSON too large"};
+    case simdjson::MEMALLOC: return {Code::unavailable, "no memory for this JSON"};
+    case simdjson::NUMBER_ERROR: return {Code::invalid, "not JSON: a number that is none or is out of range"};
+    case simdjson::STRING_ERROR: return {Code::invalid, "not JSON: a bad escape in a string"};
+    case simdjson::UNESCAPED_CHARS: return {Code::invalid, "not JSON: a control character in a string"};
+    case simdjson::UNCLOSED_STRING: return {Code::invalid, "not JSON: a string without its end"};
+    default: return {Code::invalid, "not JSON"};
   }
 }
 
@@ -179,18 +169,12 @@ Result<element> parse_json_from_devices(std::string_view json) {
 
 std::optional<model::FieldValue> field_value(element element) {
   switch (element.type()) {
-    case element_type::INT64:
-      return model::FieldValue(int64_t{element});
-    case element_type::UINT64:
-      return model::FieldValue(static_cast<double>(uint64_t{element}));
-    case element_type::DOUBLE:
-      return model::FieldValue(double{element});
-    case element_type::BOOL:
-      return model::FieldValue(bool{element});
-    case element_type::STRING:
-      return model::FieldValue(std::string(std::string_view(element)));
-    default:
-      return std::nullopt;
+    case element_type::INT64: return model::FieldValue(int64_t{element});
+    case element_type::UINT64: return model::FieldValue(static_cast<double>(uint64_t{element}));
+    case element_type::DOUBLE: return model::FieldValue(double{element});
+    case element_type::BOOL: return model::FieldValue(bool{element});
+    case element_type::STRING: return model::FieldValue(std::string(std::string_view(element)));
+    default: return std::nullopt;
   }
 }
 
@@ -240,15 +224,9 @@ void append_json_element(element element, std::string& out) {
       out += before == '[' ? "[]" : "]";
       return;
     }
-    case element_type::UINT64:
-      out += std::to_string(uint64_t{element});
-      return;
-    case element_type::NULL_VALUE:
-      out += "null";
-      return;
-    default:
-      append_field_value(*field_value(element), out);
-      return;
+    case element_type::UINT64: out += std::to_string(uint64_t{element}); return;
+    case element_type::NULL_VALUE: out += "null"; return;
+    default: append_field_value(*field_value(element), out); return;
   }
 }
 

@@ -44,18 +44,12 @@ std::optional<Precision> precision_named(std::string_view text) {
 
 constexpr int64_t nanoseconds_in(Precision precision) {
   switch (precision) {
-    case Precision::nanoseconds:
-      return 1;
-    case Precision::microseconds:
-      return 1'000;
-    case Precision::milliseconds:
-      return 1'000'000;
-    case Precision::seconds:
-      return 1'000'000'000;
-    case Precision::minutes:
-      return 60'000'000'000;
-    case Precision::hours:
-      return 3'600'000'000'000;
+    case Precision::nanoseconds: return 1;
+    case Precision::microseconds: return 1'000;
+    case Precision::milliseconds: return 1'000'000;
+    case Precision::seconds: return 1'000'000'000;
+    case Precision::minutes: return 60'000'000'000;
+    case Precision::hours: return 3'600'000'000'000;
   }
   return 1;
 }

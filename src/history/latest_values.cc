@@ -40,17 +40,11 @@ void save_value(const model::FieldValue& value, model::StateWriter& out) {
 
 model::FieldValue load_value(model::StateReader& in) {
   switch (in.number()) {
-    case 0:
-      return in.real();
-    case 1:
-      return in.number();
-    case 2:
-      return in.number() != 0;
-    case 3:
-      return std::string(in.text());
-    default:
-      in.fail();
-      return 0.0;
+    case 0: return in.real();
+    case 1: return in.number();
+    case 2: return in.number() != 0;
+    case 3: return std::string(in.text());
+    default: in.fail(); return 0.0;
   }
 }
 
@@ -109,14 +103,10 @@ void LatestValues::step(const model::Event& event, int64_t, model::Conclusions&)
   std::lock_guard lock(mu_);
   as_of_ = std::max(as_of_, event.id);
   switch (event.type) {
-    case model::EventType::telemetry:
-      return take_telemetry(event);
-    case model::EventType::device_status:
-      return take_status(event);
-    case model::EventType::alert:
-      return take_alert(event);
-    case model::EventType::system:
-      return;
+    case model::EventType::telemetry: return take_telemetry(event);
+    case model::EventType::device_status: return take_status(event);
+    case model::EventType::alert: return take_alert(event);
+    case model::EventType::system: return;
   }
 }
 

@@ -145,20 +145,13 @@ RequestParser::Step RequestParser::refuse(int status, std::string_view detail) {
 RequestParser::Step RequestParser::feed_head(std::string_view bytes, size_t& used) {
   using Verdict = HeadScan::Verdict;
   switch (impl_->scan.scan(bytes)) {
-    case Verdict::more:
-      return Step::more;
-    case Verdict::complete:
-      break;
-    case Verdict::bad_line_ending:
-      return refuse(400, "a line of the head does not end in CR LF");
-    case Verdict::folded_line:
-      return refuse(400, "a folded header line");
-    case Verdict::target_too_long:
-      return refuse(414, "the request target is too long");
-    case Verdict::head_too_long:
-      return refuse(431, "the request head is too long");
-    case Verdict::too_many_fields:
-      return refuse(431, "too many header fields");
+    case Verdict::more: return Step::more;
+    case Verdict::complete: break;
+    case Verdict::bad_line_ending: return refuse(400, "a line of the head does not end in CR LF");
+    case Verdict::folded_line: return refuse(400, "a folded header line");
+    case Verdict::target_too_long: return refuse(414, "the request target is too long");
+    case Verdict::head_too_long: return refuse(431, "the request head is too long");
+    case Verdict::too_many_fields: return refuse(431, "too many header fields");
   }
   used = impl_->scan.end();
   return parse_head(bytes.substr(impl_->scan.begin(), used - impl_->scan.begin()));

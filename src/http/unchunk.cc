@@ -41,14 +41,11 @@ void Unchunk::take_framing(char c) {
         at_ = At::size_end;  // at CR
       }
       return;
-    case At::size_end:
-      at_ = left_ > 0 ? At::payload : At::payload_end;
-      return;  // at LF
+    case At::size_end: at_ = left_ > 0 ? At::payload : At::payload_end; return;  // at LF
     case At::payload_end:
       if (c == '\n') at_ = At::size;
       return;
-    case At::payload:
-      return;
+    case At::payload: return;
   }
 }
 

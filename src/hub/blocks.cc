@@ -29,14 +29,10 @@ std::string system_block(std::string_view data, bool unnamed, std::optional<int>
 
 std::string_view reason_text(GapReason reason) {
   switch (reason) {
-    case GapReason::trimmed:
-      return "trimmed";
-    case GapReason::unknown:
-      return "unknown";
-    case GapReason::too_many:
-      return "too_many";
-    case GapReason::slow:
-      return "slow";
+    case GapReason::trimmed: return "trimmed";
+    case GapReason::unknown: return "unknown";
+    case GapReason::too_many: return "too_many";
+    case GapReason::slow: return "slow";
   }
   return "unknown";
 }

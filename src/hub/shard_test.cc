@@ -562,9 +562,7 @@ TEST_F(ShardTest, RandomCutsStallsAndResumesLoseNothingAndDoubleNothing) {
         case 4:
           if (!log.jobs.empty()) log.answer_one();
           break;
-        case 5:
-          shard->turn_end();
-          break;
+        case 5: shard->turn_end(); break;
         default: {
           std::vector<Event> batch;
           for (uint64_t i = 0; i < 1 + random() % 5; ++i) {

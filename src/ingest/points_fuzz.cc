@@ -28,12 +28,9 @@ Result<codec::ParsedPoints> parse(uint8_t format, std::string_view body) {
     return parse(format & 0x7f, *inflated);
   }
   switch (format % 8) {
-    case 0:
-      return codec::parse_telemetry_json(body, "");
-    case 1:
-      return codec::parse_telemetry_json(body, "named");
-    default:
-      return codec::parse_line_protocol(body, static_cast<codec::Precision>(format % 8 - 2));
+    case 0: return codec::parse_telemetry_json(body, "");
+    case 1: return codec::parse_telemetry_json(body, "named");
+    default: return codec::parse_line_protocol(body, static_cast<codec::Precision>(format % 8 - 2));
   }
 }
 

@@ -14,20 +14,15 @@ bool is_space_errno(int error) { return error == ENOSPC || error == EDQUOT || er
 
 Code code_of(int extended, int system_errno) {
   switch (extended & 0xff) {
-    case SQLITE_FULL:
-      return Code::storage_full;
+    case SQLITE_FULL: return Code::storage_full;
     case SQLITE_CONSTRAINT:  // we never break one in a sound file
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-      return Code::corrupt;
+    case SQLITE_NOTADB: return Code::corrupt;
     case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-      return Code::unavailable;
+    case SQLITE_LOCKED: return Code::unavailable;
     case SQLITE_IOERR:
-    case SQLITE_CANTOPEN:
-      break;
-    default:
-      return Code::internal;
+    case SQLITE_CANTOPEN: break;
+    default: return Code::internal;
   }
   if (is_space_errno(system_errno)) return Code::storage_full;
   const bool unreadable =

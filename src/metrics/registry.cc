@@ -130,28 +130,19 @@ void Registry::gauge_from(std::string_view name, std::string_view help, std::fun
 
 std::string_view Registry::type_of(Kind kind) {
   switch (kind) {
-    case Kind::counter:
-      return "counter";
-    case Kind::histogram:
-      return "histogram";
+    case Kind::counter: return "counter";
+    case Kind::histogram: return "histogram";
     case Kind::gauge:
-    case Kind::read:
-      return "gauge";
+    case Kind::read: return "gauge";
   }
   return "untyped";
 }
 
 void Registry::append_entry(const Entry& entry, const std::vector<int64_t>& read_values, std::string& out) const {
   switch (entry.kind) {
-    case Kind::counter:
-      append_sample(entry.name, {}, entry.labels, {}, counters_[entry.index].value(), out);
-      return;
-    case Kind::gauge:
-      append_sample(entry.name, {}, entry.labels, {}, gauges_[entry.index].value(), out);
-      return;
-    case Kind::histogram:
-      append_histogram(entry.name, entry.labels, histograms_[entry.index], out);
-      return;
+    case Kind::counter: append_sample(entry.name, {}, entry.labels, {}, counters_[entry.index].value(), out); return;
+    case Kind::gauge: append_sample(entry.name, {}, entry.labels, {}, gauges_[entry.index].value(), out); return;
+    case Kind::histogram: append_histogram(entry.name, entry.labels, histograms_[entry.index], out); return;
     case Kind::read:
       // One added between the reading and the printing shows at the next scrape.
       if (entry.index < read_values.size()) {

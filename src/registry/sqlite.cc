@@ -9,18 +9,13 @@ constexpr int kBusyMs = 5'000;
 
 Code code_of(int sqlite_code) {
   switch (sqlite_code & 0xff) {
-    case SQLITE_FULL:
-      return Code::storage_full;
+    case SQLITE_FULL: return Code::storage_full;
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-      return Code::corrupt;
-    case SQLITE_CONSTRAINT:
-      return Code::conflict;
+    case SQLITE_NOTADB: return Code::corrupt;
+    case SQLITE_CONSTRAINT: return Code::conflict;
     case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-      return Code::unavailable;
-    default:
-      return Code::internal;
+    case SQLITE_LOCKED: return Code::unavailable;
+    default: return Code::internal;
   }
 }
 

@@ -62,15 +62,11 @@ model::Event alert_event(const model::Alert& alert, const model::Topic& device, 
 
 AlertState state_after(Change change) {
   switch (change) {
-    case Change::fired:
-      return AlertState::firing;
-    case Change::resolved:
-      return AlertState::resolved;
-    case Change::went_stale:
-      return AlertState::stale;
+    case Change::fired: return AlertState::firing;
+    case Change::resolved: return AlertState::resolved;
+    case Change::went_stale: return AlertState::stale;
     case Change::returned:
-    case Change::none:
-      break;
+    case Change::none: break;
   }
   return AlertState::updated;
 }

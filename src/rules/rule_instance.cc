@@ -30,14 +30,10 @@ Change on_breach(const model::ThresholdRule& rule, Instance& instance, int64_t e
 
 bool breaches(const model::ThresholdRule& rule, double value) {
   switch (rule.op) {
-    case Comparison::gt:
-      return value > rule.value;
-    case Comparison::ge:
-      return value >= rule.value;
-    case Comparison::lt:
-      return value < rule.value;
-    case Comparison::le:
-      return value <= rule.value;
+    case Comparison::gt: return value > rule.value;
+    case Comparison::ge: return value >= rule.value;
+    case Comparison::lt: return value < rule.value;
+    case Comparison::le: return value <= rule.value;
   }
   return false;
 }

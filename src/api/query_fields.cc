@@ -84,6 +84,14 @@ Result<auth::Selection> parse_selection(const http::Query& query, const model::A
   return selection;
 }
 
+Result<model::Severity> parse_min_severity(const http::Query& query) {
+  const auto text = query.get("minSeverity");
+  if (!text) return model::Severity::info;
+  const auto severity = model::parse_severity(*text);
+  if (!severity) return bad("minSeverity", "info, warning or critical");
+  return *severity;
+}
+
 Result<model::EventTypes> parse_types(const http::Query& query) {
   const auto text = query.get("types");
   if (!text) return model::EventTypes::all();

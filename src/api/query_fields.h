@@ -12,6 +12,7 @@
 #include "auth/authorize.h"
 #include "base/result.h"
 #include "http/message.h"
+#include "model/alert.h"
 #include "model/event.h"
 
 namespace millstream::api {
@@ -24,6 +25,7 @@ Status check_known(const http::Query& query, std::initializer_list<std::string_v
 // topics= (or topic=), accountId=, siteId=, deviceId=. "account:*" means `own`, the credential's account.
 Result<auth::Selection> parse_selection(const http::Query& query, const model::AccountId& own);
 Result<model::EventTypes> parse_types(const http::Query& query);
+Result<model::Severity> parse_min_severity(const http::Query& query);  // minSeverity; info when not given
 // A time or an event id; a time stands for the last id before it.
 Result<std::optional<model::EventId>> parse_position(const http::Query& query, std::string_view name);
 Result<std::optional<int64_t>> parse_time_field(const http::Query& query, std::string_view name);

@@ -53,16 +53,16 @@ Status refuse_unsupported(const http::Query& query) {
   if (const auto mode = query.get("mode"); mode && *mode != "all") {
     return Error{Code::invalid, "mode: only \"all\" is supported by this version"};
   }
-  for (std::string_view name : {"interval", "fields", "minSeverity", "ticket"}) {
+  for (std::string_view name : {"interval", "fields", "ticket"}) {
     if (query.get(name)) return Error{Code::invalid, std::string(name) + ": not supported by this version"};
   }
   return {};
 }
 
 Result<Parameters> parse_parameters(const http::Request& request, int64_t now_ms) {
-  if (Status s = check_once(request.query,
-                            {"topics", "topic", "accountId", "siteId", "deviceId", "types", "since", "lastEventId",
-                             "last_event_id", "Last-Event-ID", "snapshot", "mode", "heartbeat", "unnamed", "pad"});
+  if (Status s = check_once(request.query, {"topics", "topic", "accountId", "siteId", "deviceId", "types", "since",
+                                            "lastEventId", "last_event_id", "Last-Event-ID", "snapshot", "mode",
+                                            "minSeverity", "heartbeat", "unnamed", "pad"});
       !s)
     return s.error();
   if (Status s = refuse_unsupported(request.query); !s) return s.error();
@@ -70,6 +70,9 @@ Result<Parameters> parse_parameters(const http::Request& request, int64_t now_ms
   const Result<model::EventTypes> types = parse_types(request.query);
   if (!types) return types.error();
   out.session.types = *types;
+  const Result<model::Severity> min_severity = parse_min_severity(request.query);
+  if (!min_severity) return min_severity.error();
+  out.session.min_severity = *min_severity;
   const Result<bool> unnamed = parse_flag(request.query, "unnamed");
   if (!unnamed) return unnamed.error();
   out.session.unnamed = *unnamed;
@@ -117,7 +120,8 @@ void open_with_snapshot(Context& context, const http::ExchangePtr& exchange, hub
   // Asked here too, so that no snapshot is made in vain; open_stream() asks again, as waiting for a reader takes time.
   if (turned_away(context, exchange, unnamed)) return;
   auto job = [&context, exchange, request = std::move(request)]() mutable {
-    const history::LatestSnapshot latest = context.latest.snapshot(request.patterns, request.types);
+    history::LatestSnapshot latest = context.latest.snapshot(request.patterns, request.types);
+    std::erase_if(latest.alerts, [&](const auto& open) { return open.alert.severity < request.min_severity; });
     const std::vector<model::Event> events = latest_events(latest);
     request.snapshot = hub::SessionRequest::Snapshot{
         .as_of = latest.as_of, .blocks = snapshot_blocks(events, request.unnamed), .count = events.size()};

@@ -1,6 +1,18 @@
 #include "hub/framed_batch.h"
 
+#include "codec/event_json.h"
+
 namespace millstream::hub {
+namespace {
+
+// What cannot be read is not held back.
+model::Severity severity_of(const model::Event& event) {
+  if (event.type != model::EventType::alert) return model::Severity::critical;
+  const Result<model::Alert> alert = codec::decode_alert_data(event.data);
+  return alert ? alert->severity : model::Severity::critical;
+}
+
+}  // namespace
 
 FramedBatch::FramedBatch(std::span<const model::Event> events, model::EventId through, int64_t committed_at_us)
     : through_(through), committed_at_us_(committed_at_us) {
@@ -11,7 +23,10 @@ FramedBatch::FramedBatch(std::span<const model::Event> events, model::EventId th
   named_.bytes.reserve(bytes);
   for (const model::Event& event : events) {
     if (topics_.empty() || topics_.back() != event.topic) topics_.push_back(event.topic);
-    events_.push_back({event.id, event.type, static_cast<uint32_t>(topics_.size() - 1)});
+    events_.push_back({.id = event.id,
+                       .type = event.type,
+                       .severity = severity_of(event),
+                       .topic = static_cast<uint32_t>(topics_.size() - 1)});
     named_.extents.push_back(codec::append_event_frame(event, false, named_.bytes));
   }
   named_.bytes.shrink_to_fit();

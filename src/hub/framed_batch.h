@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "codec/sse_frame.h"
+#include "model/alert.h"
 #include "model/event.h"
 
 namespace millstream::hub {
@@ -21,7 +22,8 @@ namespace millstream::hub {
 struct FramedEvent {
   model::EventId id;
   model::EventType type = model::EventType::telemetry;
-  uint32_t topic = 0;  // index into FramedBatch::topics()
+  model::Severity severity = model::Severity::critical;  // of an alert; nothing else is held back by it
+  uint32_t topic = 0;                                    // index into FramedBatch::topics()
 };
 
 struct Rendering {

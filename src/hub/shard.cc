@@ -20,7 +20,8 @@ std::string group_key(const SessionRequest& request) {
   std::vector<std::string> texts;
   for (const model::TopicPattern& pattern : request.patterns) texts.push_back(pattern.text());
   std::sort(texts.begin(), texts.end());
-  std::string key{static_cast<char>('0' + request.types.bits()), request.unnamed ? 'u' : 'n'};
+  std::string key{static_cast<char>('0' + request.types.bits()),
+                  static_cast<char>('0' + static_cast<int>(request.min_severity)), request.unnamed ? 'u' : 'n'};
   for (const std::string& text : texts) key += ' ' + text;
   return key;
 }
@@ -37,8 +38,8 @@ Run joined(const Run& run) {
 
 }  // namespace
 
-bool Group::takes(const model::Topic& topic, model::EventType type) const {
-  if (!types.has(type)) return false;
+bool Group::takes(const model::Topic& topic, const FramedEvent& event) const {
+  if (!takes_kind(event)) return false;
   return std::any_of(patterns.begin(), patterns.end(), [&](const auto& pattern) { return pattern.matches(topic); });
 }
 
@@ -105,7 +106,7 @@ void Shard::build_runs() {
       const FramedEvent& event = batch->events()[i];
       ++event_serial_;
       index_.match(batch->topic(event), [&](Group* group) {
-        if (group->live.empty() || group->marked == event_serial_ || !group->types.has(event.type)) return;
+        if (group->live.empty() || group->marked == event_serial_ || !group->takes_kind(event)) return;
         group->marked = event_serial_;
         if (group->run.empty()) dirty_.push_back(group);
         group->run.add(batch, i, group->unnamed);
@@ -262,7 +263,7 @@ size_t Shard::missed_in_ring(const Session& session) const {
   size_t missed = 0;
   for (auto batch = first; batch != ring_.end(); ++batch) {
     for (const FramedEvent& event : (*batch)->events()) {
-      if (event.id > session.cursor_ && session.group_.takes((*batch)->topic(event), event.type)) ++missed;
+      if (event.id > session.cursor_ && session.group_.takes((*batch)->topic(event), event)) ++missed;
     }
   }
   return missed;
@@ -320,7 +321,7 @@ model::EventId Shard::gather_from_ring(const Session& session, Run& run) const {
     auto event = std::partition_point(events.begin(), events.end(),
                                       [&](const FramedEvent& e) { return e.id <= session.cursor_; });
     for (; event != events.end(); ++event) {
-      if (session.group_.takes((*batch)->topic(*event), event->type)) {
+      if (session.group_.takes((*batch)->topic(*event), *event)) {
         run.add(*batch, static_cast<size_t>(event - events.begin()), session.group_.unnamed);
       }
       ++scanned;
@@ -366,9 +367,11 @@ void Shard::on_page(uint64_t session_id, Result<ReplayPage> result) {
   if (!page.too_many) {
     if (page.frames && !page.frames->events().empty()) {
       auto run = std::make_shared<Run>();
-      for (size_t i = 0; i < page.frames->events().size(); ++i) run->add(page.frames, i, unnamed);
+      for (size_t i = 0; i < page.frames->events().size(); ++i) {
+        if (session.group_.takes_kind(page.frames->events()[i])) run->add(page.frames, i, unnamed);
+      }
       replayed_.add(run->events());
-      session.push(*run, now_ms, [&] { return run; });
+      if (!run->empty()) session.push(*run, now_ms, [&] { return run; });
     }
     session.cursor_ = std::max(session.cursor_, page.scanned_to);
   }
@@ -481,6 +484,7 @@ Group& Shard::group_for(const SessionRequest& request) {
     group->key = key;
     group->patterns = request.patterns;
     group->types = request.types;
+    group->min_severity = request.min_severity;
     group->unnamed = request.unnamed;
     for (const model::TopicPattern& pattern : group->patterns) index_.add(pattern, group.get());
   }

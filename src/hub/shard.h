@@ -55,6 +55,7 @@ struct Start {
 struct SessionRequest {
   std::vector<model::TopicPattern> patterns;  // as authorize_read() gave them
   model::EventTypes types = model::EventTypes::all();
+  model::Severity min_severity = model::Severity::info;  // of alerts
   bool unnamed = false;
   Start start;
   std::optional<int64_t> heartbeat_ms;   // the viewer's own wish
@@ -74,6 +75,7 @@ struct Group {
   std::string key;
   std::vector<model::TopicPattern> patterns;
   model::EventTypes types = model::EventTypes::all();
+  model::Severity min_severity = model::Severity::info;
   bool unnamed = false;
   std::vector<Session*> live;
   size_t members = 0;   // live or behind
@@ -81,7 +83,8 @@ struct Group {
   RunPtr kept;          // the shared copy of `run`, made when the first session could not take all of it
   uint64_t marked = 0;  // the last event added, so that two matching patterns add it once
 
-  bool takes(const model::Topic& topic, model::EventType type) const;
+  bool takes_kind(const FramedEvent& event) const { return types.has(event.type) && event.severity >= min_severity; }
+  bool takes(const model::Topic& topic, const FramedEvent& event) const;
 };
 
 class Shard {

@@ -426,6 +426,44 @@ TEST_F(ShardTest, ASlowReaderThatHasItsOpeningIsHeldToTheSlowTimeoutAlone) {
   EXPECT_FALSE(socket.closed());
 }
 
+TEST_F(ShardTest, AlertsBelowTheAskedSeverityAreLeftOutLiveAndReplayed) {
+  const auto alert = [&](model::Severity severity) {
+    Event e = event(kDevice, model::EventType::alert);
+    e.data = codec::encode_alert_data(
+        {.alert_id = "a", .rule_id = "r", .rule_name = "r", .device = e.topic.device, .severity = severity});
+    return e;
+  };
+  const auto request = [&](Start start) {
+    SessionRequest out;
+    out.patterns = {*model::TopicPattern::parse(kAll)};
+    out.min_severity = model::Severity::warning;
+    out.start = start;
+    return out;
+  };
+  const EventId before = shard->through();
+  FakeSocket live(kPlenty), everything(kPlenty);
+  shard->open(request({}), live.sink());
+  open(everything, kAll);
+  const Event info = alert(model::Severity::info), warning = alert(model::Severity::warning);
+  const Event critical = alert(model::Severity::critical), telemetry = event(kDevice);
+  publish({info, warning, critical, telemetry});
+  settle();
+  const std::vector<EventId> kept = {warning.id, critical.id, telemetry.id};
+  EXPECT_EQ(live.ids(), kept);
+  EXPECT_EQ(everything.ids().size(), 4u);
+
+  FakeSocket from_ring(kPlenty), from_log(kPlenty);
+  shard->open(request({.from = Start::From::id, .id = before}), from_ring.sink());
+  settle();
+  EXPECT_EQ(from_ring.ids(), kept);
+  make_shard({.replay_ring_bytes_max = 0});
+  const Event later = event(kDevice);
+  publish({later});
+  shard->open(request({.from = Start::From::id, .id = before}), from_log.sink());
+  settle();
+  EXPECT_EQ(from_log.ids(), (std::vector<EventId>{warning.id, critical.id, telemetry.id, later.id}));
+}
+
 TEST_F(ShardTest, SilenceIsFilledWithCommentsAndNamedHeartbeatsWithoutId) {
   FakeSocket socket(kPlenty);
   open(socket, kAll);

@@ -18,6 +18,13 @@ constexpr std::string_view severity_name(Severity s) {
   return names[static_cast<size_t>(s)];
 }
 
+constexpr std::optional<Severity> parse_severity(std::string_view text) {
+  for (const Severity s : {Severity::info, Severity::warning, Severity::critical}) {
+    if (text == severity_name(s)) return s;
+  }
+  return std::nullopt;
+}
+
 enum class AlertState : uint8_t { firing, updated, resolved, acknowledged, unacknowledged, stale };
 constexpr std::string_view alert_state_name(AlertState s) {
   constexpr std::string_view names[] = {"firing", "updated", "resolved", "acknowledged", "unacknowledged", "stale"};

@@ -8,6 +8,7 @@ import {
   Child, Server, Stream, bearer, binary, get, ingest, jwt, jwtSecret, post, raw, run, sleep, tempDirectory, until,
 } from './harness.mjs';
 
+const keyParts = /^ms_([a-z0-9]{12})_(.{43})$/; // its secret may hold "_" itself
 let server;
 let deviceKey;
 const secretEnvironment = { MILLSTREAM_AUTH_JWT_SECRET: jwtSecret };
@@ -197,7 +198,7 @@ test('a key made on the command line writes but does not read, and ends when rev
 
   const listed = await run(['key', 'list', '--data-directory', data]);
   assert.equal(listed.code, 0, listed.output);
-  const [, id, secret] = deviceKey.split('_');
+  const [, id, secret] = keyParts.exec(deviceKey);
   assert.ok(listed.stdout.includes(id) && !listed.stdout.includes(secret), listed.stdout);
   const revoked = await run(['key', 'revoke', '--data-directory', data, id]);
   assert.equal(revoked.code, 0, revoked.output);
@@ -233,7 +234,7 @@ test('a revoked key ends the streams opened with it, and no others', async () =>
 
 test('no secret is in the log or on disk in the clear', async () => {
   assert.ok(deviceKey);
-  const secret = deviceKey.split('_')[2];
+  const [, , secret] = keyParts.exec(deviceKey);
   assert.ok(!server.child.output.includes(secret) && !server.child.output.includes(jwtSecret));
   const cmdline = fs.readFileSync(`/proc/${server.child.pid}/cmdline`, 'latin1');
   assert.ok(!cmdline.includes(jwtSecret));

@@ -10,6 +10,9 @@ namespace {
 
 constexpr size_t kPaddingBytes = 2048;
 constexpr int64_t kHeartbeatSecondsMax = 60;
+constexpr int64_t kIntervalMsMin = 100;
+constexpr int64_t kIntervalMsMax = 60'000;
+constexpr int64_t kIntervalMsDefault = 1000;
 
 struct Parameters {
   hub::SessionRequest session;
@@ -50,19 +53,27 @@ Result<hub::Start> parse_start(const http::Request& request, int64_t now_ms) {
 
 // What the contract knows but this version does not do yet must not be taken for done.
 Status refuse_unsupported(const http::Query& query) {
-  if (const auto mode = query.get("mode"); mode && *mode != "all") {
-    return Error{Code::invalid, "mode: only \"all\" is supported by this version"};
-  }
-  for (std::string_view name : {"interval", "fields", "ticket"}) {
+  for (std::string_view name : {"fields", "ticket"}) {
     if (query.get(name)) return Error{Code::invalid, std::string(name) + ": not supported by this version"};
   }
   return {};
 }
 
+// 0: each event at once.
+Result<int64_t> parse_interval(const http::Query& query) {
+  const std::string_view mode = query.get("mode").value_or("all");
+  if (mode != "all" && mode != "latest") return Error{Code::invalid, "mode: all or latest"};
+  const auto interval = parse_number(query, "interval", kIntervalMsMin, kIntervalMsMax);
+  if (!interval) return interval.error();
+  if (mode == "latest") return interval->value_or(kIntervalMsDefault);
+  if (*interval) return Error{Code::invalid, "interval: goes with mode=latest"};
+  return 0;
+}
+
 Result<Parameters> parse_parameters(const http::Request& request, int64_t now_ms) {
   if (Status s = check_once(request.query, {"topics", "topic", "accountId", "siteId", "deviceId", "types", "since",
                                             "lastEventId", "last_event_id", "Last-Event-ID", "snapshot", "mode",
-                                            "minSeverity", "heartbeat", "unnamed", "pad"});
+                                            "interval", "minSeverity", "heartbeat", "unnamed", "pad"});
       !s)
     return s.error();
   if (Status s = refuse_unsupported(request.query); !s) return s.error();
@@ -73,6 +84,9 @@ Result<Parameters> parse_parameters(const http::Request& request, int64_t now_ms
   const Result<model::Severity> min_severity = parse_min_severity(request.query);
   if (!min_severity) return min_severity.error();
   out.session.min_severity = *min_severity;
+  const Result<int64_t> interval_ms = parse_interval(request.query);
+  if (!interval_ms) return interval_ms.error();
+  out.session.interval_ms = *interval_ms;
   const Result<bool> unnamed = parse_flag(request.query, "unnamed");
   if (!unnamed) return unnamed.error();
   out.session.unnamed = *unnamed;

@@ -63,9 +63,8 @@ std::string hello_block(const Hello& hello, int64_t now_ms, bool unnamed) {
   const std::string cursor = hello.cursor.text();
   std::string more = ",\"cursor\":\"" + cursor + "\",\"node\":";
   codec::append_json_string(hello.node, more);
-  more += ",\"heartbeatMs\":" + std::to_string(hello.heartbeat_ms) +
-          ",\"mode\":\"all\",\"topics\":" + topics_json(*hello.topics) +
-          ",\"resumed\":" + (hello.resumed ? "true" : "false");
+  more += ",\"heartbeatMs\":" + std::to_string(hello.heartbeat_ms) + ",\"mode\":\"" + std::string(hello.mode) +
+          "\",\"topics\":" + topics_json(*hello.topics) + ",\"resumed\":" + (hello.resumed ? "true" : "false");
   const std::string_view id = hello.snapshot_follows ? std::string_view() : std::string_view(cursor);
   return system_block(system_json("hello", more, now_ms), unnamed, hello.retry_ms, id);
 }

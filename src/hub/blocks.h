@@ -22,6 +22,7 @@ struct Hello {
   model::EventId cursor;
   std::string_view node;
   int64_t heartbeat_ms = 0;
+  std::string_view mode = "all";
   const std::vector<model::TopicPattern>* topics = nullptr;
   bool resumed = false;
   // A viewer cut off within its snapshot must not come back with an id: it would resume, and never see the rest.

@@ -39,10 +39,11 @@ class Run {
     ++events_;
   }
 
-  // Bytes of one's own, for example a heartbeat.
-  void add(const std::shared_ptr<const std::string>& text) {
+  // Bytes of one's own, for example a heartbeat, or `events` merged ones.
+  void add(const std::shared_ptr<const std::string>& text, uint64_t events = 0) {
     add_slice(text->data(), text->size());
     owners_.push_back(text);
+    events_ += events;
   }
 
  private:

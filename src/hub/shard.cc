@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/log_line.h"
 #include "hub/blocks.h"
+#include "hub/conflation.h"
 
 namespace millstream::hub {
 namespace {
@@ -22,6 +23,7 @@ std::string group_key(const SessionRequest& request) {
   std::sort(texts.begin(), texts.end());
   std::string key{static_cast<char>('0' + request.types.bits()),
                   static_cast<char>('0' + static_cast<int>(request.min_severity)), request.unnamed ? 'u' : 'n'};
+  key += std::to_string(request.interval_ms);
   for (const std::string& text : texts) key += ' ' + text;
   return key;
 }
@@ -93,6 +95,7 @@ void Shard::turn_end() {
       make_runnable(*session);
     }
   }
+  flush_due(now_ms);
   std::vector<Session*> runnable;
   runnable.swap(runnable_);
   for (Session* session : runnable) session->runnable_ = false;
@@ -108,6 +111,15 @@ void Shard::build_runs() {
       index_.match(batch->topic(event), [&](Group* group) {
         if (group->live.empty() || group->marked == event_serial_ || !group->takes_kind(event)) return;
         group->marked = event_serial_;
+        if (group->interval_ms > 0) {
+          if (!group->news) {
+            group->news = true;
+            group->position = through_;
+            with_news_.push_back(group);
+          }
+          group->urgent |= event.type != model::EventType::telemetry;
+          return;
+        }
         if (group->run.empty()) dirty_.push_back(group);
         group->run.add(batch, i, group->unnamed);
       });
@@ -163,6 +175,37 @@ void Shard::keep_in_ring() {
     ring_bytes_ -= ring_.front()->bytes();
     ring_floor_ = ring_.front()->through();
     ring_.pop_front();
+  }
+}
+
+void Shard::flush_due(int64_t now_ms) {
+  std::vector<Group*> due;
+  for (Group* group : with_news_) {
+    if (group->urgent || now_ms - group->flushed_at_ms >= group->interval_ms) due.push_back(group);
+  }
+  for (Group* group : due) flush(*group, now_ms);
+}
+
+// Tells the live sessions of a group with an interval what came since they were told last.
+void Shard::flush(Group& group, int64_t now_ms) {
+  group.flushed_at_ms = now_ms;
+  while (group.news) {
+    if (group.position < ring_floor_) {  // an interval longer than the ring: on from the log
+      const std::vector<Session*> live = group.live;
+      for (Session* session : live) {
+        fall_behind(*session, group.position);
+        if (!session->has_pending()) make_runnable(*session);
+      }
+    } else if (!group.live.empty()) {
+      const model::EventId before = group.position;
+      group.position = gather_from_ring(group, before, group.run);
+      if (!group.run.empty()) send_run(group, now_ms, before);
+      group.run.clear();
+      group.kept.reset();
+    }
+    if (group.position < through_ && !group.live.empty()) continue;
+    group.news = group.urgent = false;
+    std::erase(with_news_, &group);
   }
 }
 
@@ -233,6 +276,7 @@ std::string Shard::opening(const SessionRequest& request, Session& session) {
                       .cursor = session.cursor_,
                       .node = options_.node,
                       .heartbeat_ms = session.heartbeat_interval_ms_,
+                      .mode = request.interval_ms > 0 ? "latest" : "all",
                       .topics = &session.group_.patterns,
                       .resumed = resumed,
                       .snapshot_follows = request.snapshot.has_value()},
@@ -270,6 +314,7 @@ size_t Shard::missed_in_ring(const Session& session) const {
 }
 
 void Shard::make_live(Session& session) {
+  flush(session.group_, clock_.steady_ms());  // so that it stands where the others stand
   session.place_ = Session::Place::live;
   session.live_index_ = static_cast<uint32_t>(session.group_.live.size());
   session.group_.live.push_back(&session);
@@ -303,7 +348,7 @@ void Shard::catch_up(Session& session) {
     }
     if (session.cursor_ < ring_floor_) return read_page(session);
     auto run = std::make_shared<Run>();
-    session.cursor_ = gather_from_ring(session, *run);
+    session.cursor_ = gather_from_ring(session.group_, session.cursor_, *run);
     if (run->empty()) continue;
     replayed_.add(run->events());
     session.push(*run, now_ms, [&] { return run; });
@@ -311,24 +356,33 @@ void Shard::catch_up(Session& session) {
   if (!session.has_pending()) make_runnable(session);
 }
 
-// Adds what the ring holds for this session after its cursor, a bounded amount; gives back how far it looked.
-model::EventId Shard::gather_from_ring(const Session& session, Run& run) const {
-  auto batch = std::partition_point(ring_.begin(), ring_.end(),
-                                    [&](const FramedBatchPtr& b) { return b->through() <= session.cursor_; });
+// Adds what the ring holds for this group after the cursor, a bounded amount; gives back how far it looked.
+model::EventId Shard::gather_from_ring(const Group& group, model::EventId cursor, Run& run) const {
+  Conflation conflation(group.unnamed);
+  const bool merges = group.interval_ms > 0;
+  auto batch =
+      std::partition_point(ring_.begin(), ring_.end(), [&](const FramedBatchPtr& b) { return b->through() <= cursor; });
+  model::EventId reached = through_;
   size_t scanned = 0;
-  for (; batch != ring_.end(); ++batch) {
+  for (; batch != ring_.end() && reached == through_; ++batch) {
     const std::vector<FramedEvent>& events = (*batch)->events();
-    auto event = std::partition_point(events.begin(), events.end(),
-                                      [&](const FramedEvent& e) { return e.id <= session.cursor_; });
-    for (; event != events.end(); ++event) {
-      if (session.group_.takes((*batch)->topic(*event), *event)) {
-        run.add(*batch, static_cast<size_t>(event - events.begin()), session.group_.unnamed);
+    auto event =
+        std::partition_point(events.begin(), events.end(), [&](const FramedEvent& e) { return e.id <= cursor; });
+    for (; event != events.end() && reached == through_; ++event) {
+      const auto index = static_cast<size_t>(event - events.begin());
+      if (group.takes((*batch)->topic(*event), *event)) {
+        if (merges) {
+          conflation.add(*batch, index);
+        } else {
+          run.add(*batch, index, group.unnamed);
+        }
       }
       ++scanned;
-      if (run.bytes() >= kCatchUpBytes || scanned >= kCatchUpEventsScanned) return event->id;
+      if (run.bytes() >= kCatchUpBytes || scanned >= kCatchUpEventsScanned) reached = event->id;
     }
   }
-  return through_;
+  if (merges) run = conflation.finish();
+  return reached;
 }
 
 void Shard::read_page(Session& session) {
@@ -367,9 +421,16 @@ void Shard::on_page(uint64_t session_id, Result<ReplayPage> result) {
   if (!page.too_many) {
     if (page.frames && !page.frames->events().empty()) {
       auto run = std::make_shared<Run>();
+      Conflation conflation(unnamed);
       for (size_t i = 0; i < page.frames->events().size(); ++i) {
-        if (session.group_.takes_kind(page.frames->events()[i])) run->add(page.frames, i, unnamed);
+        if (!session.group_.takes_kind(page.frames->events()[i])) continue;
+        if (session.group_.interval_ms > 0) {
+          conflation.add(page.frames, i);
+        } else {
+          run->add(page.frames, i, unnamed);
+        }
       }
+      if (session.group_.interval_ms > 0) *run = conflation.finish();
       replayed_.add(run->events());
       if (!run->empty()) session.push(*run, now_ms, [&] { return run; });
     }
@@ -433,9 +494,11 @@ void Shard::service(Session& session, int64_t now_ms) {
 }
 
 std::string Shard::heartbeat(const Session& session) const {
-  const model::EventId cursor = session.place_ == Session::Place::live ? through_ : session.cursor_;
+  const Group& group = session.group_;
+  const model::EventId head = group.news ? group.position : through_;
+  const model::EventId cursor = session.place_ == Session::Place::live ? head : session.cursor_;
   const int64_t lag_ms = std::max<int64_t>(0, through_.ms - cursor.ms);
-  return heartbeat_block(cursor, lag_ms, clock_.wall_ms(), session.group_.unnamed);
+  return heartbeat_block(cursor, lag_ms, clock_.wall_ms(), group.unnamed);
 }
 
 void Shard::schedule(Session& session, int64_t now_ms) {
@@ -485,6 +548,7 @@ Group& Shard::group_for(const SessionRequest& request) {
     group->patterns = request.patterns;
     group->types = request.types;
     group->min_severity = request.min_severity;
+    group->interval_ms = request.interval_ms;
     group->unnamed = request.unnamed;
     for (const model::TopicPattern& pattern : group->patterns) index_.add(pattern, group.get());
   }
@@ -501,6 +565,7 @@ void Shard::leave_group(Session& session) {
   }
   if (--group.members > 0) return;
   for (const model::TopicPattern& pattern : group.patterns) index_.remove(pattern, &group);
+  std::erase(with_news_, &group);
   groups_.erase(std::string(group.key));
 }
 

@@ -57,6 +57,7 @@ struct SessionRequest {
   model::EventTypes types = model::EventTypes::all();
   model::Severity min_severity = model::Severity::info;  // of alerts
   bool unnamed = false;
+  int64_t interval_ms = 0;  // telemetry is merged per device and sent this often; 0: each event at once
   Start start;
   std::optional<int64_t> heartbeat_ms;   // the viewer's own wish
   std::optional<int64_t> expires_at_ms;  // wall time at which the credential ends
@@ -77,11 +78,18 @@ struct Group {
   model::EventTypes types = model::EventTypes::all();
   model::Severity min_severity = model::Severity::info;
   bool unnamed = false;
+  int64_t interval_ms = 0;
   std::vector<Session*> live;
   size_t members = 0;   // live or behind
   Run run;              // of this turn
   RunPtr kept;          // the shared copy of `run`, made when the first session could not take all of it
   uint64_t marked = 0;  // the last event added, so that two matching patterns add it once
+
+  // With an interval: the live sessions stand at `position` together, and `news` lies in the ring behind it.
+  model::EventId position;
+  bool news = false;
+  bool urgent = false;  // not only telemetry: at the end of this turn, whatever the interval
+  int64_t flushed_at_ms = 0;
 
   bool takes_kind(const FramedEvent& event) const { return types.has(event.type) && event.severity >= min_severity; }
   bool takes(const model::Topic& topic, const FramedEvent& event) const;
@@ -132,7 +140,7 @@ class Shard {
   void make_runnable(Session& session);
   // Moves a session that is behind, with nothing pending, towards the head; a bounded amount per call.
   void catch_up(Session& session);
-  model::EventId gather_from_ring(const Session& session, Run& run) const;
+  model::EventId gather_from_ring(const Group& group, model::EventId cursor, Run& run) const;
   void read_page(Session& session);
   void on_page(uint64_t session_id, Result<ReplayPage> result);
 
@@ -140,6 +148,8 @@ class Shard {
   void send_runs(int64_t now_ms, model::EventId before);
   void send_run(Group& group, int64_t now_ms, model::EventId before);
   void keep_in_ring();
+  void flush_due(int64_t now_ms);
+  void flush(Group& group, int64_t now_ms);
 
   void service(Session& session, int64_t now_ms);
   void schedule(Session& session, int64_t now_ms);
@@ -171,6 +181,7 @@ class Shard {
   TopicIndex<Group*> index_;
   std::unordered_map<std::string, std::unique_ptr<Group>> groups_;
   std::vector<Group*> dirty_;
+  std::vector<Group*> with_news_;  // groups with an interval that have not told everything yet
   uint64_t event_serial_ = 0;
   std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions_;
   uint64_t next_session_id_ = 1;

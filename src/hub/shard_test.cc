@@ -464,6 +464,154 @@ TEST_F(ShardTest, AlertsBelowTheAskedSeverityAreLeftOutLiveAndReplayed) {
   EXPECT_EQ(from_log.ids(), (std::vector<EventId>{warning.id, critical.id, telemetry.id, later.id}));
 }
 
+class LatestModeTest : public ShardTest {
+ protected:
+  void open_latest(FakeSocket& socket, Start start = {}) {
+    SessionRequest request;
+    request.patterns = {*model::TopicPattern::parse(kAll)};
+    request.start = start;
+    request.interval_ms = 1000;
+    shard->open(std::move(request), socket.sink());
+    shard->turn_end();
+  }
+  Event values(const std::string& topic, const model::Fields& fields) {
+    Event e = event(topic);
+    e.data = codec::encode_telemetry_data(e.topic.device, fields, {});
+    return e;
+  }
+  static std::vector<std::string> data_of(const FakeSocket& socket) {
+    std::vector<std::string> out;
+    for (const auto& message : socket.messages) {
+      if (message.data.find("\"kind\"") != std::string::npos) continue;
+      const size_t start = message.data.find("\"data\":") + 7;
+      out.push_back(message.data.substr(start, message.data.size() - 1 - start));
+    }
+    return out;
+  }
+};
+
+TEST_F(LatestModeTest, TelemetryIsMergedPerDeviceAndSentOnceAnInterval) {
+  FakeSocket socket(kPlenty);
+  open_latest(socket);
+  pass_ms(1000);
+  publish({values(kDevice, {{"a", int64_t{1}}})});
+  EXPECT_EQ(data_of(socket).size(), 1u) << "after a pause the first is not held back";
+  publish(
+      {values(kDevice, {{"a", int64_t{2}}, {"b", int64_t{1}}}), values("account:1/site:1/device:9", {{"c", true}})});
+  publish({values(kDevice, {{"a", int64_t{3}}})});
+  EXPECT_EQ(data_of(socket).size(), 1u);
+  pass_ms(1000);
+  EXPECT_EQ(data_of(socket), (std::vector<std::string>{
+                                 R"({"deviceId":"1","fields":{"a":1}})",
+                                 R"({"deviceId":"9","fields":{"c":true}})",
+                                 R"({"deviceId":"1","fields":{"a":3,"b":1},"conflated":2})",
+                             }));
+  EXPECT_EQ(socket.messages.back().last_event_id, log.last.text());
+  EXPECT_EQ(socket.oddities(), 0u);
+}
+
+TEST_F(LatestModeTest, OtherEventsLeaveAtOnceBehindTheTelemetryBeforeThem) {
+  FakeSocket socket(kPlenty);
+  open_latest(socket);
+  pass_ms(1000);
+  publish({event(kDevice)});
+  const Event first = event(kDevice), second = event(kDevice), third = event(kDevice);
+  const Event status = event(kDevice, model::EventType::device_status), last = event(kDevice);
+  publish({first, second});
+  EXPECT_EQ(data_of(socket).size(), 1u);
+  publish({third, status, last});
+  const std::vector<std::string> data = data_of(socket);
+  ASSERT_EQ(data.size(), 4u);
+  EXPECT_NE(data[1].find("\"conflated\":3"), std::string::npos);
+  EXPECT_EQ(data[2], status.data);
+  EXPECT_EQ(data[3], last.data);
+}
+
+// Whatever a viewer received last, coming back with it gives all that it has not: the newest value of every field of
+// every device arrives, and each other event exactly once.
+TEST_F(LatestModeTest, RandomCutsAndStallsEndWithTheNewestValuesAndEveryStatusOnce) {
+  const uint64_t seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  for (int round = 0; round < 30 && !HasFailure(); ++round) {
+    log.events.clear();
+    log.jobs.clear();
+    log.last = {kStart, 0};
+    make_shard({.session_queue_bytes_max = 200 + random() % 3000, .replay_ring_bytes_max = random() % 6000});
+    log.per_page = 1 + random() % 10;
+    std::map<std::string, std::string> newest, seen;  // "device field" -> value
+    std::vector<EventId> statuses, seen_statuses;
+    std::unique_ptr<FakeSocket> socket;
+    EventId cursor = shard->through();
+    const auto remember = [](std::map<std::string, std::string>& values, const Event& e, const model::Fields& fields) {
+      for (const model::Field& field : fields) {
+        std::string& value = values[e.topic.device.text() + " " + field.name];
+        value.clear();
+        codec::append_field_value(field.value, value);
+      }
+    };
+    const auto harvest = [&] {
+      for (const auto& message : socket->messages) {
+        if (!message.last_event_id.empty()) cursor = *EventId::parse(message.last_event_id);
+        if (message.data.find("\"kind\"") != std::string::npos) continue;
+        const Result<Event> e = codec::parse_event_json(message.data);
+        ASSERT_TRUE(e.ok());
+        if (e->type != model::EventType::telemetry) seen_statuses.push_back(e->id);
+        remember(seen, *e, e->fields);
+      }
+    };
+    for (int step = 0; step < 300; ++step) {
+      const std::string topic = "account:1/site:1/device:" + std::to_string(random() % 3);
+      switch (random() % 8) {
+        case 0:
+          if (!socket) {
+            socket = std::make_unique<FakeSocket>(random() % 1500);
+            open_latest(*socket, {.from = Start::From::id, .id = cursor});
+          } else if (random() % 2 == 0) {
+            socket->disconnect();
+            harvest();
+            socket.reset();
+          }
+          break;
+        case 1:
+        case 2:
+          if (socket) socket->give_room(random() % 700);
+          break;
+        case 3:
+          if (!log.jobs.empty()) log.answer_one();
+          break;
+        case 4: shard->turn_end(); break;
+        case 5: {
+          if (random() % 3 > 0) break;
+          const Event e = event(topic, model::EventType::device_status);
+          statuses.push_back(e.id);
+          publish({e});
+          break;
+        }
+        default: {
+          const model::Fields fields = {{"f" + std::to_string(random() % 60), static_cast<int64_t>(random() % 1000)}};
+          const Event e = values(topic, fields);
+          remember(newest, e, fields);
+          publish({e});
+        }
+      }
+    }
+    if (!socket) {
+      socket = std::make_unique<FakeSocket>(kPlenty);
+      open_latest(*socket, {.from = Start::From::id, .id = cursor});
+    }
+    socket->give_room(kPlenty);
+    settle();
+    pass_ms(1250);
+    settle();
+    harvest();
+    const bool was_new = newest.empty() || seen == newest;
+    EXPECT_TRUE(was_new) << "round " << round;
+    EXPECT_EQ(seen_statuses, statuses) << "round " << round;
+    socket->disconnect();
+  }
+}
+
 TEST_F(ShardTest, SilenceIsFilledWithCommentsAndNamedHeartbeatsWithoutId) {
   FakeSocket socket(kPlenty);
   open(socket, kAll);

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { EventSource } from 'eventsource';
-import { CutProxy, Server, assertStrictlyRising, atEnd, backfillAll, get, ingest, quickRetry, sleep, until } from './harness.mjs';
+import { CutProxy, Server, Stream, assertStrictlyRising, atEnd, backfillAll, get, ingest, quickRetry, sleep, systemData, until } from './harness.mjs';
 
 function follow(url) {
   const source = new EventSource(url);
@@ -23,6 +23,29 @@ function follow(url) {
   source.addEventListener('error', () => ++seen.errors);
   return seen;
 }
+
+test('mode=latest merges a burst per device, holds no alert or status back, and ends with the newest values', async () => {
+  const server = await Server.start();
+  const stream = await Stream.open(server, '?mode=latest&interval=500');
+  const hello = await stream.waitFor((m) => systemData(m).kind === 'hello', 'hello');
+  assert.equal(systemData(hello).mode, 'latest');
+  const of = (type, device) => stream.messages.map((m) => m.data).filter((e) => e.type === type && e.data.deviceId === device);
+  const rounds = 60;
+  for (let n = 1; n <= rounds; ++n) {
+    await ingest(server, ['a', 'b'].map((deviceId) => ({ deviceId, fields: { n, ...(n === 1 ? { once: true } : {}) } })));
+  }
+  const newest = (device) => of('telemetry', device).at(-1)?.data.fields.n;
+  await until(() => newest('a') === rounds && newest('b') === rounds, 'the newest values');
+  for (const device of ['a', 'b']) {
+    const events = of('telemetry', device);
+    assert.ok(events.length < rounds / 2, `${events.length} events`);
+    assert.equal(events.reduce((sum, e) => sum + (e.data.conflated ?? 1), 0), rounds, 'every point is counted');
+    assert.equal(Object.assign({}, ...events.map((e) => e.data.fields)).once, true);
+    assert.deepEqual(of('device_status', device).map((e) => e.data.status), ['online']);
+  }
+  stream.close();
+  await server.stop();
+});
 
 test('eventsource sees every event once and in order over twenty cuts', async () => {
   const server = await Server.start({ arguments: quickRetry });

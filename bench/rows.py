@@ -70,6 +70,7 @@ INGEST = [
 FAN_OUT = [
     Metric("deliveries_per_s", "deliveries/s", "deliveries"),
     Metric("server_us_per_delivery", "us", "server CPU per delivery"),
+    Metric("storing_us_per_delivery", "us", "of that in log and engines"),
     Metric("ksoftirqd_us_per_delivery", "us", "of that in ksoftirqd"),
     Metric("receives_per_delivery", "receives", "receives per delivery"),
     Metric("bytes_per_delivery", "bytes", "wire bytes per delivery"),

@@ -2,8 +2,10 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <initializer_list>
 #include <sstream>
 #include <string_view>
 
@@ -29,10 +31,15 @@ int64_t run_ns(const fs::path& task) {
   return ns;
 }
 
-int64_t run_ns_of_all_threads(const std::string& process) {
+// `names`: of which threads; none: of all.
+int64_t run_ns_of_threads(const std::string& process, std::initializer_list<std::string_view> names = {}) {
   int64_t sum = 0;
   std::error_code gone;
-  for (const auto& task : fs::directory_iterator(process + "/task", gone)) sum += run_ns(task.path());
+  for (const auto& task : fs::directory_iterator(process + "/task", gone)) {
+    const bool counts =
+        names.size() == 0 || std::find(names.begin(), names.end(), first_line(task.path() / "comm")) != names.end();
+    if (counts) sum += run_ns(task.path());
+  }
   return sum;
 }
 
@@ -92,7 +99,7 @@ void read_sockstat(MemoryReading& reading) {
 }  // namespace
 
 CpuReading CpuReading::since(const CpuReading& before) const {
-  return {server_ns - before.server_ns, ksoftirqd_ns - before.ksoftirqd_ns, own_ns - before.own_ns,
+  return {server_ns - before.server_ns, storing_ns - before.storing_ns, ksoftirqd_ns - before.ksoftirqd_ns, own_ns - before.own_ns,
           core_busy_ns - before.core_busy_ns, at_ns - before.at_ns};
 }
 
@@ -103,9 +110,10 @@ bool ServerCost::exists() const { return fs::exists(process_ + "/task"); }
 
 CpuReading ServerCost::cpu() const {
   CpuReading reading;
-  reading.server_ns = run_ns_of_all_threads(process_);
+  reading.server_ns = run_ns_of_threads(process_);
+  reading.storing_ns = run_ns_of_threads(process_, {"ms-log", "engine"});
   if (ksoftirqd_pid_ != 0) reading.ksoftirqd_ns = run_ns("/proc/" + std::to_string(ksoftirqd_pid_));
-  reading.own_ns = run_ns_of_all_threads("/proc/self");
+  reading.own_ns = run_ns_of_threads("/proc/self");
   reading.core_busy_ns = core_busy_ns(core_);
   reading.at_ns = now_ns();
   return reading;

@@ -15,6 +15,7 @@ namespace millstream::load {
 
 struct CpuReading {
   int64_t server_ns = 0;
+  int64_t storing_ns = 0;    // of that, in the threads of the log and the engines: per commit, not per delivery
   int64_t ksoftirqd_ns = 0;  // of the server's core
   int64_t own_ns = 0;        // of this load program
   int64_t core_busy_ns = 0;  // everything on the server's core; in steps of 10 ms

@@ -47,6 +47,7 @@ void add_faults(FanOut& fan_out, int64_t viewers, JsonLine& line) {
 
 void add_cost(const CpuReading& cpu, int64_t deliveries, JsonLine& line) {
   line.add("server_us_per_delivery", per(cpu.server_ns + cpu.ksoftirqd_ns, deliveries) / 1000);
+  line.add("storing_us_per_delivery", per(cpu.storing_ns, deliveries) / 1000);
   line.add("ksoftirqd_us_per_delivery", per(cpu.ksoftirqd_ns, deliveries) / 1000);
   line.add("server_cpu_share", per(cpu.server_ns + cpu.ksoftirqd_ns, cpu.at_ns));
   line.add("foreign_cpu_share", per(cpu.core_busy_ns - cpu.server_ns - cpu.ksoftirqd_ns, cpu.at_ns));

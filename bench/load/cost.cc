@@ -99,8 +99,8 @@ void read_sockstat(MemoryReading& reading) {
 }  // namespace
 
 CpuReading CpuReading::since(const CpuReading& before) const {
-  return {server_ns - before.server_ns, storing_ns - before.storing_ns, ksoftirqd_ns - before.ksoftirqd_ns, own_ns - before.own_ns,
-          core_busy_ns - before.core_busy_ns, at_ns - before.at_ns};
+  return {server_ns - before.server_ns, storing_ns - before.storing_ns,     ksoftirqd_ns - before.ksoftirqd_ns,
+          own_ns - before.own_ns,       core_busy_ns - before.core_busy_ns, at_ns - before.at_ns};
 }
 
 ServerCost::ServerCost(int64_t pid, int64_t core)

@@ -5,11 +5,14 @@
 #include "api/query_fields.h"
 #include "api/routes.h"
 
+#include <algorithm>
+
 namespace millstream::api {
 namespace {
 
 constexpr size_t kPaddingBytes = 2048;
 constexpr int64_t kHeartbeatSecondsMax = 60;
+constexpr size_t kFieldNamesMax = 64;
 constexpr int64_t kIntervalMsMin = 100;
 constexpr int64_t kIntervalMsMax = 60'000;
 constexpr int64_t kIntervalMsDefault = 1000;
@@ -53,10 +56,32 @@ Result<hub::Start> parse_start(const http::Request& request, int64_t now_ms) {
 
 // What the contract knows but this version does not do yet must not be taken for done.
 Status refuse_unsupported(const http::Query& query) {
-  for (std::string_view name : {"fields", "ticket"}) {
-    if (query.get(name)) return Error{Code::invalid, std::string(name) + ": not supported by this version"};
-  }
+  if (query.get("ticket")) return Error{Code::invalid, "ticket: not supported by this version"};
   return {};
+}
+
+// Which fields of telemetry; none named: all.
+Result<hub::FieldNames> parse_fields(const http::Query& query) {
+  hub::FieldNames names;
+  const auto given = query.get("fields");
+  if (!given) return names;
+  for (const std::string_view name : split_list(*given)) names.emplace_back(name);
+  if (names.empty()) return Error{Code::invalid, "fields: names no field"};
+  if (names.size() > kFieldNamesMax) {
+    return Error{Code::invalid, "fields: at most " + std::to_string(kFieldNamesMax) + " names"};
+  }
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
+
+// Devices without any of the fields keep their status.
+void keep_fields(const hub::FieldNames& names, history::LatestSnapshot& latest) {
+  if (names.empty()) return;
+  for (history::LatestDevice& device : latest.devices) {
+    std::erase_if(device.fields,
+                  [&](const auto& field) { return !std::binary_search(names.begin(), names.end(), field.first); });
+  }
 }
 
 // 0: each event at once.
@@ -73,7 +98,7 @@ Result<int64_t> parse_interval(const http::Query& query) {
 Result<Parameters> parse_parameters(const http::Request& request, int64_t now_ms) {
   if (Status s = check_once(request.query, {"topics", "topic", "accountId", "siteId", "deviceId", "types", "since",
                                             "lastEventId", "last_event_id", "Last-Event-ID", "snapshot", "mode",
-                                            "interval", "minSeverity", "heartbeat", "unnamed", "pad"});
+                                            "interval", "fields", "minSeverity", "heartbeat", "unnamed", "pad"});
       !s)
     return s.error();
   if (Status s = refuse_unsupported(request.query); !s) return s.error();
@@ -89,7 +114,10 @@ Result<Parameters> parse_parameters(const http::Request& request, int64_t now_ms
   out.session.interval_ms = *interval_ms;
   const Result<bool> unnamed = parse_flag(request.query, "unnamed");
   if (!unnamed) return unnamed.error();
-  out.session.unnamed = *unnamed;
+  out.session.view.unnamed = *unnamed;
+  Result<hub::FieldNames> fields = parse_fields(request.query);
+  if (!fields) return fields.error();
+  out.session.view.fields = std::move(*fields);
   const Result<bool> pad = parse_flag(request.query, "pad");
   if (!pad) return pad.error();
   out.session.padding_bytes = *pad ? kPaddingBytes : 0;
@@ -124,21 +152,22 @@ bool turned_away(Context& context, const http::ExchangePtr& exchange, bool unnam
 }
 
 void open_stream(Context& context, const http::ExchangePtr& exchange, hub::SessionRequest request) {
-  if (turned_away(context, exchange, request.unnamed)) return;
+  if (turned_away(context, exchange, request.view.unnamed)) return;
   std::unique_ptr<ByteSink> sink = exchange->start_stream(stream_head());
   if (sink) context.shard_on(exchange->loop()).open(std::move(request), std::move(sink));
 }
 
 void open_with_snapshot(Context& context, const http::ExchangePtr& exchange, hub::SessionRequest request) {
-  const bool unnamed = request.unnamed;
+  const bool unnamed = request.view.unnamed;
   // Asked here too, so that no snapshot is made in vain; open_stream() asks again, as waiting for a reader takes time.
   if (turned_away(context, exchange, unnamed)) return;
   auto job = [&context, exchange, request = std::move(request)]() mutable {
     history::LatestSnapshot latest = context.latest.snapshot(request.patterns, request.types);
     std::erase_if(latest.alerts, [&](const auto& open) { return open.alert.severity < request.min_severity; });
+    keep_fields(request.view.fields, latest);
     const std::vector<model::Event> events = latest_events(latest);
     request.snapshot = hub::SessionRequest::Snapshot{
-        .as_of = latest.as_of, .blocks = snapshot_blocks(events, request.unnamed), .count = events.size()};
+        .as_of = latest.as_of, .blocks = snapshot_blocks(events, request.view.unnamed), .count = events.size()};
     net::Loop& loop = exchange->loop();
     loop.post([&context, exchange = std::move(exchange), request = std::move(request)]() mutable {
       // A key revoked meanwhile has been ended on this loop already: nobody would end this stream.

@@ -60,6 +60,9 @@ struct Config {
     int64_t session_queue_bytes_max = 262'144;
     int64_t replay_ring_bytes_max = 67'108'864;  // per I/O thread index, bytes shared
     int64_t replay_events_max = 100'000;
+    int64_t session_queue_ms_max = 10'000;
+    int64_t slow_lag_ms_max = 60'000;
+    int64_t telemetry_per_second_max = 0;  // 0: no limit
     int64_t slow_timeout_ms = 10'000;  // no byte taken for this long: closed
     int64_t comment_interval_ms = 15'000;
     int64_t heartbeat_interval_ms = 20'000;

@@ -65,6 +65,9 @@ std::string hello_block(const Hello& hello, int64_t now_ms, bool unnamed) {
   codec::append_json_string(hello.node, more);
   more += ",\"heartbeatMs\":" + std::to_string(hello.heartbeat_ms) + ",\"mode\":\"" + std::string(hello.mode) +
           "\",\"topics\":" + topics_json(*hello.topics) + ",\"resumed\":" + (hello.resumed ? "true" : "false");
+  if (hello.telemetry_per_second_max > 0) {
+    more += ",\"telemetryPerSecondMax\":" + std::to_string(hello.telemetry_per_second_max);
+  }
   const std::string_view id = hello.snapshot_follows ? std::string_view() : std::string_view(cursor);
   return system_block(system_json("hello", more, now_ms), unnamed, hello.retry_ms, id);
 }
@@ -81,6 +84,10 @@ std::string gap_block(const Gap& gap, int64_t now_ms, bool unnamed) {
   more += ",\"to\":\"" + gap.to.text() + "\",\"reason\":\"" + std::string(reason_text(gap.reason)) +
           "\",\"backfill\":\"" + backfill_link(gap) + '"';
   return system_block(system_json("gap", more, now_ms), unnamed);
+}
+
+std::string slow_block(model::EventId cursor, int64_t now_ms, bool unnamed) {
+  return system_block(system_json("slow", ",\"cursor\":\"" + cursor.text() + '"', now_ms), unnamed);
 }
 
 std::string snapshot_complete_block(size_t count, model::EventId as_of, int64_t now_ms, bool unnamed) {

@@ -23,6 +23,7 @@ struct Hello {
   std::string_view node;
   int64_t heartbeat_ms = 0;
   std::string_view mode = "all";
+  int64_t telemetry_per_second_max = 0;  // 0: no limit
   const std::vector<model::TopicPattern>* topics = nullptr;
   bool resumed = false;
   // A viewer cut off within its snapshot must not come back with an id: it would resume, and never see the rest.
@@ -43,6 +44,8 @@ struct Gap {
 std::string hello_block(const Hello& hello, int64_t now_ms, bool unnamed);
 std::string heartbeat_block(model::EventId cursor, int64_t lag_ms, int64_t now_ms, bool unnamed);
 std::string gap_block(const Gap& gap, int64_t now_ms, bool unnamed);
+// From `cursor` on, telemetry comes merged per device, because this viewer does not keep up.
+std::string slow_block(model::EventId cursor, int64_t now_ms, bool unnamed);
 // Carries `as_of` as its id: from here on the viewer resumes.
 std::string snapshot_complete_block(size_t count, model::EventId as_of, int64_t now_ms, bool unnamed);
 // kinds that only say so: draining, overloaded, auth_expiring, auth_expired

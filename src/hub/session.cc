@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "hub/shard.h"
 
@@ -15,7 +16,7 @@ Session::Session(Shard& shard, std::unique_ptr<ByteSink> sink, Group& group)
 void Session::keep(RunPtr run, size_t taken, int64_t now_ms) {
   if (!pending_) {
     pending_ = std::make_unique<Pending>();
-    pending_->progress_at_ms = now_ms;
+    pending_->since_ms = pending_->progress_at_ms = now_ms;
   }
   Pending::Item item{.run = std::move(run)};
   pending_->bytes += item.run->bytes() - taken;
@@ -24,6 +25,12 @@ void Session::keep(RunPtr run, size_t taken, int64_t now_ms) {
   }
   item.offset = taken;
   pending_->items.push_back(std::move(item));
+}
+
+bool Session::is_slow(size_t more, int64_t now_ms) const {
+  if (!pending_) return false;
+  if (pending_->bytes + more > shard_.options_.session_queue_bytes_max) return true;
+  return pending_->opening_until_ms == 0 && now_ms - pending_->since_ms >= shard_.options_.session_queue_ms_max;
 }
 
 bool Session::flush(int64_t now_ms) {
@@ -48,7 +55,7 @@ bool Session::flush(int64_t now_ms) {
     item.offset = left;
     if (item.slice == all.size()) {
       pending_->items.pop_front();
-      pending_->opening_until_ms = 0;
+      if (std::exchange(pending_->opening_until_ms, 0) != 0) pending_->since_ms = now_ms;
     }
     if (taken < offered) return false;
   }

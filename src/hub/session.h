@@ -2,9 +2,11 @@
 //
 // Flow     live: the shard writes its group's run straight to the sink. A viewer that is not at the head of the log
 //          (resuming, or too slow) is "behind": it reads on from its cursor, out of the ring in memory or out of the
-//          log, until it is live again. A slow reader is a resuming reader; nothing else exists.
+//          log, until it is live again. A slow reader is a resuming reader.
 // Shapes   everything up to and including cursor() has been sent, is in pending_, or is not for this viewer.
-// Limits   session_queue_bytes_max of pending runs while live; beyond, it falls behind (and loses nothing).
+// Limits   session_queue_bytes_max of pending runs while live, and session_queue_ms_max of having any; beyond, it falls
+//          behind and collapses: it is told `slow`, and gets telemetry merged per device, the rest whole, until it is
+//          live again. More than slow_lag_ms_max behind: closed, to resume by id.
 //          slow_timeout_ms without the socket taking a byte: closed, to resume by id.
 //          The opening, which with a snapshot may be megabytes, stands outside the first: it has a deadline instead
 //          (kOpeningSlowTimeouts), so that a viewer that sips at it does not hold it for ever.
@@ -43,6 +45,7 @@ class Session final : public ByteSinkOwner {
     };
     std::deque<Item> items;
     size_t bytes = 0;
+    int64_t since_ms = 0;          // steady: for so long there has been something here
     int64_t progress_at_ms = 0;    // steady: when the socket last took a byte
     int64_t opening_until_ms = 0;  // the first item is the opening, and must be taken by then; 0: it is not
   };
@@ -55,6 +58,8 @@ class Session final : public ByteSinkOwner {
   // True when nothing is pending any more.
   bool flush(int64_t now_ms);
   bool has_pending() const { return pending_ != nullptr; }
+  // Whether it may not have `more` bytes waiting, or has had some for too long.
+  bool is_slow(size_t more, int64_t now_ms) const;
 
   Shard& shard_;
   std::unique_ptr<ByteSink> sink_;
@@ -82,6 +87,8 @@ class Session final : public ByteSinkOwner {
   bool runnable_ = false;    // stands in Shard::runnable_
   bool waiting_ = false;     // stands in Shard::waiting_
   bool warned_expiry_ = false;
+  bool collapsed_ = false;  // too slow: until it is live again, telemetry comes merged
+  bool told_slow_ = false;  // and it knows
 };
 
 template <class Shared>

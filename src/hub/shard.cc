@@ -5,7 +5,6 @@
 #include "base/check.h"
 #include "base/log_line.h"
 #include "hub/blocks.h"
-#include "hub/conflation.h"
 
 namespace millstream::hub {
 namespace {
@@ -22,8 +21,9 @@ std::string group_key(const SessionRequest& request) {
   for (const model::TopicPattern& pattern : request.patterns) texts.push_back(pattern.text());
   std::sort(texts.begin(), texts.end());
   std::string key{static_cast<char>('0' + request.types.bits()),
-                  static_cast<char>('0' + static_cast<int>(request.min_severity)), request.unnamed ? 'u' : 'n'};
+                  static_cast<char>('0' + static_cast<int>(request.min_severity)), request.view.unnamed ? 'u' : 'n'};
   key += std::to_string(request.interval_ms);
+  for (const std::string& field : request.view.fields) key += '\n' + field;
   for (const std::string& text : texts) key += ' ' + text;
   return key;
 }
@@ -40,11 +40,6 @@ Run joined(const Run& run) {
 
 }  // namespace
 
-bool Group::takes(const model::Topic& topic, const FramedEvent& event) const {
-  if (!takes_kind(event)) return false;
-  return std::any_of(patterns.begin(), patterns.end(), [&](const auto& pattern) { return pattern.matches(topic); });
-}
-
 Shard::Shard(ShardOptions options, model::EventId start, ReplaySource& source, const Clock& clock,
              metrics::Registry& metrics, std::function<void()> wake)
     : options_(std::move(options)),
@@ -56,6 +51,8 @@ Shard::Shard(ShardOptions options, model::EventId start, ReplaySource& source, c
       gaps_(metrics.counter("millstream_stream_gaps_total", "Gaps declared to viewers")),
       fell_behind_(metrics.counter("millstream_stream_fell_behind_total", "Viewers that stopped keeping up")),
       replayed_(metrics.counter("millstream_stream_events_replayed_total", "Events sent to viewers catching up")),
+      conflated_(metrics.counter("millstream_stream_events_conflated_total",
+                                 "Telemetry events that viewers were told merged into a newer one, once a group")),
       session_gauge_(metrics.gauge("millstream_stream_sessions", "Viewers connected now")),
       publish_to_socket_(metrics.histogram("millstream_stream_publish_to_socket_seconds",
                                            "From the commit of a batch to its last byte handed to the kernel")),
@@ -104,6 +101,7 @@ void Shard::turn_end() {
 }
 
 void Shard::build_runs() {
+  const int64_t now_ms = clock_.steady_ms();
   for (const FramedBatchPtr& batch : incoming_) {
     for (size_t i = 0; i < batch->events().size(); ++i) {
       const FramedEvent& event = batch->events()[i];
@@ -111,7 +109,7 @@ void Shard::build_runs() {
       index_.match(batch->topic(event), [&](Group* group) {
         if (group->live.empty() || group->marked == event_serial_ || !group->takes_kind(event)) return;
         group->marked = event_serial_;
-        if (group->interval_ms > 0) {
+        if (waits(*group, event, now_ms)) {
           if (!group->news) {
             group->news = true;
             group->position = through_;
@@ -121,11 +119,22 @@ void Shard::build_runs() {
           return;
         }
         if (group->run.empty()) dirty_.push_back(group);
-        group->run.add(batch, i, group->unnamed);
+        group->view.add(batch, i, group->run);
       });
+      through_ = event.id;
     }
     through_ = batch->through();
   }
+}
+
+// Whether the event is told at the group's next flush, together with others, and not at once.
+bool Shard::waits(Group& group, const FramedEvent& event, int64_t now_ms) const {
+  if (group.interval_ms > 0 || group.news) return true;
+  if (options_.telemetry_per_second_max == 0 || event.type != model::EventType::telemetry) return false;
+  group.refill(options_.telemetry_per_second_max, now_ms);
+  if (group.telemetry_left < 1) return true;
+  group.telemetry_left -= 1;
+  return false;
 }
 
 void Shard::send_runs(int64_t now_ms, model::EventId before) {
@@ -153,8 +162,8 @@ void Shard::send_run(Group& group, int64_t now_ms, model::EventId before) {
   // From the back: a session that falls behind leaves the list by swapping with one already served.
   for (size_t i = group.live.size(); i-- > 0;) {
     Session& session = *group.live[i];
-    if (session.pending_ && session.pending_->bytes + run.bytes() > options_.session_queue_bytes_max) {
-      fall_behind(session, before);
+    if (session.is_slow(run.bytes(), now_ms)) {
+      collapse(session, before);
       continue;
     }
     session.push(run, now_ms, shared);
@@ -181,12 +190,19 @@ void Shard::keep_in_ring() {
 void Shard::flush_due(int64_t now_ms) {
   std::vector<Group*> due;
   for (Group* group : with_news_) {
-    if (group->urgent || now_ms - group->flushed_at_ms >= group->interval_ms) due.push_back(group);
+    bool is_due = group->urgent;
+    if (group->interval_ms > 0) {
+      is_due |= now_ms - group->flushed_at_ms >= group->interval_ms;
+    } else {
+      group->refill(options_.telemetry_per_second_max, now_ms);
+      is_due |= group->telemetry_left >= 1;
+    }
+    if (is_due) due.push_back(group);
   }
   for (Group* group : due) flush(*group, now_ms);
 }
 
-// Tells the live sessions of a group with an interval what came since they were told last.
+// Tells the live sessions of a group that waits what came since they were told last.
 void Shard::flush(Group& group, int64_t now_ms) {
   group.flushed_at_ms = now_ms;
   while (group.news) {
@@ -198,7 +214,8 @@ void Shard::flush(Group& group, int64_t now_ms) {
       }
     } else if (!group.live.empty()) {
       const model::EventId before = group.position;
-      group.position = gather_from_ring(group, before, group.run);
+      group.position = gather_from_ring(group, before, true, group.run);
+      group.telemetry_left -= static_cast<double>(group.run.events());
       if (!group.run.empty()) send_run(group, now_ms, before);
       group.run.clear();
       group.kept.reset();
@@ -277,14 +294,15 @@ std::string Shard::opening(const SessionRequest& request, Session& session) {
                       .node = options_.node,
                       .heartbeat_ms = session.heartbeat_interval_ms_,
                       .mode = request.interval_ms > 0 ? "latest" : "all",
+                      .telemetry_per_second_max = options_.telemetry_per_second_max,
                       .topics = &session.group_.patterns,
                       .resumed = resumed,
                       .snapshot_follows = request.snapshot.has_value()},
-                     wall_ms, request.unnamed);
+                     wall_ms, request.view.unnamed);
   out += gap;
   if (request.snapshot) {
     out += request.snapshot->blocks;
-    out += snapshot_complete_block(request.snapshot->count, request.snapshot->as_of, wall_ms, request.unnamed);
+    out += snapshot_complete_block(request.snapshot->count, request.snapshot->as_of, wall_ms, request.view.unnamed);
   }
   return out;
 }
@@ -292,7 +310,7 @@ std::string Shard::opening(const SessionRequest& request, Session& session) {
 std::string Shard::declare_gap(Gap gap, const Session& session) {
   gap.topics = &session.group_.patterns;
   gaps_.add();
-  return gap_block(gap, clock_.wall_ms(), session.group_.unnamed);
+  return gap_block(gap, clock_.wall_ms(), session.group_.view.unnamed);
 }
 
 // How many events a resume from the ring would bring, counted exactly only when it could be too many.
@@ -316,6 +334,7 @@ size_t Shard::missed_in_ring(const Session& session) const {
 void Shard::make_live(Session& session) {
   flush(session.group_, clock_.steady_ms());  // so that it stands where the others stand
   session.place_ = Session::Place::live;
+  session.collapsed_ = session.told_slow_ = false;
   session.live_index_ = static_cast<uint32_t>(session.group_.live.size());
   session.group_.live.push_back(&session);
 }
@@ -328,6 +347,12 @@ void Shard::fall_behind(Session& session, model::EventId cursor) {
   session.place_ = Session::Place::behind;
   session.cursor_ = cursor;
   fell_behind_.add();
+}
+
+// Too slow: what it has not been sent yet comes merged, until it is at the head again.
+void Shard::collapse(Session& session, model::EventId cursor) {
+  fall_behind(session, cursor);
+  session.collapsed_ = true;
 }
 
 void Shard::make_runnable(Session& session) {
@@ -346,9 +371,14 @@ void Shard::catch_up(Session& session) {
       waiting_.push_back(&session);
       return;
     }
+    if (session.collapsed_ && !session.told_slow_) {
+      session.told_slow_ = true;
+      session.push_text(slow_block(session.cursor_, clock_.wall_ms(), session.group_.view.unnamed), now_ms);
+      if (session.has_pending()) return;
+    }
     if (session.cursor_ < ring_floor_) return read_page(session);
     auto run = std::make_shared<Run>();
-    session.cursor_ = gather_from_ring(session.group_, session.cursor_, *run);
+    session.cursor_ = gather_from_ring(session.group_, session.cursor_, session.collapsed_, *run);
     if (run->empty()) continue;
     replayed_.add(run->events());
     session.push(*run, now_ms, [&] { return run; });
@@ -357,9 +387,8 @@ void Shard::catch_up(Session& session) {
 }
 
 // Adds what the ring holds for this group after the cursor, a bounded amount; gives back how far it looked.
-model::EventId Shard::gather_from_ring(const Group& group, model::EventId cursor, Run& run) const {
-  Conflation conflation(group.unnamed);
-  const bool merges = group.interval_ms > 0;
+model::EventId Shard::gather_from_ring(const Group& group, model::EventId cursor, bool merged, Run& run) {
+  RunWriter writer(group.view, merged || merges(group));
   auto batch =
       std::partition_point(ring_.begin(), ring_.end(), [&](const FramedBatchPtr& b) { return b->through() <= cursor; });
   model::EventId reached = through_;
@@ -369,19 +398,15 @@ model::EventId Shard::gather_from_ring(const Group& group, model::EventId cursor
     auto event =
         std::partition_point(events.begin(), events.end(), [&](const FramedEvent& e) { return e.id <= cursor; });
     for (; event != events.end() && reached == through_; ++event) {
-      const auto index = static_cast<size_t>(event - events.begin());
       if (group.takes((*batch)->topic(*event), *event)) {
-        if (merges) {
-          conflation.add(*batch, index);
-        } else {
-          run.add(*batch, index, group.unnamed);
-        }
+        writer.add(*batch, static_cast<size_t>(event - events.begin()));
       }
       ++scanned;
-      if (run.bytes() >= kCatchUpBytes || scanned >= kCatchUpEventsScanned) reached = event->id;
+      if (writer.bytes() >= kCatchUpBytes || scanned >= kCatchUpEventsScanned) reached = event->id;
     }
   }
-  if (merges) run = conflation.finish();
+  run = writer.finish();
+  conflated_.add(writer.merged_away());
   return reached;
 }
 
@@ -410,7 +435,6 @@ void Shard::on_page(uint64_t session_id, Result<ReplayPage> result) {
   }
   const ReplayPage& page = *result;
   const int64_t now_ms = clock_.steady_ms();
-  const bool unnamed = session.group_.unnamed;
   if (page.trimmed_to || page.too_many) {
     const Gap gap{.from = session.cursor_,
                   .to = page.too_many ? through_ : *page.trimmed_to,
@@ -420,17 +444,12 @@ void Shard::on_page(uint64_t session_id, Result<ReplayPage> result) {
   }
   if (!page.too_many) {
     if (page.frames && !page.frames->events().empty()) {
-      auto run = std::make_shared<Run>();
-      Conflation conflation(unnamed);
+      RunWriter writer(session.group_.view, session.collapsed_ || merges(session.group_));
       for (size_t i = 0; i < page.frames->events().size(); ++i) {
-        if (!session.group_.takes_kind(page.frames->events()[i])) continue;
-        if (session.group_.interval_ms > 0) {
-          conflation.add(page.frames, i);
-        } else {
-          run->add(page.frames, i, unnamed);
-        }
+        if (session.group_.takes_kind(page.frames->events()[i])) writer.add(page.frames, i);
       }
-      if (session.group_.interval_ms > 0) *run = conflation.finish();
+      const auto run = std::make_shared<const Run>(writer.finish());
+      conflated_.add(writer.merged_away());
       replayed_.add(run->events());
       if (!run->empty()) session.push(*run, now_ms, [&] { return run; });
     }
@@ -461,12 +480,15 @@ void Shard::tick() {
 
 // Everything that happens to a session because time has passed. It may end here.
 void Shard::service(Session& session, int64_t now_ms) {
-  const bool unnamed = session.group_.unnamed;
+  const bool unnamed = session.group_.view.unnamed;
   if (session.pending_) {
     const Session::Pending& pending = *session.pending_;
     const bool stuck = now_ms - pending.progress_at_ms >= options_.slow_timeout_ms;
     const bool sipping = pending.opening_until_ms != 0 && now_ms >= pending.opening_until_ms;
     if (stuck || sipping) return close(session, End::slow);
+  }
+  if (session.collapsed_ && through_.ms - session.cursor_.ms > options_.slow_lag_ms_max) {
+    return close(session, End::slow);
   }
   if (session.expires_ms_ != 0 && now_ms >= session.expires_ms_) {
     return close_expired(session, now_ms);
@@ -498,7 +520,7 @@ std::string Shard::heartbeat(const Session& session) const {
   const model::EventId head = group.news ? group.position : through_;
   const model::EventId cursor = session.place_ == Session::Place::live ? head : session.cursor_;
   const int64_t lag_ms = std::max<int64_t>(0, through_.ms - cursor.ms);
-  return heartbeat_block(cursor, lag_ms, clock_.wall_ms(), group.unnamed);
+  return heartbeat_block(cursor, lag_ms, clock_.wall_ms(), group.view.unnamed);
 }
 
 void Shard::schedule(Session& session, int64_t now_ms) {
@@ -549,7 +571,7 @@ Group& Shard::group_for(const SessionRequest& request) {
     group->types = request.types;
     group->min_severity = request.min_severity;
     group->interval_ms = request.interval_ms;
-    group->unnamed = request.unnamed;
+    group->view = request.view;
     for (const model::TopicPattern& pattern : group->patterns) index_.add(pattern, group.get());
   }
   ++group->members;
@@ -575,7 +597,7 @@ void Shard::close(Session& session, End end) {
 }
 
 void Shard::close_expired(Session& session, int64_t now_ms) {
-  session.push_text(notice_block("auth_expired", {}, clock_.wall_ms(), session.group_.unnamed), now_ms);
+  session.push_text(notice_block("auth_expired", {}, clock_.wall_ms(), session.group_.view.unnamed), now_ms);
   close(session, End::expired);
 }
 

@@ -25,6 +25,7 @@
 #include "base/thread_check.h"
 #include "hub/blocks.h"
 #include "hub/framed_batch.h"
+#include "hub/group.h"
 #include "hub/replay_source.h"
 #include "hub/session.h"
 #include "hub/topic_index.h"
@@ -37,6 +38,9 @@ struct ShardOptions {
   size_t session_queue_bytes_max = 256 << 10;
   size_t replay_ring_bytes_max = 64 << 20;
   size_t replay_events_max = 100'000;
+  int64_t session_queue_ms_max = 10'000;  // for which a viewer may have something waiting, before it counts as slow
+  int64_t slow_lag_ms_max = 60'000;       // a slow viewer further behind than this is closed
+  int64_t telemetry_per_second_max = 0;   // to one viewer; beyond, it is merged per device. 0: no limit
   int64_t slow_timeout_ms = 10'000;
   int64_t comment_interval_ms = 15'000;
   int64_t heartbeat_interval_ms = 20'000;
@@ -56,7 +60,7 @@ struct SessionRequest {
   std::vector<model::TopicPattern> patterns;  // as authorize_read() gave them
   model::EventTypes types = model::EventTypes::all();
   model::Severity min_severity = model::Severity::info;  // of alerts
-  bool unnamed = false;
+  View view;
   int64_t interval_ms = 0;  // telemetry is merged per device and sent this often; 0: each event at once
   Start start;
   std::optional<int64_t> heartbeat_ms;   // the viewer's own wish
@@ -70,29 +74,6 @@ struct SessionRequest {
     size_t count = 0;
   };
   std::optional<Snapshot> snapshot;  // the stream starts with this and goes on after as_of
-};
-
-struct Group {
-  std::string key;
-  std::vector<model::TopicPattern> patterns;
-  model::EventTypes types = model::EventTypes::all();
-  model::Severity min_severity = model::Severity::info;
-  bool unnamed = false;
-  int64_t interval_ms = 0;
-  std::vector<Session*> live;
-  size_t members = 0;   // live or behind
-  Run run;              // of this turn
-  RunPtr kept;          // the shared copy of `run`, made when the first session could not take all of it
-  uint64_t marked = 0;  // the last event added, so that two matching patterns add it once
-
-  // With an interval: the live sessions stand at `position` together, and `news` lies in the ring behind it.
-  model::EventId position;
-  bool news = false;
-  bool urgent = false;  // not only telemetry: at the end of this turn, whatever the interval
-  int64_t flushed_at_ms = 0;
-
-  bool takes_kind(const FramedEvent& event) const { return types.has(event.type) && event.severity >= min_severity; }
-  bool takes(const model::Topic& topic, const FramedEvent& event) const;
 };
 
 class Shard {
@@ -140,7 +121,10 @@ class Shard {
   void make_runnable(Session& session);
   // Moves a session that is behind, with nothing pending, towards the head; a bounded amount per call.
   void catch_up(Session& session);
-  model::EventId gather_from_ring(const Group& group, model::EventId cursor, Run& run) const;
+  model::EventId gather_from_ring(const Group& group, model::EventId cursor, bool merges, Run& run);
+  bool waits(Group& group, const FramedEvent& event, int64_t now_ms) const;
+  bool merges(const Group& group) const { return group.interval_ms > 0 || options_.telemetry_per_second_max > 0; }
+  void collapse(Session& session, model::EventId cursor);
   void read_page(Session& session);
   void on_page(uint64_t session_id, Result<ReplayPage> result);
 
@@ -167,6 +151,7 @@ class Shard {
   metrics::Counter& gaps_;
   metrics::Counter& fell_behind_;
   metrics::Counter& replayed_;
+  metrics::Counter& conflated_;
   metrics::Gauge& session_gauge_;
   metrics::Histogram& publish_to_socket_;
   std::vector<metrics::Counter*> closed_;  // by End

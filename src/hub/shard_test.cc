@@ -50,6 +50,19 @@ class FakeSocket {
     }
     return out;
   }
+  // How many telemetry events the messages stand for.
+  size_t telemetry_told() const {
+    size_t told = 0;
+    for (const auto& m : messages) {
+      if (m.data.find("\"fields\"") != std::string::npos) told += conflated(m.data);
+    }
+    return told;
+  }
+  static size_t conflated(const std::string& data) {
+    constexpr std::string_view kName = "\"conflated\":";
+    const size_t at = data.find(kName);
+    return at == std::string::npos ? 1 : std::stoul(data.substr(at + kName.size()));
+  }
   size_t count_kind(const std::string& kind) const {
     return static_cast<size_t>(std::count_if(messages.begin(), messages.end(), [&](const auto& m) {
       return m.data.find("\"kind\":\"" + kind + "\"") != std::string::npos;
@@ -261,7 +274,7 @@ TEST_F(ShardTest, TypesAreFilteredAndUnnamedHasNoEventLine) {
   SessionRequest request;
   request.patterns = {*model::TopicPattern::parse(kAll)};
   request.types = model::EventTypes::none().with(model::EventType::device_status);
-  request.unnamed = true;
+  request.view.unnamed = true;
   shard->open(std::move(request), socket.sink());
   publish({event(kDevice), event(kDevice, model::EventType::device_status)});
   EXPECT_EQ(socket.ids(), (std::vector<EventId>{{kStart, 2}}));
@@ -363,18 +376,113 @@ TEST_F(ShardTest, AViewerHasNoPositionToResumeFromBeforeItsSnapshotIsWhole) {
   EXPECT_EQ(socket.messages[2].last_event_id, (EventId{kStart, 0}.text())) << "its end";
 }
 
-TEST_F(ShardTest, ASlowReaderLosesNothingAndDoesNotHoldOthersUp) {
+TEST_F(ShardTest, ASlowReaderIsToldAndGetsTelemetryMergedUntilItKeepsUp) {
   make_shard({.session_queue_bytes_max = 1000, .replay_ring_bytes_max = 2000});
   FakeSocket slow(500), healthy(kPlenty);
   open(slow, kAll);
   open(healthy, kAll);
-  for (int i = 0; i < 50; ++i) publish(kDevice);
-  EXPECT_EQ(healthy.ids().size(), 50u);
+  std::vector<EventId> statuses;
+  for (int i = 0; i < 50; ++i) {
+    publish(kDevice);
+    if (i % 20 != 7) continue;
+    const Event status = event(kDevice, model::EventType::device_status);
+    statuses.push_back(status.id);
+    publish({status});
+  }
+  EXPECT_EQ(healthy.ids().size(), 53u);
+  EXPECT_EQ(healthy.telemetry_told(), 50u);
   EXPECT_LT(slow.ids().size(), 5u);
   slow.give_room(kPlenty);
   settle();
+  EXPECT_EQ(slow.count_kind("slow"), 1u);
+  EXPECT_EQ(slow.telemetry_told(), 50u);
+  EXPECT_LT(slow.ids().size(), 40u);
+  for (const EventId& id : statuses) EXPECT_EQ(std::ranges::count(slow.ids(), id), 1);
+  const size_t before = slow.ids().size();
   publish(kDevice);
-  EXPECT_EQ(slow.ids(), healthy.ids());
+  publish(kDevice);
+  EXPECT_EQ(slow.ids().size(), before + 2) << "live again: nothing is merged";
+  EXPECT_EQ(slow.ids().back(), healthy.ids().back());
+}
+
+TEST_F(ShardTest, AReaderThatAlwaysHasSomethingWaitingCollapsesAfterAWhile) {
+  make_shard({.session_queue_ms_max = 1000, .slow_timeout_ms = 60'000});
+  FakeSocket socket(1000);
+  open(socket, kAll);
+  for (int i = 0; i < 20; ++i) publish(kDevice);
+  pass_ms(1000);
+  publish(kDevice);
+  EXPECT_EQ(socket.count_kind("slow"), 0u);
+  socket.give_room(kPlenty);
+  settle();
+  EXPECT_EQ(socket.count_kind("slow"), 1u);
+  EXPECT_EQ(socket.telemetry_told(), 21u);
+}
+
+TEST_F(ShardTest, ASlowReaderTooFarBehindIsClosed) {
+  make_shard({.session_queue_bytes_max = 100, .slow_lag_ms_max = 1000, .slow_timeout_ms = 60'000});
+  FakeSocket socket(1000);
+  open(socket, kAll);
+  for (int i = 0; i < 20; ++i) publish(kDevice);
+  pass_ms(5000);
+  log.last.ms += 1001;
+  EXPECT_FALSE(socket.closed());
+  publish(kDevice);
+  pass_ms(20'000);
+  EXPECT_TRUE(socket.closed());
+}
+
+TEST_F(ShardTest, MoreTelemetryThanAViewerMayGetIsMergedAndTheRestIsNotHeldBack) {
+  make_shard({.telemetry_per_second_max = 4});
+  FakeSocket socket(kPlenty);
+  open(socket, kAll);
+  pass_ms(1000);
+  for (int i = 0; i < 100; ++i) publish(kDevice);
+  EXPECT_EQ(socket.ids().size(), 4u);
+  const Event status = event(kDevice, model::EventType::device_status);
+  publish({status});
+  ASSERT_EQ(socket.ids().size(), 6u);
+  EXPECT_EQ(socket.ids().back(), status.id);
+  EXPECT_EQ(socket.telemetry_told(), 100u);
+  for (int second = 0; second < 10; ++second) {
+    for (int i = 0; i < 20; ++i) publish(kDevice);
+    pass_ms(1000);
+  }
+  EXPECT_LE(socket.ids().size(), 6u + 40u);
+  EXPECT_EQ(socket.telemetry_told(), 300u);
+  EXPECT_EQ(socket.ids().back(), log.last);
+}
+
+TEST_F(ShardTest, AViewerOfSomeFieldsGetsTheseLiveReplayedAndMerged) {
+  FakeSocket live(kPlenty), replayed(kPlenty), merged(kPlenty);
+  const auto request = [&](Start start, int64_t interval_ms = 0) {
+    SessionRequest made;
+    made.patterns = {*model::TopicPattern::parse(kAll)};
+    made.view.fields = {"T1", "T2"};
+    made.start = start;
+    made.interval_ms = interval_ms;
+    return made;
+  };
+  const EventId before = log.last;
+  shard->open(request({}), live.sink());
+  const auto values = [&](const model::Fields& fields) {
+    Event e = event(kDevice);
+    e.data = codec::encode_telemetry_data(e.topic.device, fields, {{"model", "x"}});
+    return e;
+  };
+  const Event both = values({{"T1", int64_t{1}}, {"rpm", 2.5}}), none = values({{"rpm", int64_t{3}}});
+  const Event status = event(kDevice, model::EventType::device_status), last = values({{"T2", true}});
+  publish({both, none});
+  publish({status, last});
+  const auto from_start = Start{.from = Start::From::id, .id = before};
+  shard->open(request(from_start), replayed.sink());
+  shard->open(request(from_start, 1000), merged.sink());
+  settle();
+  for (const FakeSocket* socket : {&live, &replayed, &merged}) {
+    EXPECT_EQ(socket->ids(), (std::vector<EventId>{both.id, status.id, last.id}));
+    EXPECT_NE(socket->raw.find(R"("data":{"deviceId":"1","fields":{"T1":1},"tags":{"model":"x"}})"), std::string::npos);
+    EXPECT_EQ(socket->raw.find("rpm"), std::string::npos);
+  }
 }
 
 TEST_F(ShardTest, AReaderThatTakesNothingIsClosedAfterTheSlowTimeout) {
@@ -708,11 +816,26 @@ TEST_F(ShardTest, RandomCutsStallsAndResumesLoseNothingAndDoubleNothing) {
       EventId joined;
       EventId cursor;
       std::vector<EventId> received;
+      size_t told = 0;  // events, merged ones counted singly
     };
     std::vector<Viewer> viewers(6);
+    // What came after the last id is told again when the viewer comes back with that id.
     const auto harvest = [](Viewer& v) {
-      for (const EventId& id : v.socket->ids()) v.received.push_back(id);
-      if (!v.socket->messages.empty()) v.cursor = *EventId::parse(v.socket->messages.back().last_event_id);
+      size_t told = 0;
+      std::vector<EventId> ids;
+      for (const auto& message : v.socket->messages) {
+        if (message.data.find("\"kind\"") == std::string::npos) {
+          const Result<Event> e = codec::parse_event_json(message.data);
+          ASSERT_TRUE(e.ok());
+          told += FakeSocket::conflated(message.data);
+          ids.push_back(e->id);
+          if (message.last_event_id != e->id.text()) continue;
+        }
+        v.cursor = *EventId::parse(message.last_event_id);
+        v.told += std::exchange(told, 0);
+        v.received.insert(v.received.end(), ids.begin(), ids.end());
+        ids.clear();
+      }
     };
     for (int step = 0; step < 400; ++step) {
       Viewer& v = viewers[random() % viewers.size()];
@@ -771,7 +894,10 @@ TEST_F(ShardTest, RandomCutsStallsAndResumesLoseNothingAndDoubleNothing) {
       for (const Event& e : log.events) {
         if (e.id > v.joined && e.id <= end && v.pattern.matches(e.topic)) expected.push_back(e.id);
       }
-      ASSERT_EQ(v.received, expected) << "round " << round << " pattern " << v.pattern.text();
+      SCOPED_TRACE("round " + std::to_string(round) + " pattern " + v.pattern.text());
+      ASSERT_EQ(v.told, expected.size());
+      ASSERT_TRUE(std::includes(expected.begin(), expected.end(), v.received.begin(), v.received.end()));
+      ASSERT_EQ(std::adjacent_find(v.received.begin(), v.received.end(), std::greater_equal<>()), v.received.end());
       if (v.socket) v.socket->disconnect();
     }
   }

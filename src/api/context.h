@@ -33,6 +33,7 @@ struct Context {
   std::string version;
   int64_t retention_ms = 0;
   int64_t started_at_ms = 0;
+  bool gzip_streams = false;  // for viewers that take it
   size_t sessions_max = 0;  // per I/O thread; beyond, a stream is told "overloaded" and comes back later
 
   std::atomic<bool> ready{false};

@@ -4,6 +4,7 @@
 #include "api/problem.h"
 #include "api/query_fields.h"
 #include "api/routes.h"
+#include "http/accept_encoding.h"
 
 #include <algorithm>
 
@@ -22,11 +23,15 @@ struct Parameters {
   bool snapshot = false;
 };
 
-http::Response stream_head() {
+http::Response stream_head(bool gzip = false) {
   http::Response head;
   head.headers.add("Content-Type", "text/event-stream; charset=utf-8");
   head.headers.add("Cache-Control", "no-store, no-transform");
   head.headers.add("X-Accel-Buffering", "no");
+  if (gzip) {
+    head.headers.add("Content-Encoding", "gzip");
+    head.headers.add("Vary", "Accept-Encoding");
+  }
   return head;
 }
 
@@ -153,7 +158,7 @@ bool turned_away(Context& context, const http::ExchangePtr& exchange, bool unnam
 
 void open_stream(Context& context, const http::ExchangePtr& exchange, hub::SessionRequest request) {
   if (turned_away(context, exchange, request.view.unnamed)) return;
-  std::unique_ptr<ByteSink> sink = exchange->start_stream(stream_head());
+  std::unique_ptr<ByteSink> sink = exchange->start_stream(stream_head(request.gzip));
   if (sink) context.shard_on(exchange->loop()).open(std::move(request), std::move(sink));
 }
 
@@ -189,6 +194,7 @@ void handle_stream(Context& context, const http::ExchangePtr& exchange) {
   if (request.method == "HEAD") return exchange->respond(stream_head());
 
   hub::SessionRequest& session = parameters->session;
+  session.gzip = context.gzip_streams && http::takes_gzip(request.headers.get("accept-encoding"));
   session.patterns = std::move(reading->patterns);
   session.expires_at_ms = reading->grants.expires_at_ms;
   session.leeway_ms = reading->grants.leeway_ms;

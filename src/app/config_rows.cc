@@ -200,6 +200,8 @@ std::vector<ConfigRow> make_rows() {
                "a slow viewer further behind than this is closed, to resume by id"),
       whole("stream.telemetry_per_second_max", &C::stream, &C::Stream::telemetry_per_second_max, 0, 1'000'000,
             "telemetry events to one viewer; beyond, they are merged per device. 0: no limit"),
+      flag("stream.gzip", &C::stream, &C::Stream::gzip,
+           "compress the streams of viewers that accept gzip, once for all viewers of the same events"),
       size("stream.replay_ring_bytes_max", &C::stream, &C::Stream::replay_ring_bytes_max, 64 * kKiB, 64 * kGiB,
            "recent events kept in memory for those who reconnect"),
       whole("stream.replay_events_max", &C::stream, &C::Stream::replay_events_max, 1, 10'000'000,

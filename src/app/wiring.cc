@@ -219,6 +219,7 @@ void Server::Parts::make_context(const Config& config, const std::string& versio
                                  .version = version,
                                  .retention_ms = config.storage.retention_ms,
                                  .started_at_ms = clock.wall_ms(),
+                                 .gzip_streams = config.stream.gzip,
                                  // The last places are kept for requests, so that "overloaded" can be said in-band.
                                  .sessions_max = static_cast<size_t>(config.server.connections_max) * 95 / 100,
                                  .shards = {}});

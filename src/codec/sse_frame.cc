@@ -93,6 +93,23 @@ FrameExtent append_comment(std::string_view comment, std::string& out) {
   return std::move(chunk).finish();
 }
 
+void append_chunk(std::string_view bytes, std::string& out) {
+  MS_CHECK(!bytes.empty());  // an empty chunk would end the body
+  Chunk chunk(out);
+  out += bytes;
+  std::move(chunk).finish();
+}
+
+std::string_view take_chunk(std::string_view& chunks) {
+  size_t size = 0;
+  const char* const end = std::from_chars(chunks.data(), chunks.data() + chunks.size(), size, 16).ptr;
+  const auto head = static_cast<size_t>(end - chunks.data()) + 2;
+  MS_CHECK(head > 2 && head + size + 2 <= chunks.size());
+  const std::string_view bytes = chunks.substr(head, size);
+  chunks.remove_prefix(head + size + 2);
+  return bytes;
+}
+
 void SseReader::feed(std::string_view bytes) {
   while (!bytes.empty()) {
     if (after_cr_) {

@@ -42,6 +42,11 @@ FrameExtent append_block(const Block& block, std::string& out);
 // One comment line, no blank line after it (some clients make an empty event of that).
 FrameExtent append_comment(std::string_view comment, std::string& out);
 
+// Appends any bytes, at least one, as one chunk.
+void append_chunk(std::string_view bytes, std::string& out);
+// Takes the first of several whole chunks off their front; gives back what it holds.
+std::string_view take_chunk(std::string_view& chunks);
+
 inline constexpr std::string_view kFinalChunk = "0\r\n\r\n";
 
 // Reads a stream as the standard says, any way it is cut. For `millstream tail`, tests and checkers.

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "http/accept_encoding.h"
 #include "http/ascii.h"
 
 namespace millstream::http {
@@ -73,22 +74,6 @@ std::string content_tag(std::string_view bytes, std::string_view suffix) {
   for (int shift = 60; shift >= 0; shift -= 4) tag += kDigits[(hash >> shift) & 15];
   tag += suffix;
   return tag += '"';
-}
-
-// Whether a list of codings takes gzip: named, or covered by "*", with a weight that is not zero.
-bool takes_gzip(std::string_view accept_encoding) {
-  int named = -1;
-  int any = -1;
-  for_each_element(accept_encoding, [&](std::string_view element) {
-    const size_t semicolon = element.find(';');
-    const std::string_view coding = trim(element.substr(0, semicolon));
-    std::string_view weight = semicolon == std::string_view::npos ? "" : trim(element.substr(semicolon + 1));
-    const bool zero = weight.size() >= 3 && iequals(weight.substr(0, 3), "q=0") &&
-                      weight.find_first_not_of("0.", 3) == std::string_view::npos;
-    if (iequals(coding, "gzip") || iequals(coding, "x-gzip")) named = zero ? 0 : 1;
-    if (coding == "*") any = zero ? 0 : 1;
-  });
-  return named == 1 || (named == -1 && any == 1);
 }
 
 bool names_tag(std::string_view if_none_match, std::string_view etag) {

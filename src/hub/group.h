@@ -4,10 +4,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "hub/framed_batch.h"
+#include "hub/gzip_coding.h"
 #include "hub/run.h"
 #include "hub/run_writer.h"
 #include "model/alert.h"
@@ -25,6 +27,7 @@ struct Group {
   model::Severity min_severity = model::Severity::info;
   View view;
   int64_t interval_ms = 0;
+  std::unique_ptr<GroupGzip> gzip;  // null: as it is
   std::vector<Session*> live;
   size_t members = 0;   // live or behind
   Run run;              // of this turn

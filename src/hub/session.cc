@@ -63,12 +63,6 @@ bool Session::flush(int64_t now_ms) {
   return true;
 }
 
-void Session::push_text(std::string text, int64_t now_ms) {
-  auto run = std::make_shared<Run>();
-  run->add(std::make_shared<const std::string>(std::move(text)));
-  push(*run, now_ms, [&] { return run; });
-}
-
 void Session::on_writable() {
   const int64_t now_ms = shard_.clock_.steady_ms();
   if (flush(now_ms) && place_ == Place::behind && !reading_) shard_.make_runnable(*this);

@@ -53,7 +53,6 @@ class Session final : public ByteSinkOwner {
   // Sends, or keeps what the socket does not take. `shared` makes (once per run) the copy that can be kept.
   template <class Shared>
   void push(const Run& run, int64_t now_ms, Shared&& shared);
-  void push_text(std::string text, int64_t now_ms);
   void keep(RunPtr run, size_t taken, int64_t now_ms);
   // True when nothing is pending any more.
   bool flush(int64_t now_ms);
@@ -89,6 +88,8 @@ class Session final : public ByteSinkOwner {
   bool warned_expiry_ = false;
   bool collapsed_ = false;  // too slow: until it is live again, telemetry comes merged
   bool told_slow_ = false;  // and it knows
+  bool started_ = false;    // bytes have been pushed
+  bool in_step_ = false;    // with its group's compressor
 };
 
 template <class Shared>

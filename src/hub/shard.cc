@@ -22,6 +22,7 @@ std::string group_key(const SessionRequest& request) {
   std::sort(texts.begin(), texts.end());
   std::string key{static_cast<char>('0' + request.types.bits()),
                   static_cast<char>('0' + static_cast<int>(request.min_severity)), request.view.unnamed ? 'u' : 'n'};
+  key += request.gzip ? 'z' : 'p';
   key += std::to_string(request.interval_ms);
   for (const std::string& field : request.view.fields) key += '\n' + field;
   for (const std::string& text : texts) key += ' ' + text;
@@ -153,24 +154,57 @@ void Shard::send_runs(int64_t now_ms, model::EventId before) {
 void Shard::send_run(Group& group, int64_t now_ms, model::EventId before) {
   const uint64_t events = group.run.events();
   if (group.run.slices().size() > kSlicesPerRunMax) group.run = joined(group.run);
-  const Run& run = group.run;
-  const auto shared = [&group]() -> RunPtr {
-    if (!group.kept) group.kept = std::make_shared<const Run>(group.run);
-    return group.kept;
-  };
+  const GroupGzip::Forms gzip = group.gzip ? compress_run(group, now_ms) : GroupGzip::Forms();
   uint64_t sent = 0;
+  uint64_t bytes = 0;
   // From the back: a session that falls behind leaves the list by swapping with one already served.
   for (size_t i = group.live.size(); i-- > 0;) {
     Session& session = *group.live[i];
+    const RunPtr& coded = session.in_step_ ? gzip.in_step : gzip.alone;
+    const Run& run = coded ? *coded : group.run;
     if (session.is_slow(run.bytes(), now_ms)) {
       collapse(session, before);
       continue;
     }
-    session.push(run, now_ms, shared);
+    session.push(run, now_ms, [&]() -> const RunPtr& {
+      if (coded) return coded;
+      if (!group.kept) group.kept = std::make_shared<const Run>(group.run);
+      return group.kept;
+    });
+    session.in_step_ |= gzip.renewed;
+    bytes += run.bytes();
     ++sent;
   }
   events_out_.add(events * sent);
-  bytes_out_.add(run.bytes() * sent);
+  bytes_out_.add(bytes);
+}
+
+GroupGzip::Forms Shard::compress_run(Group& group, int64_t now_ms) {
+  size_t in_step = 0;
+  for (const Session* session : group.live) in_step += session->in_step_ ? 1 : 0;
+  return group.gzip->compress(group.run, in_step, group.live.size() - in_step, now_ms, by_itself());
+}
+
+Deflater& Shard::by_itself() {
+  if (!by_itself_) by_itself_ = std::make_unique<Deflater>(Deflater::Size::large);
+  return *by_itself_;
+}
+
+// Something that only this session is sent.
+void Shard::push_own(Session& session, RunPtr run, int64_t now_ms) {
+  if (session.group_.gzip) {
+    by_itself().reset();
+    run = by_itself().compress(*run, !session.started_, false);
+    session.in_step_ = false;
+  }
+  session.started_ = true;
+  session.push(*run, now_ms, [&] { return run; });
+}
+
+void Shard::push_text(Session& session, std::string text, int64_t now_ms) {
+  auto run = std::make_shared<Run>();
+  run->add(std::make_shared<const std::string>(std::move(text)));
+  push_own(session, std::move(run), now_ms);
 }
 
 void Shard::keep_in_ring() {
@@ -232,7 +266,7 @@ void Shard::open(SessionRequest request, std::unique_ptr<ByteSink> sink) {
   MS_ON_OWNER(thread_);
   const int64_t now_ms = clock_.steady_ms();
   Session& session = add_session(request, std::move(sink));
-  session.push_text(opening(request, session), now_ms);
+  push_text(session, opening(request, session), now_ms);
   if (session.pending_) session.pending_->opening_until_ms = now_ms + kOpeningSlowTimeouts * options_.slow_timeout_ms;
   schedule(session, now_ms);
   if (session.cursor_ == through_) {
@@ -373,7 +407,7 @@ void Shard::catch_up(Session& session) {
     }
     if (session.collapsed_ && !session.told_slow_) {
       session.told_slow_ = true;
-      session.push_text(slow_block(session.cursor_, clock_.wall_ms(), session.group_.view.unnamed), now_ms);
+      push_text(session, slow_block(session.cursor_, clock_.wall_ms(), session.group_.view.unnamed), now_ms);
       if (session.has_pending()) return;
     }
     if (session.cursor_ < ring_floor_) return read_page(session);
@@ -381,7 +415,7 @@ void Shard::catch_up(Session& session) {
     session.cursor_ = gather_from_ring(session.group_, session.cursor_, session.collapsed_, *run);
     if (run->empty()) continue;
     replayed_.add(run->events());
-    session.push(*run, now_ms, [&] { return run; });
+    push_own(session, std::move(run), now_ms);
   }
   if (!session.has_pending()) make_runnable(session);
 }
@@ -439,7 +473,7 @@ void Shard::on_page(uint64_t session_id, Result<ReplayPage> result) {
     const Gap gap{.from = session.cursor_,
                   .to = page.too_many ? through_ : *page.trimmed_to,
                   .reason = page.too_many ? GapReason::too_many : GapReason::trimmed};
-    session.push_text(declare_gap(gap, session), now_ms);
+    push_text(session, declare_gap(gap, session), now_ms);
     session.cursor_ = gap.to;
   }
   if (!page.too_many) {
@@ -451,7 +485,7 @@ void Shard::on_page(uint64_t session_id, Result<ReplayPage> result) {
       const auto run = std::make_shared<const Run>(writer.finish());
       conflated_.add(writer.merged_away());
       replayed_.add(run->events());
-      if (!run->empty()) session.push(*run, now_ms, [&] { return run; });
+      if (!run->empty()) push_own(session, run, now_ms);
     }
     session.cursor_ = std::max(session.cursor_, page.scanned_to);
   }
@@ -494,22 +528,22 @@ void Shard::service(Session& session, int64_t now_ms) {
     return close_expired(session, now_ms);
   }
   if (session.drain_ms_ != 0 && now_ms >= session.drain_ms_) {
-    session.push_text(notice_block("draining", jittered_retry_ms(), clock_.wall_ms(), unnamed), now_ms);
+    push_text(session, notice_block("draining", jittered_retry_ms(), clock_.wall_ms(), unnamed), now_ms);
     return close(session, End::drained);
   }
   if (!session.has_pending()) {
     if (session.expires_ms_ != 0 && !session.warned_expiry_ &&
         now_ms >= session.expires_ms_ - session.expiry_warning_ms_) {
       session.warned_expiry_ = true;
-      session.push_text(notice_block("auth_expiring", {}, clock_.wall_ms(), unnamed), now_ms);
+      push_text(session, notice_block("auth_expiring", {}, clock_.wall_ms(), unnamed), now_ms);
     }
     if (now_ms >= session.next_heartbeat_ms_) {
-      session.push_text(heartbeat(session), now_ms);
+      push_text(session, heartbeat(session), now_ms);
       session.next_heartbeat_ms_ = now_ms + session.heartbeat_interval_ms_;
     } else if (now_ms - session.last_sent_ms_ >= session.comment_interval_ms_) {
       std::string comment;
       codec::append_comment("hb", comment);
-      session.push_text(std::move(comment), now_ms);
+      push_text(session, std::move(comment), now_ms);
     }
   }
   schedule(session, now_ms);
@@ -572,6 +606,7 @@ Group& Shard::group_for(const SessionRequest& request) {
     group->min_severity = request.min_severity;
     group->interval_ms = request.interval_ms;
     group->view = request.view;
+    if (request.gzip) group->gzip = std::make_unique<GroupGzip>();
     for (const model::TopicPattern& pattern : group->patterns) index_.add(pattern, group.get());
   }
   ++group->members;
@@ -597,7 +632,7 @@ void Shard::close(Session& session, End end) {
 }
 
 void Shard::close_expired(Session& session, int64_t now_ms) {
-  session.push_text(notice_block("auth_expired", {}, clock_.wall_ms(), session.group_.view.unnamed), now_ms);
+  push_text(session, notice_block("auth_expired", {}, clock_.wall_ms(), session.group_.view.unnamed), now_ms);
   close(session, End::expired);
 }
 

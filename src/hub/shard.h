@@ -61,6 +61,7 @@ struct SessionRequest {
   model::EventTypes types = model::EventTypes::all();
   model::Severity min_severity = model::Severity::info;  // of alerts
   View view;
+  bool gzip = false;        // the sink's peer was told that it comes so
   int64_t interval_ms = 0;  // telemetry is merged per device and sent this often; 0: each event at once
   Start start;
   std::optional<int64_t> heartbeat_ms;   // the viewer's own wish
@@ -131,6 +132,10 @@ class Shard {
   void build_runs();
   void send_runs(int64_t now_ms, model::EventId before);
   void send_run(Group& group, int64_t now_ms, model::EventId before);
+  GroupGzip::Forms compress_run(Group& group, int64_t now_ms);
+  Deflater& by_itself();
+  void push_own(Session& session, RunPtr run, int64_t now_ms);
+  void push_text(Session& session, std::string text, int64_t now_ms);
   void keep_in_ring();
   void flush_due(int64_t now_ms);
   void flush(Group& group, int64_t now_ms);
@@ -175,6 +180,7 @@ class Shard {
   std::vector<Session*> wheel_;     // heads of the slots
   int64_t wheel_time_ = 0;          // in ticks
   std::mt19937_64 random_;
+  std::unique_ptr<Deflater> by_itself_;  // for gzip that refers to nothing before; made when first needed
 
   std::atomic<size_t> session_count_{0};
 };

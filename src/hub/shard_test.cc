@@ -1,8 +1,10 @@
 #include "hub/shard.h"
 
 #include <gtest/gtest.h>
+#include <zlib.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <random>
 
@@ -18,10 +20,40 @@ using model::EventId;
 
 constexpr int64_t kStart = 1'770'000'000'000;
 
+// Reads gzip as a browser does: all that can be read, as soon as it is there.
+class Inflater {
+ public:
+  Inflater() { EXPECT_EQ(inflateInit2(&stream_, 16 + MAX_WBITS), Z_OK); }
+  ~Inflater() { inflateEnd(&stream_); }
+
+  std::string_view inflated(std::string_view bytes) {
+    out_.clear();
+    stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
+    stream_.avail_in = static_cast<uInt>(bytes.size());
+    std::array<char, 4096> room;
+    do {
+      stream_.next_out = reinterpret_cast<Bytef*>(room.data());
+      stream_.avail_out = room.size();
+      const int result = inflate(&stream_, Z_SYNC_FLUSH);
+      EXPECT_TRUE(result == Z_OK || result == Z_BUF_ERROR) << result;
+      out_.append(room.data(), room.size() - stream_.avail_out);
+      if (result != Z_OK) break;
+    } while (stream_.avail_out == 0 || stream_.avail_in > 0);
+    return out_;
+  }
+
+ private:
+  z_stream stream_{};
+  std::string out_;
+};
+
 // A socket that takes `room` more bytes, and reads what it got the way a browser would.
 class FakeSocket {
  public:
-  explicit FakeSocket(size_t room) : room_(room), reader_([this](const auto& m) { messages.push_back(m); }) {}
+  explicit FakeSocket(size_t room, bool gzip = false)
+      : room_(room),
+        inflater_(gzip ? std::make_unique<Inflater>() : nullptr),
+        reader_([this](const auto& m) { messages.push_back(m); }) {}
 
   ~FakeSocket() { disconnect(); }
 
@@ -117,7 +149,8 @@ class FakeSocket {
       }
       const size_t n = std::min(chunk_left_, raw.size() - parsed_);
       const size_t payload = chunk_left_ > 2 ? std::min(n, chunk_left_ - 2) : 0;
-      reader_.feed(std::string_view(raw).substr(parsed_, payload));
+      const std::string_view content = std::string_view(raw).substr(parsed_, payload);
+      reader_.feed(inflater_ ? inflater_->inflated(content) : content);
       parsed_ += n;
       chunk_left_ -= n;
     }
@@ -128,6 +161,7 @@ class FakeSocket {
   bool closed_ = false;
   size_t parsed_ = 0;
   size_t chunk_left_ = 0;
+  std::unique_ptr<Inflater> inflater_;
   codec::SseReader reader_;
 };
 
@@ -635,6 +669,29 @@ TEST_F(LatestModeTest, OtherEventsLeaveAtOnceBehindTheTelemetryBeforeThem) {
   EXPECT_EQ(data[3], last.data);
 }
 
+TEST_F(ShardTest, GzipIsMadeOnceForAllItsViewersAndReadableFromWhereEachJoined) {
+  std::vector<std::unique_ptr<FakeSocket>> sockets;
+  FakeSocket plain(kPlenty);
+  open(plain, kAll);
+  const EventId start = log.last;
+  for (int i = 0; i < 40; ++i) {
+    sockets.push_back(std::make_unique<FakeSocket>(kPlenty, true));
+    SessionRequest request;
+    request.patterns = {*model::TopicPattern::parse(kAll)};
+    request.start = {.from = Start::From::id, .id = start};
+    request.gzip = true;
+    shard->open(std::move(request), sockets.back()->sink());
+    for (int j = 0; j < 10; ++j) publish("account:1/site:1/device:" + std::to_string(j));
+    pass_ms(500);
+  }
+  for (const auto& socket : sockets) {
+    EXPECT_EQ(socket->ids(), plain.ids());
+    EXPECT_EQ(socket->oddities(), 0u);
+  }
+  // One event a turn, and every viewer's heartbeat in between: still far less than as it is.
+  EXPECT_LT(sockets.front()->raw.size() * 2, plain.raw.size());
+}
+
 // Whatever a viewer received last, coming back with it gives all that it has not: the newest value of every field of
 // every device arrives, and each other event exactly once.
 TEST_F(LatestModeTest, RandomCutsAndStallsEndWithTheNewestValuesAndEveryStatusOnce) {
@@ -812,6 +869,7 @@ TEST_F(ShardTest, RandomCutsStallsAndResumesLoseNothingAndDoubleNothing) {
 
     struct Viewer {
       model::TopicPattern pattern;
+      bool gzip = false;
       std::unique_ptr<FakeSocket> socket;
       EventId joined;
       EventId cursor;
@@ -842,7 +900,8 @@ TEST_F(ShardTest, RandomCutsStallsAndResumesLoseNothingAndDoubleNothing) {
       switch (random() % 8) {
         case 0:
           if (!v.socket) {
-            v.socket = std::make_unique<FakeSocket>(random() % 3000);
+            v.gzip = random() % 2 == 0;
+            v.socket = std::make_unique<FakeSocket>(random() % 3000, v.gzip);
             Start start;
             if (!v.cursor.is_zero()) {
               start = {.from = Start::From::id, .id = v.cursor};
@@ -854,6 +913,7 @@ TEST_F(ShardTest, RandomCutsStallsAndResumesLoseNothingAndDoubleNothing) {
             SessionRequest request;
             request.patterns = {v.pattern};
             request.start = start;
+            request.gzip = v.gzip;
             shard->open(std::move(request), v.socket->sink());
           }
           break;
@@ -871,7 +931,10 @@ TEST_F(ShardTest, RandomCutsStallsAndResumesLoseNothingAndDoubleNothing) {
         case 4:
           if (!log.jobs.empty()) log.answer_one();
           break;
-        case 5: shard->turn_end(); break;
+        case 5:
+          pass_ms(static_cast<int64_t>(random() % 2) * Shard::kTickMs);
+          shard->turn_end();
+          break;
         default: {
           std::vector<Event> batch;
           for (uint64_t i = 0; i < 1 + random() % 5; ++i) {

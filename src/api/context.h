@@ -34,6 +34,7 @@ struct Context {
   int64_t retention_ms = 0;
   int64_t started_at_ms = 0;
   bool gzip_streams = false;  // for viewers that take it
+  hub::StreamPlaces& stream_places;
   size_t sessions_max = 0;  // per I/O thread; beyond, a stream is told "overloaded" and comes back later
 
   std::atomic<bool> ready{false};
@@ -41,7 +42,7 @@ struct Context {
 
   // One per I/O thread; filled before the loops run.
   struct Shard {
-    const net::Loop* loop = nullptr;
+    net::Loop* loop = nullptr;
     hub::Shard* shard = nullptr;
   };
   std::vector<Shard> shards;

@@ -12,12 +12,13 @@ namespace millstream::api {
 void add_routes(http::Router& router, Context& context);
 
 // One function per handler file.
-void add_stream_routes(http::Router& router, Context& context);     // stream.cc
-void add_ingest_routes(http::Router& router, Context& context);     // ingest.cc
-void add_influx_routes(http::Router& router, Context& context);     // influx.cc
-void add_backfill_routes(http::Router& router, Context& context);   // backfill.cc
-void add_device_routes(http::Router& router, Context& context);     // devices.cc
-void add_series_routes(http::Router& router, Context& context);     // series.cc
+void add_stream_routes(http::Router& router, Context& context);    // stream.cc
+void add_ingest_routes(http::Router& router, Context& context);    // ingest.cc
+void add_influx_routes(http::Router& router, Context& context);    // influx.cc
+void add_backfill_routes(http::Router& router, Context& context);  // backfill.cc
+void add_device_routes(http::Router& router, Context& context);    // devices.cc
+void add_series_routes(http::Router& router, Context& context);    // series.cc
+void add_stats_routes(http::Router& router, Context& context);
 void add_operation_routes(http::Router& router, Context& context);  // operations.cc
 
 }  // namespace millstream::api

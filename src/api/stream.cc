@@ -148,6 +148,9 @@ void turn_away(Context& context, const http::ExchangePtr& exchange, std::string_
   if (sink) context.shard_on(exchange->loop()).turn_away(kind, unnamed, std::move(sink));
 }
 
+// Whose places a stream takes: subjects of different accounts may have the same name.
+std::string credential_of(const model::Grants& grants) { return grants.account.text() + '/' + grants.subject; }
+
 // True when the answer was "not now".
 bool turned_away(Context& context, const http::ExchangePtr& exchange, bool unnamed) {
   const bool full = context.shard_on(exchange->loop()).sessions() >= context.sessions_max;
@@ -156,10 +159,13 @@ bool turned_away(Context& context, const http::ExchangePtr& exchange, bool unnam
   return true;
 }
 
-void open_stream(Context& context, const http::ExchangePtr& exchange, hub::SessionRequest request) {
+void open_stream(Context& context, const http::ExchangePtr& exchange, hub::SessionRequest request,
+                 const std::string& credential) {
   if (turned_away(context, exchange, request.view.unnamed)) return;
+  auto place = context.stream_places.take(credential);
+  if (!place) return turn_away(context, exchange, "overloaded", request.view.unnamed);
   std::unique_ptr<ByteSink> sink = exchange->start_stream(stream_head(request.gzip));
-  if (sink) context.shard_on(exchange->loop()).open(std::move(request), std::move(sink));
+  if (sink) context.shard_on(exchange->loop()).open(std::move(request), std::move(sink), std::move(*place));
 }
 
 void open_with_snapshot(Context& context, const http::ExchangePtr& exchange, hub::SessionRequest request) {
@@ -176,10 +182,9 @@ void open_with_snapshot(Context& context, const http::ExchangePtr& exchange, hub
     net::Loop& loop = exchange->loop();
     loop.post([&context, exchange = std::move(exchange), request = std::move(request)]() mutable {
       // A key revoked meanwhile has been ended on this loop already: nobody would end this stream.
-      if (const Result<model::Grants> grants = grants_of(context, exchange->request()); !grants) {
-        return exchange->respond(problem(grants.error()));
-      }
-      open_stream(context, exchange, std::move(request));
+      const Result<model::Grants> grants = grants_of(context, exchange->request());
+      if (!grants) return exchange->respond(problem(grants.error()));
+      open_stream(context, exchange, std::move(request), credential_of(*grants));
     });
   };
   if (!context.readers.post(std::move(job))) turn_away(context, exchange, "overloaded", unnamed);
@@ -200,7 +205,7 @@ void handle_stream(Context& context, const http::ExchangePtr& exchange) {
   session.leeway_ms = reading->grants.leeway_ms;
   session.api_key = reading->grants.api_key;
   if (parameters->snapshot) return open_with_snapshot(context, exchange, std::move(session));
-  open_stream(context, exchange, std::move(session));
+  open_stream(context, exchange, std::move(session), credential_of(reading->grants));
 }
 
 }  // namespace

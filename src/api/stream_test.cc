@@ -32,5 +32,15 @@ TEST_F(StreamTest, AKeyRevokedWhileTheSnapshotIsReadOpensNoStream) {
   EXPECT_EQ(shard.sessions(), 0u);
 }
 
+TEST_F(StreamTest, OneCredentialGetsNoMoreStreamsThanItMayHave) {
+  std::vector<hub::StreamPlaces::Place> taken;
+  const std::string credential = grants.account.text() + "/" + keys.record.grants.subject;
+  while (auto place = stream_places.take(credential)) taken.push_back(std::move(*place));
+  const Answer answer = ask("/api/stream", kSnapshot, [](Answer&) {});
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_NE(answer.text.find("\"kind\":\"overloaded\""), std::string::npos) << answer.text;
+  EXPECT_EQ(shard.sessions(), 0u);
+}
+
 }  // namespace
 }  // namespace millstream::api

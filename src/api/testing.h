@@ -57,8 +57,9 @@ struct Answer {
 
 class FakeExchange final : public http::Exchange {
  public:
-  FakeExchange(http::Request request, net::Loop& loop, Answer& answer)
-      : request_(std::move(request)), loop_(loop), answer_(answer) {}
+  // `answered`: called on the loop, once, when the answer begins.
+  FakeExchange(http::Request request, net::Loop& loop, Answer& answer, std::function<void()> answered)
+      : request_(std::move(request)), loop_(loop), answer_(answer), answered_(std::move(answered)) {}
   const http::Request& request() const override { return request_; }
   http::Request& request() override { return request_; }
   net::Loop& loop() override { return loop_; }
@@ -66,11 +67,11 @@ class FakeExchange final : public http::Exchange {
   void respond(http::Response response) override {
     answer_.status = response.status;
     answer_.text = response.body;
-    loop_.stop();
+    answered_();
   }
   std::unique_ptr<ByteSink> start_stream(http::Response head) override {
     answer_.status = head.status;
-    loop_.stop();
+    answered_();
     return std::make_unique<Sink>(answer_.text);
   }
 
@@ -96,6 +97,7 @@ class FakeExchange final : public http::Exchange {
   http::Request request_;
   net::Loop& loop_;
   Answer& answer_;
+  const std::function<void()> answered_;
 };
 
 class ApiTest : public ::testing::Test {
@@ -110,6 +112,7 @@ class ApiTest : public ::testing::Test {
     context.ready = true;
     add_stream_routes(router, context);
     add_series_routes(router, context);
+    add_stats_routes(router, context);
   }
 
   // `meanwhile` happens on the loop, after the question was taken and before a reader thread has a moment for it.
@@ -120,7 +123,7 @@ class ApiTest : public ::testing::Test {
     const auto go = std::make_shared<std::latch>(1);
     EXPECT_TRUE(readers.post([go] { go->wait(); }));
     loop.post([&] {
-      const auto exchange = std::make_shared<FakeExchange>(std::move(request), loop, answer);
+      const auto exchange = std::make_shared<FakeExchange>(std::move(request), loop, answer, [this] { loop.stop(); });
       (*router.find("GET", path).handler)(exchange);
       meanwhile(answer);
       go->count_down();
@@ -140,6 +143,7 @@ class ApiTest : public ::testing::Test {
   auth::Authenticator authenticator{{}, keys, clock, std::nullopt};
   ingest::Validator validator{{}, metrics};
   net::Loop loop{clock};
+  hub::StreamPlaces stream_places{3};
   hub::Shard shard{{}, {kStart, 0}, replay, clock, metrics, [] {}};
   WorkQueue workers{"test", 1, 10};
   WorkQueue readers{"test", 1, 10};
@@ -155,6 +159,7 @@ class ApiTest : public ::testing::Test {
                   .workers = workers,
                   .version = "test",
                   .retention_ms = kDayMs,
+                  .stream_places = stream_places,
                   .sessions_max = 1,
                   .shards = {}};
   http::Router router;

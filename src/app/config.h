@@ -59,6 +59,7 @@ struct Config {
   struct Stream {
     int64_t session_queue_bytes_max = 262'144;
     bool gzip = false;  // for viewers that take it
+    int64_t streams_per_credential_max = 0;  // 0: no limit
     int64_t replay_ring_bytes_max = 67'108'864;  // per I/O thread index, bytes shared
     int64_t replay_events_max = 100'000;
     int64_t session_queue_ms_max = 10'000;

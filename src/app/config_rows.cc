@@ -202,6 +202,8 @@ std::vector<ConfigRow> make_rows() {
             "telemetry events to one viewer; beyond, they are merged per device. 0: no limit"),
       flag("stream.gzip", &C::stream, &C::Stream::gzip,
            "compress the streams of viewers that accept gzip, once for all viewers of the same events"),
+      whole("stream.streams_per_credential_max", &C::stream, &C::Stream::streams_per_credential_max, 0, 10'000'000,
+            "streams open at once with one key or token subject; 0: no limit"),
       size("stream.replay_ring_bytes_max", &C::stream, &C::Stream::replay_ring_bytes_max, 64 * kKiB, 64 * kGiB,
            "recent events kept in memory for those who reconnect"),
       whole("stream.replay_events_max", &C::stream, &C::Stream::replay_events_max, 1, 10'000'000,

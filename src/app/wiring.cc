@@ -154,6 +154,7 @@ struct Server::Parts {
   std::unique_ptr<rules::RuleEngine> rules;
   std::unique_ptr<EngineRunner> runner;
   std::unique_ptr<Dispatcher> dispatcher;
+  std::unique_ptr<hub::StreamPlaces> stream_places;  // outlives the sessions
   std::unique_ptr<WorkQueue> readers;
   std::unique_ptr<WorkQueue> series;
   std::unique_ptr<WorkQueue> workers;
@@ -199,6 +200,7 @@ void Server::Parts::make_context(const Config& config, const std::string& versio
   readers = std::make_unique<WorkQueue>("ms-read", kReaderThreads, kReaderJobsMax, WorkQueue::AtStop::drop);
   series = std::make_unique<WorkQueue>("ms-series", kSeriesThreads, kSeriesJobsMax, WorkQueue::AtStop::drop);
   workers = std::make_unique<WorkQueue>("ms-work", kWorkerThreads, kWorkerJobsMax);
+  stream_places = std::make_unique<hub::StreamPlaces>(static_cast<size_t>(config.stream.streams_per_credential_max));
   std::optional<model::Grants> open;
   if (config.auth.development) open = development_grants(config);
   authenticator = std::make_unique<auth::Authenticator>(jwt_options(config), *registry, clock, open);
@@ -220,6 +222,7 @@ void Server::Parts::make_context(const Config& config, const std::string& versio
                                  .retention_ms = config.storage.retention_ms,
                                  .started_at_ms = clock.wall_ms(),
                                  .gzip_streams = config.stream.gzip,
+                                 .stream_places = *stream_places,
                                  // The last places are kept for requests, so that "overloaded" can be said in-band.
                                  .sessions_max = static_cast<size_t>(config.server.connections_max) * 95 / 100,
                                  .shards = {}});

@@ -110,7 +110,7 @@ std::string hello() {
        .event = "system",
        .data =
            R"({"ts":"2026-01-27T12:34:56.789Z","type":"system","data":{"kind":"hello","cursor":"1769517296789-4",)"
-           R"("node":"n1","heartbeatMs":20000,"mode":"all","topics":["account:123/site:*/device:*"],"resumed":false}})"});
+           R"("node":"n1","streamId":"2871-17","heartbeatMs":20000,"mode":"all","topics":["account:123/site:*/device:*"],"resumed":false}})"});
 }
 std::string heartbeat() {
   return block({.retry_ms = {},

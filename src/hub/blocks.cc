@@ -63,6 +63,7 @@ std::string hello_block(const Hello& hello, int64_t now_ms, bool unnamed) {
   const std::string cursor = hello.cursor.text();
   std::string more = ",\"cursor\":\"" + cursor + "\",\"node\":";
   codec::append_json_string(hello.node, more);
+  more += ",\"streamId\":\"" + hello.stream_id + '"';
   more += ",\"heartbeatMs\":" + std::to_string(hello.heartbeat_ms) + ",\"mode\":\"" + std::string(hello.mode) +
           "\",\"topics\":" + topics_json(*hello.topics) + ",\"resumed\":" + (hello.resumed ? "true" : "false");
   if (hello.telemetry_per_second_max > 0) {

@@ -21,6 +21,7 @@ struct Hello {
   int retry_ms = 0;
   model::EventId cursor;
   std::string_view node;
+  std::string stream_id;
   int64_t heartbeat_ms = 0;
   std::string_view mode = "all";
   int64_t telemetry_per_second_max = 0;  // 0: no limit

@@ -35,7 +35,8 @@ bool Session::is_slow(size_t more, int64_t now_ms) const {
 
 bool Session::flush(int64_t now_ms) {
   constexpr size_t kSlicesPerWrite = 64;
-  while (pending_ && !pending_->items.empty()) {
+  if (!pending_) return true;
+  while (!pending_->items.empty()) {
     Pending::Item& item = pending_->items.front();
     const std::vector<iovec>& all = item.run->slices();
     std::array<iovec, kSlicesPerWrite> slices;
@@ -59,6 +60,7 @@ bool Session::flush(int64_t now_ms) {
     }
     if (taken < offered) return false;
   }
+  shard_.queue_age_.observe_us((now_ms - pending_->since_ms) * 1000);
   pending_.reset();
   return true;
 }

@@ -19,6 +19,7 @@
 
 #include "base/byte_sink.h"
 #include "hub/run.h"
+#include "hub/stream_places.h"
 #include "model/event_id.h"
 
 namespace millstream::hub {
@@ -63,6 +64,7 @@ class Session final : public ByteSinkOwner {
   Shard& shard_;
   std::unique_ptr<ByteSink> sink_;
   Group& group_;
+  StreamPlaces::Place kept_place_;
   std::unique_ptr<Pending> pending_;  // null: the socket is keeping up
   model::EventId cursor_;             // kept while behind; a live session stands where its shard stands
 

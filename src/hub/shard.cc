@@ -57,11 +57,14 @@ Shard::Shard(ShardOptions options, model::EventId start, ReplaySource& source, c
       session_gauge_(metrics.gauge("millstream_stream_sessions", "Viewers connected now")),
       publish_to_socket_(metrics.histogram("millstream_stream_publish_to_socket_seconds",
                                            "From the commit of a batch to its last byte handed to the kernel")),
+      queue_age_(metrics.histogram("millstream_stream_queue_age_seconds",
+                                   "For how long a viewer had something waiting, once its socket took it all")),
       through_(start),
       ring_floor_(start),
       wheel_(kWheelSlots, nullptr),
       wheel_time_(clock.steady_ms() / kTickMs),
-      random_(options_.seed) {
+      random_(options_.seed),
+      stream_id_salt_(random_()) {
   for (const char* reason : {"client", "slow", "expired", "drained", "failed"}) {
     closed_.push_back(&metrics.counter("millstream_stream_sessions_closed_total", "Streams ended, by reason",
                                        "reason=\"" + std::string(reason) + "\""));
@@ -175,6 +178,7 @@ void Shard::send_run(Group& group, int64_t now_ms, model::EventId before) {
     bytes += run.bytes();
     ++sent;
   }
+  deliveries_ += events * sent;
   events_out_.add(events * sent);
   bytes_out_.add(bytes);
 }
@@ -262,10 +266,11 @@ void Shard::flush(Group& group, int64_t now_ms) {
 
 // --- joining and catching up -----------------------------------------------------------------------------------------
 
-void Shard::open(SessionRequest request, std::unique_ptr<ByteSink> sink) {
+void Shard::open(SessionRequest request, std::unique_ptr<ByteSink> sink, StreamPlaces::Place place) {
   MS_ON_OWNER(thread_);
   const int64_t now_ms = clock_.steady_ms();
   Session& session = add_session(request, std::move(sink));
+  session.kept_place_ = std::move(place);
   push_text(session, opening(request, session), now_ms);
   if (session.pending_) session.pending_->opening_until_ms = now_ms + kOpeningSlowTimeouts * options_.slow_timeout_ms;
   schedule(session, now_ms);
@@ -326,6 +331,7 @@ std::string Shard::opening(const SessionRequest& request, Session& session) {
   out += hello_block({.retry_ms = jittered_retry_ms(),
                       .cursor = session.cursor_,
                       .node = options_.node,
+                      .stream_id = stream_id(session),
                       .heartbeat_ms = session.heartbeat_interval_ms_,
                       .mode = request.interval_ms > 0 ? "latest" : "all",
                       .telemetry_per_second_max = options_.telemetry_per_second_max,
@@ -497,6 +503,8 @@ void Shard::on_page(uint64_t session_id, Result<ReplayPage> result) {
 void Shard::tick() {
   MS_ON_OWNER(thread_);
   const int64_t now_ms = clock_.steady_ms();
+  event_rate_.sample(event_serial_, now_ms);
+  delivery_rate_.sample(deliveries_, now_ms);
   const int64_t target = now_ms / kTickMs;
   // After a long stall one whole turn of the wheel serves everyone.
   wheel_time_ = std::max(wheel_time_, target - static_cast<int64_t>(kWheelSlots));
@@ -550,11 +558,19 @@ void Shard::service(Session& session, int64_t now_ms) {
 }
 
 std::string Shard::heartbeat(const Session& session) const {
-  const Group& group = session.group_;
-  const model::EventId head = group.news ? group.position : through_;
-  const model::EventId cursor = session.place_ == Session::Place::live ? head : session.cursor_;
+  const model::EventId cursor = position(session);
   const int64_t lag_ms = std::max<int64_t>(0, through_.ms - cursor.ms);
-  return heartbeat_block(cursor, lag_ms, clock_.wall_ms(), group.view.unnamed);
+  return heartbeat_block(cursor, lag_ms, clock_.wall_ms(), session.group_.view.unnamed);
+}
+
+// Everything up to here was sent to it, or waits to be.
+model::EventId Shard::position(const Session& session) const {
+  if (session.place_ == Session::Place::behind) return session.cursor_;
+  return session.group_.news ? session.group_.position : through_;
+}
+
+std::string Shard::stream_id(const Session& session) const {
+  return std::to_string(stream_id_salt_ >> 32) + '-' + std::to_string(session.id_);
 }
 
 void Shard::schedule(Session& session, int64_t now_ms) {

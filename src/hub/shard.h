@@ -28,6 +28,8 @@
 #include "hub/group.h"
 #include "hub/replay_source.h"
 #include "hub/session.h"
+#include "hub/shard_report.h"
+#include "hub/stream_places.h"
 #include "hub/topic_index.h"
 #include "metrics/registry.h"
 
@@ -77,6 +79,18 @@ struct SessionRequest {
   std::optional<Snapshot> snapshot;  // the stream starts with this and goes on after as_of
 };
 
+// How fast a counter grows, smoothed over a few seconds.
+class Rate {
+ public:
+  void sample(uint64_t total, int64_t now_ms);
+  double per_second() const { return per_second_; }
+
+ private:
+  uint64_t total_ = 0;
+  int64_t sampled_at_ms_ = 0;
+  double per_second_ = 0;
+};
+
 class Shard {
  public:
   static constexpr int64_t kTickMs = 250;
@@ -91,13 +105,18 @@ class Shard {
   void turn_end();
   void tick();  // every kTickMs
 
-  void open(SessionRequest request, std::unique_ptr<ByteSink> sink);
+  // `place`: kept for as long as the stream is open.
+  void open(SessionRequest request, std::unique_ptr<ByteSink> sink, StreamPlaces::Place place = {});
   // Sends one `system` notice with a jittered retry and ends the stream: overload and drain, said in-band.
   void turn_away(std::string_view kind, bool unnamed, std::unique_ptr<ByteSink> sink);
   // Ends the sessions that came with one of these keys, as if it had expired.
   void end_keys(const std::vector<uint64_t>& keys);
   // Tells every session `draining` and cuts it, spread over `spread_ms`.
   void drain(int64_t spread_ms);
+
+  // About the streams of one account: what an operator may know.
+  ShardStats stats(const model::AccountId& account) const;
+  std::optional<StreamReport> report(const std::string& stream_id, const model::AccountId& account) const;
 
   size_t sessions() const { return session_count_.load(std::memory_order_relaxed); }
   model::EventId through() const { return through_; }
@@ -145,6 +164,8 @@ class Shard {
   void unschedule(Session& session);
   std::string heartbeat(const Session& session) const;
   int jittered_retry_ms();
+  std::string stream_id(const Session& session) const;  // unique in the deployment, for people and for /api/explain
+  model::EventId position(const Session& session) const;
 
   // constant after construction
   const ShardOptions options_;
@@ -159,6 +180,7 @@ class Shard {
   metrics::Counter& conflated_;
   metrics::Gauge& session_gauge_;
   metrics::Histogram& publish_to_socket_;
+  metrics::Histogram& queue_age_;
   std::vector<metrics::Counter*> closed_;  // by End
 
   // loop-confined
@@ -180,6 +202,10 @@ class Shard {
   std::vector<Session*> wheel_;     // heads of the slots
   int64_t wheel_time_ = 0;          // in ticks
   std::mt19937_64 random_;
+  const uint64_t stream_id_salt_;
+  uint64_t deliveries_ = 0;
+  Rate event_rate_;
+  Rate delivery_rate_;
   std::unique_ptr<Deflater> by_itself_;  // for gzip that refers to nothing before; made when first needed
 
   std::atomic<size_t> session_count_{0};

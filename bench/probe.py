@@ -1,0 +1,91 @@
+"""Looks into one server while it fans out: what it allocates for a delivery, and where its time goes."""
+
+import os
+import re
+import struct
+import subprocess
+import time
+import urllib.request
+
+from harness import OUT, ROOT, RunFailed, Server
+
+FEW, MANY, RATE = 100, 1000, 100
+WARM_S, MEASURED_S = 3, 5
+
+
+def start_viewers(programs, server, viewers, pace):
+    """The load program, running. `pace`: {"in_flight": events} or {"rate": events a second}."""
+    command = programs.load_command("viewers", {
+        "viewers": viewers, **pace, "seconds": WARM_S + MEASURED_S + 1, "url": server.url,
+        "server_pid": server.process.pid, "server_core": programs.server_core})
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=ROOT)
+
+
+def end(load):
+    try:
+        output = load.communicate(timeout=60)[0]
+    except subprocess.TimeoutExpired:
+        load.kill()
+        raise RunFailed("load program not done") from None
+    if load.returncode != 0:
+        raise RunFailed(output.decode(errors="replace")[-300:])
+
+
+def metric(server, name):
+    text = urllib.request.urlopen(f"{server.url}/metrics", timeout=10).read().decode()
+    return float(re.search(rf"^{name} (\S+)$", text, re.MULTILINE)[1])
+
+
+def allocations(programs):
+    """Calls to the allocator, of all threads of the server. Receiving, storing and framing an event allocate, however
+    many follow it; what one more viewer adds is what a delivery allocates."""
+    few, many = (allocations_per_event(programs, viewers) for viewers in (FEW, MANY))
+    return {f"allocations_per_event_with_{FEW}_viewers": few, f"allocations_per_event_with_{MANY}_viewers": many,
+            "allocations_per_delivery": (many - few) / (MANY - FEW)}
+
+
+def allocations_per_event(programs, viewers):
+    path = OUT / "allocations"
+    path.unlink(missing_ok=True)
+    os.environ |= {"ALLOCATION_COUNTS": str(path), "LD_PRELOAD": str(programs.load.parent / "libcount_allocations.so")}
+    try:
+        server = Server(programs, "millstream").__enter__()
+    finally:
+        del os.environ["LD_PRELOAD"]
+    try:
+        load = start_viewers(programs, server, viewers, {"rate": RATE})
+        time.sleep(WARM_S)
+        before = sample(server, path)
+        time.sleep(MEASURED_S)
+        after = sample(server, path)
+        end(load)
+    finally:
+        server.__exit__()
+    calls, deliveries = (b - a for a, b in zip(before, after))
+    return calls * viewers / deliveries
+
+
+def sample(server, path):
+    deliveries = metric(server, "millstream_stream_events_sent_total")
+    return struct.unpack("Q", path.read_bytes()[:8])[0], deliveries
+
+
+def profile(programs, top=15):
+    """Where the server's CPU goes, by symbol: lines for people."""
+    data = OUT / "perf.data"
+    with Server(programs, "millstream") as server:
+        load = start_viewers(programs, server, MANY, {"in_flight": 4})
+        time.sleep(WARM_S)
+        record = ["perf", "record", "-F", "997", "-g", "-o", str(data), "-p", str(server.process.pid), "--", "sleep",
+                  str(MEASURED_S)]
+        done = subprocess.run(record, capture_output=True, text=True, cwd=ROOT)
+        end(load)
+    if done.returncode != 0:
+        raise RunFailed(done.stderr.strip()[-300:])
+    return [*report_lines(data, "comm,dso")[:5], "", *report_lines(data, "comm,symbol")[:top]]
+
+
+def report_lines(data, sort):
+    report = ["perf", "report", "-i", str(data), "--no-children", "-g", "none", "--stdio", "--sort", sort]
+    lines = subprocess.run(report, capture_output=True, text=True, cwd=ROOT).stdout.splitlines()
+    return [re.sub(r"[\s-]+$", "", line) for line in lines if line and not line.startswith("#")]

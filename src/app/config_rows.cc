@@ -165,6 +165,8 @@ std::vector<ConfigRow> make_rows() {
       cors_origins(),
       duration("server.header_timeout", &C::server, &C::Server::header_timeout_ms, 100, 10 * kMinuteMs,
                "for the whole head of a request"),
+      size("server.unsent_bytes_max", &C::server, &C::Server::unsent_bytes_max, 1, kGiB,
+           "what the kernel may hold for a client that does not read; the rest waits in the stream's own queue"),
       duration("server.idle_timeout", &C::server, &C::Server::idle_timeout_ms, 100, kHourMs, "between two requests"),
       whole("server.connections_max", &C::server, &C::Server::connections_max, 1, 1'000'000, "per I/O thread"),
       size("server.bodies_bytes_max", &C::server, &C::Server::bodies_bytes_max, kBodiesBytesMin, 64 * kGiB,

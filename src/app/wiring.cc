@@ -114,6 +114,7 @@ IoThreadOptions io_options(const Config& config) {
                    .retry_min_ms = static_cast<int>(stream.retry_min_ms),
                    .retry_max_ms = static_cast<int>(stream.retry_max_ms)};
   options.limits.header_timeout_ms = config.server.header_timeout_ms;
+  options.limits.socket_unsent_bytes_max = static_cast<int>(config.server.unsent_bytes_max);
   options.limits.idle_timeout_ms = config.server.idle_timeout_ms;
   options.limits.connections_max = static_cast<size_t>(config.server.connections_max);
   options.hooks.error = api::error_at;

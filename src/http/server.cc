@@ -106,6 +106,7 @@ void Server::listen(int fd) {
   // may take is dead, streams included.
   net::set_no_delay(fd);
   net::set_user_timeout_ms(fd, impl_->state.limits.write_timeout_ms);
+  net::set_unsent_bytes_max(fd, impl_->state.limits.socket_unsent_bytes_max);
   if (impl_->state.limits.socket_send_buffer_bytes > 0) {
     net::set_send_buffer_bytes(fd, impl_->state.limits.socket_send_buffer_bytes);
   }

@@ -152,6 +152,8 @@ bool set_user_timeout_ms(int fd, int64_t timeout_ms) {
   return set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(timeout_ms));
 }
 
+bool set_unsent_bytes_max(int fd, int bytes) { return set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, bytes); }
+
 bool set_send_buffer_bytes(int fd, int bytes) { return set_int(fd, SOL_SOCKET, SO_SNDBUF, bytes); }
 
 int64_t discard_input(int fd) { return ::recv(fd, nullptr, size_t{1} << 30, MSG_TRUNC | MSG_DONTWAIT); }

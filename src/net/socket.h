@@ -51,6 +51,7 @@ int socket_error(int fd);
 // Set on a listening socket, accepted ones inherit these. False: refused by the system.
 bool set_no_delay(int fd);
 bool set_user_timeout_ms(int fd, int64_t timeout_ms);  // unacknowledged bytes this old end the connection
+bool set_unsent_bytes_max(int fd, int bytes);          // more than this, not sent yet, the kernel does not take
 bool set_send_buffer_bytes(int fd, int bytes);         // the kernel doubles it for its own use
 
 // Throws away what the peer has sent, without copying it. Bytes dropped; 0: the peer has finished; -1: see errno.

@@ -6,6 +6,7 @@
 #include <cinttypes>
 #include <cstdio>
 #include <deque>
+#include <map>
 #include <optional>
 #include <random>
 
@@ -19,6 +20,8 @@ namespace {
 constexpr int64_t kMs = 1'000'000;
 constexpr int kSites = 5, kDevices = 50;
 constexpr int64_t kTurnMs = 20;  // between two batches
+constexpr int64_t kPublisherRetryMs = 200;
+constexpr int64_t kReturnsSlotMs = 100;
 constexpr int64_t kSettleMs = 3000;
 constexpr int64_t kSettleMsMax = 60'000;
 
@@ -28,6 +31,7 @@ struct Plan {
   int64_t events_per_s = 1000;
   int64_t seconds = 20;
   uint64_t seed = 0;
+  bool calm = false;  // nobody misbehaves; who is cut off comes back when the server said
 };
 
 std::string site_of(int device) { return "s" + std::to_string(device % kSites); }
@@ -55,12 +59,14 @@ class Check {
   bool passed() const { return wrong_ == 0; }
 
  private:
-  struct Turn {  // what a viewer does next
+  struct Turn {  // when a viewer does something next
     int64_t at_ms = 0;
+    bool away = true;  // and that is to connect
   };
 
   Status start_publisher();
   void publish(int64_t now_ms);
+  void return_when_due(size_t number, int64_t now_ms);
   void misbehave(size_t number, int64_t now_ms);
   void poll(int64_t ms);
   void settle();
@@ -77,6 +83,7 @@ class Check {
   std::vector<Turn> turns_;
   std::optional<load::RequestConnection> publisher_;
   int64_t next_batch_ms_ = 0;
+  std::map<int64_t, size_t> returns_;  // by slot of time
   int64_t published_ = 0;
   uint64_t refused_ = 0;
   uint64_t cuts_ = 0, stalls_ = 0, wrong_ = 0;
@@ -120,20 +127,30 @@ void Check::poll(int64_t ms) {
   }
 }
 
+void Check::return_when_due(size_t number, int64_t now_ms) {
+  Viewer& viewer = viewers_[number];
+  Turn& turn = turns_[number];
+  if (!turn.away) {
+    turn.away = true;
+    turn.at_ms = now_ms + (plan_.calm ? viewer.retry_ms() : within(1500));
+  }
+  if (now_ms < turn.at_ms) return;
+  turn.away = false;
+  if (viewer.begun()) ++returns_[now_ms / kReturnsSlotMs];
+  viewer.connect(poller_);
+  turn.at_ms = now_ms + 200 + within(8000);
+}
+
 void Check::misbehave(size_t number, int64_t now_ms) {
   Viewer& viewer = viewers_[number];
   Turn& turn = turns_[number];
   if (now_ms < turn.at_ms) return;
-  if (!viewer.connected()) {
-    viewer.connect(poller_);
-    turn.at_ms = now_ms + 200 + within(8000);
-  } else if (viewer.paused()) {
+  if (viewer.paused()) {
     viewer.resume(poller_);
     turn.at_ms = now_ms + 200 + within(8000);
   } else if (random_() % 2 == 0) {
     viewer.cut(random_() % 2 == 0);
     ++cuts_;
-    turn.at_ms = now_ms + within(1500);
   } else {
     viewer.pause(poller_);
     stalls_ += viewer.paused() ? 1 : 0;
@@ -198,17 +215,28 @@ Status Check::run() {
   if (Status s = start_publisher(); !s) return s;
   for (size_t i = 0; i < plan_.viewers; ++i) {
     viewers_.emplace_back(plan_.server, wish_of(i), i);
-    turns_.push_back({now_ms() + within(1000)});
+    turns_.push_back({.at_ms = now_ms() + within(1000)});
   }
   next_batch_ms_ = now_ms();
   const int64_t end_ms = now_ms() + plan_.seconds * 1000;
   while (now_ms() < end_ms) {
     publish(now_ms());
-    for (size_t i = 0; i < viewers_.size(); ++i) misbehave(i, now_ms());
+    for (size_t i = 0; i < viewers_.size(); ++i) {
+      if (!viewers_[i].connected()) {
+        return_when_due(i, now_ms());
+      } else if (!plan_.calm) {
+        misbehave(i, now_ms());
+      }
+    }
     poll(5);
-    if (!publisher_->is_open()) return Error{Code::unavailable, "the publisher's connection was lost"};
+    // The server may be on its way back: what was not answered then may be in the log or not.
+    if (!publisher_->is_open() && now_ms() >= next_batch_ms_ + kPublisherRetryMs) {
+      next_batch_ms_ = now_ms();
+      if (!start_publisher()) continue;
+    }
   }
-  while (!publisher_->is_idle()) poll(10);
+  while (publisher_->is_open() && !publisher_->is_idle()) poll(10);
+  if (!publisher_->is_open()) return Error{Code::unavailable, "the server did not come back"};
   settle();
   const Result<std::vector<Seen>> truth = read_truth(plan_.server, {});
   if (!truth) return truth.error();
@@ -221,6 +249,12 @@ Status Check::run() {
     slow += viewer.slow();
     order += viewer.faults().not_in_order;
   }
+  size_t returns = 0, busiest = 0;
+  for (const auto& [slot, count] : returns_) {
+    returns += count;
+    busiest = std::max(busiest, count);
+  }
+  std::printf("%zu viewers came back, at most %zu of them within %" PRId64 " ms\n", returns, busiest, kReturnsSlotMs);
   std::printf("%zu viewers, %zu events in the log (%" PRId64 " points published, %" PRIu64 " batches refused), %" PRIu64
               " deliveries, %" PRIu64 " cuts, %" PRIu64 " stalls, %" PRIu64 " times slow, %" PRIu64
               " gaps declared; wrong %" PRIu64 ", duplicates or out of order %" PRIu64 "; seed %" PRIu64 "\n",
@@ -237,6 +271,7 @@ int run(int argc, char** argv) {
   plan.events_per_s = options.number("events_per_s", 1000);
   plan.seconds = options.number("seconds", 20);
   plan.seed = static_cast<uint64_t>(options.number("seed", static_cast<int64_t>(std::random_device{}())));
+  plan.calm = options.number("calm", 0) != 0;
   Status status = options.finish();
   if (status && !server) status = server.error();
   if (!status) {

@@ -36,6 +36,7 @@ class Viewer {
   void cut(bool rudely);  // rudely: with a reset
 
   bool connected() const { return socket_.is_open(); }
+  int64_t retry_ms() const { return reader_.retry_ms().value_or(1000); }  // as the server asked
   bool paused() const { return paused_; }
   bool begun() const { return joined_.has_value(); }
   const Wish& wish() const { return wish_; }

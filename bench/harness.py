@@ -11,6 +11,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from rows import ALONE
+
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "build" / "bench"
 START_S, STOP_S = 30, 20
@@ -99,7 +101,10 @@ def run_once(programs, contender, row, seconds):
     """One run of one row against one contender: the load program's figures as a dict."""
     with Server(programs, contender) as server:
         target = {"url": server.url, "server_pid": server.process.pid, "server_core": programs.server_core}
-        command = programs.load_command(row.subcommand, {**load_arguments(row, seconds), **target})
+        arguments = load_arguments(row, seconds)
+        if contender == ALONE:
+            del arguments["stalled_readers"]
+        command = programs.load_command(row.subcommand, {**arguments, **target})
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=(seconds or 0) + 90, cwd=ROOT)
         except subprocess.TimeoutExpired as late:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 SEND, JOINED, MILLSTREAM = "limit_send", "limit_joined", "millstream"
+ALONE = "millstream_alone"  # Millstream without the load's stalled readers
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,10 @@ ROWS = [
     closed_loop(1000, targets=[Floor("deliveries_per_s", 150_000)], full_only=False),
     closed_loop(100),
     closed_loop(10_000),
+    Row("beside_stalled_1000", "fan-out: 1000 viewers, 100 events/s, beside 1000 readers that stall", "viewers",
+        {"viewers": 1000, "rate": 100, "stalled_readers": 1000, "warmup_ms": 6000}, FAN_OUT, [ALONE, MILLSTREAM],
+        [RatioAtMost("each_viewer_p99_us", ALONE, 1.2), RatioAtMost("last_viewer_p99_us", ALONE, 1.2)],
+        seconds={"quick": 8, "full": 12}, full_only=True),
     Row("idle_10000", "idle: 10000 connections held, then one broadcast", "idle",
         {"viewers": 10_000, "hold_seconds": 3}, IDLE, [SEND, MILLSTREAM],
         [Ceiling("user_bytes_per_connection", 338), Floor("broadcast_reached", 10_000)], seconds={}),

@@ -29,6 +29,13 @@ FanOut::FanOut(FanOutTarget target)
 
 Status FanOut::open_viewers(size_t count) { return fleet_.open(count); }
 
+Status FanOut::open_stalled_readers(size_t count) {
+  Result<std::vector<Socket>> opened = load::open_stalled_readers(target_.server, stream_request(target_), count);
+  if (!opened) return opened.error();
+  stalled_readers_ = std::move(*opened);
+  return {};
+}
+
 Status FanOut::open_publishers(size_t connections) {
   broadcasts_ = Broadcasts(static_cast<uint32_t>(fleet_.live()));
   fleet_.watch(broadcasts_);

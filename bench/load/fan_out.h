@@ -14,6 +14,7 @@
 #include "load/broadcasts.h"
 #include "load/request_connection.h"
 #include "load/socket.h"
+#include "load/stalled_readers.h"
 #include "load/viewer_fleet.h"
 
 namespace millstream::load {
@@ -35,6 +36,8 @@ class FanOut {
   explicit FanOut(FanOutTarget target);
 
   Status open_viewers(size_t count);
+  // Beside them, viewers of the same stream that read nothing, until the end.
+  Status open_stalled_readers(size_t count);
   // Once, after the viewers are there.
   Status open_publishers(size_t connections);
 
@@ -57,6 +60,7 @@ class FanOut {
   const FanOutTarget target_;
   Poller poller_;
   ViewerFleet fleet_;
+  std::vector<Socket> stalled_readers_;
   Broadcasts broadcasts_{0};
   std::vector<RequestConnection> publishers_;
   std::vector<uint32_t> carried_;  // the event each publisher has under way

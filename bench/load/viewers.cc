@@ -61,6 +61,7 @@ Status run_viewers(Options& options) {
   const Pace pace{options.number("in_flight", 0), options.number("rate", 0)};
   const int64_t seconds = options.number("seconds", 5);
   const int64_t warmup_ms = options.number("warmup_ms", 1000);
+  const int64_t stalled = options.number("stalled_readers", 0);
   const StreamOptions stream = read_stream_options(options);
   const Result<TargetOptions> target = TargetOptions::read(options);
   if (!target) return target.error();
@@ -68,6 +69,7 @@ Status run_viewers(Options& options) {
 
   FanOut fan_out({target->server, stream.stream_path, stream.publish_path, target->extra_headers});
   if (const Status status = fan_out.open_viewers(static_cast<size_t>(viewers)); !status) return status;
+  if (const Status status = fan_out.open_stalled_readers(static_cast<size_t>(stalled)); !status) return status;
   const size_t publishers = pace.in_flight > 0 ? static_cast<size_t>(pace.in_flight) : kPublishersAtFixedRate;
   if (const Status status = fan_out.open_publishers(publishers); !status) return status;
 

@@ -1,6 +1,7 @@
 // GET /api/stats: who follows what, and how fast. GET /api/explain: why a stream gets an event, or does not.
 // Both speak of the credential's own account only, and are for its operators and admins.
 #include <algorithm>
+#include <cmath>
 
 #include "api/ask_shards.h"
 #include "api/credential.h"
@@ -30,7 +31,7 @@ void append_member(std::string_view name, std::string_view value, std::string& o
 }
 
 void append_rate(std::string_view name, double value, std::string& out) {
-  append_member(name, static_cast<int64_t>(value + 0.5), out);
+  append_member(name, std::llround(value), out);
 }
 
 template <class Items, class Text>

@@ -172,7 +172,7 @@ void open_with_snapshot(Context& context, const http::ExchangePtr& exchange, hub
   const bool unnamed = request.view.unnamed;
   // Asked here too, so that no snapshot is made in vain; open_stream() asks again, as waiting for a reader takes time.
   if (turned_away(context, exchange, unnamed)) return;
-  auto job = [&context, exchange, request = std::move(request)]() mutable {
+  auto job = [&context, exchange = exchange, request = std::move(request)]() mutable {
     history::LatestSnapshot latest = context.latest.snapshot(request.patterns, request.types);
     std::erase_if(latest.alerts, [&](const auto& open) { return open.alert.severity < request.min_severity; });
     keep_fields(request.view.fields, latest);

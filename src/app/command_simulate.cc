@@ -60,9 +60,10 @@ class StatusLine {
 
 class Simulation {
  public:
-  Simulation(const FleetOptions& fleet, std::string url, const std::string& credential)
+  Simulation(const FleetOptions& fleet, std::string url, const std::string& credential, std::string ca_file)
       : fleet_(fleet), outbox_(kWaitingPointsMax, fleet.seed) {
     request_.url = std::move(url);
+    request_.ca_file = std::move(ca_file);
     request_.headers = {"Content-Type: application/json", "Expect:"};
     if (!credential.empty()) request_.headers.push_back("Authorization: Bearer " + credential);
   }
@@ -156,7 +157,7 @@ Result<int> run_simulate(const SimulateOptions& options, const Environment& envi
   if (!credential) return credential.error();
   const Result<std::string> url = make_url(options.url, "/api/ingest", {});
   if (!url) return url.error();
-  return Simulation(*fleet, *url, *credential).run(duration_ms);
+  return Simulation(*fleet, *url, *credential, options.ca_file).run(duration_ms);
 }
 
 }  // namespace millstream::app

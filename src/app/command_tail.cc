@@ -40,9 +40,10 @@ class EventPrinter {
 
 class Tail {
  public:
-  Tail(std::string url, std::string credential, EventPrinter& printer)
+  Tail(std::string url, std::string credential, std::string ca_file, EventPrinter& printer)
       : url_(std::move(url)),
         credential_(std::move(credential)),
+        ca_file_(std::move(ca_file)),
         printer_(printer),
         reader_([this](const codec::SseReader::Message& message) { printer_.print(message); }) {}
 
@@ -96,6 +97,7 @@ class Tail {
   HttpRequest request() const {
     HttpRequest request;
     request.url = url_;
+    request.ca_file = ca_file_;
     request.timeout_ms = 0;
     request.headers = {"Accept: text/event-stream", "Cache-Control: no-store"};
     if (!credential_.empty()) request.headers.push_back("Authorization: Bearer " + credential_);
@@ -105,6 +107,7 @@ class Tail {
 
   const std::string url_;
   const std::string credential_;
+  const std::string ca_file_;
   EventPrinter& printer_;
   codec::SseReader reader_;
   HttpClient client_;
@@ -132,7 +135,7 @@ Result<int> run_tail(const TailOptions& options, const Environment& environment)
   if (!url) return url.error();
   const bool pretty = options.pretty || (!options.json && ::isatty(STDOUT_FILENO));
   EventPrinter printer(pretty, options.count, options.types.find("system") != std::string::npos);
-  return Tail(*url, *credential, printer).run();
+  return Tail(*url, *credential, options.ca_file, printer).run();
 }
 
 }  // namespace millstream::app

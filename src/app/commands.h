@@ -58,6 +58,7 @@ struct TailOptions {
   std::string since;  // a time, an event id, or how long ago: "10m"
   bool snapshot = false;
   std::string credential_file;
+  std::string ca_file;
   bool json = false;  // neither: pretty on a terminal, JSON into a pipe
   bool pretty = false;
   uint64_t count = 0;  // 0: until interrupted
@@ -74,6 +75,7 @@ struct SimulateOptions {
   std::string duration;  // empty: until interrupted
   double rate_multiplier = 1;
   std::string credential_file;
+  std::string ca_file;
 };
 Result<int> run_simulate(const SimulateOptions& options, const Environment& environment);
 

@@ -8,12 +8,14 @@
 #include <functional>
 #include <set>
 
+#include "app/certificate.h"
 #include "app/config_rows.h"
 #include "app/rule_settings.h"
 #include "app/secret_file.h"
 #include "app/setting.h"
 #include "app/toml_file.h"
 #include "auth/authenticator.h"
+#include "net/tls.h"
 #include "registry/registry.h"
 
 namespace millstream::app {
@@ -190,10 +192,28 @@ Result<Config> load_config(const std::string& file, const std::map<std::string, 
   return std::move(draft.config);
 }
 
+namespace {
+Status check_tls(const Config::Tls& tls) {
+  if (tls.self_signed && !tls.certificate_file.empty()) {
+    return Error{Code::invalid, "tls.self_signed and tls.certificate_file are two ways to HTTPS; choose one"};
+  }
+  if (tls.certificate_file.empty() != tls.key_file.empty()) {
+    return Error{Code::invalid, "tls.certificate_file and tls.key_file go together"};
+  }
+  if (tls.certificate_file.empty()) return {};
+  const Result<CertificatePem> pem = read_certificate(tls);
+  if (!pem) return pem.error();
+  const auto made = net::TlsContext::make(pem->chain, pem->key);
+  if (!made) return Error{Code::invalid, tls.certificate_file + ": " + made.error().detail};
+  return {};
+}
+}  // namespace
+
 Status check_config(const Config& config) {
   if (Status s = auth::check_jwt_options({config.auth.jwt_secret, "", ""}); !s) return s;
   const Result<ListenAddress> listen = parse_listen(config.server.listen);
   if (!listen) return Error{Code::invalid, "server.listen: " + listen.error().detail};
+  if (Status s = check_tls(config.tls); !s) return s;
   if (config.auth.development) {
     if (!listen->loopback) {
       return Error{Code::invalid,

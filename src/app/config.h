@@ -33,6 +33,15 @@ struct Config {
     int64_t bodies_bytes_max = 268'435'456;  // of request bodies being received or worked on, all together
   } server;
 
+  // TLS is on when either way is chosen.
+  struct Tls {
+    std::string certificate_file;  // PEM: own certificate, then those of its issuers
+    std::string key_file;          // PEM, readable by its owner only
+    bool self_signed = false;      // a certificate of our own making, kept in the data directory
+
+    bool enabled() const { return self_signed || !certificate_file.empty(); }
+  } tls;
+
   struct Log {
     LogLevel level = LogLevel::info;
     LogFormat format = LogFormat::text;
@@ -59,14 +68,14 @@ struct Config {
 
   struct Stream {
     int64_t session_queue_bytes_max = 262'144;
-    bool gzip = false;  // for viewers that take it
-    int64_t streams_per_credential_max = 0;  // 0: no limit
+    bool gzip = false;                           // for viewers that take it
+    int64_t streams_per_credential_max = 0;      // 0: no limit
     int64_t replay_ring_bytes_max = 67'108'864;  // per I/O thread index, bytes shared
     int64_t replay_events_max = 100'000;
     int64_t session_queue_ms_max = 10'000;
     int64_t slow_lag_ms_max = 60'000;
     int64_t telemetry_per_second_max = 0;  // 0: no limit
-    int64_t slow_timeout_ms = 10'000;  // no byte taken for this long: closed
+    int64_t slow_timeout_ms = 10'000;      // no byte taken for this long: closed
     int64_t comment_interval_ms = 15'000;
     int64_t heartbeat_interval_ms = 20'000;
     int64_t retry_min_ms = 2'000;

@@ -172,6 +172,12 @@ std::vector<ConfigRow> make_rows() {
       size("server.bodies_bytes_max", &C::server, &C::Server::bodies_bytes_max, kBodiesBytesMin, 64 * kGiB,
            "request bodies being received or worked on; beyond, new ones are answered 503"),
 
+      text("tls.certificate_file", &C::tls, &C::Tls::certificate_file,
+           "PEM: the server's certificate, then its issuers'; HTTPS then. SIGHUP reads it again"),
+      text("tls.key_file", &C::tls, &C::Tls::key_file, "PEM: its private key, readable by its owner only"),
+      flag("tls.self_signed", &C::tls, &C::Tls::self_signed,
+           "HTTPS with a certificate made here, for development; the same as --tls self-signed"),
+
       word("log.level", &C::log, &C::Log::level, {"debug", "info", "warning", "error"}, "lines below it are dropped"),
       word("log.format", &C::log, &C::Log::format, {"text", "json"}, "how a line looks"),
 

@@ -104,6 +104,7 @@ struct HttpClient::Exchange {
     set(CURLOPT_URL, request.url.c_str());
     set(CURLOPT_PROTOCOLS_STR, "http,https");
     if (is_loopback(request.url)) set(CURLOPT_PROXY, "");
+    if (!request.ca_file.empty()) set(CURLOPT_CAINFO, request.ca_file.c_str());
     set(CURLOPT_USERAGENT, "millstream");
     set(CURLOPT_HTTPHEADER, headers);
     set(CURLOPT_CONNECTTIMEOUT_MS, kConnectTimeoutMs);

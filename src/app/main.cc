@@ -32,6 +32,7 @@ struct CommandLine {
   Environment environment = read_environment();
   std::string config_file;
   std::string data_directory;
+  std::string tls;                              // of serve: "self-signed"
   std::map<std::string, std::string> settings;  // --section.key=value of serve
   TokenOptions token;
   KeyCreateOptions key;
@@ -43,6 +44,7 @@ struct CommandLine {
   Result<Config> load() const {
     std::map<std::string, std::string> flags = settings;
     if (!data_directory.empty()) flags["server.data_directory"] = data_directory;
+    if (tls == "self-signed") flags["tls.self_signed"] = "true";
     return load_config(config_file, environment, flags);
   }
   // `f` gets the loaded configuration.
@@ -69,6 +71,10 @@ void add_config_option(CLI::App& command, CommandLine& line) {
 
 void add_data_directory(CLI::App& command, CommandLine& line) {
   command.add_option("--data-directory", line.data_directory, "instead of server.data_directory of the configuration");
+}
+
+void add_ca_file(CLI::App& command, std::string& ca_file) {
+  command.add_option("--ca-file", ca_file, "PEM file to trust an https server by; default: what the system trusts");
 }
 
 Result<int> serve(CommandLine& line) {
@@ -118,11 +124,14 @@ void add_serve(CLI::App& app, CommandLine& line) {
   command->footer(settings_help() +
                   "\nExamples:\n"
                   "  millstream serve --config examples/demo.toml\n"
+                  "  millstream serve --config examples/demo.toml --tls self-signed\n"
                   "  millstream serve --server.listen=0.0.0.0:8080 --auth.jwt_secret_file=/etc/millstream/jwt.secret");
   // With what falls through, CLI11 would refuse settings before take_settings() sees them.
   command->fallthrough(false);
   command->allow_extras();
   add_config_option(*command, line);
+  command->add_option("--tls", line.tls, "HTTPS with a certificate made here, for development")
+      ->check(CLI::IsMember({"self-signed"}));
   command->callback([&line, command] {
     line.run = [&line, command]() -> Result<int> {
       if (Status s = take_settings(command->remaining(), line.settings); !s) return s.error();
@@ -145,6 +154,7 @@ void add_simulate(CLI::App& app, CommandLine& line) {
       ->capture_default_str();
   command->add_option("--key-file", options.credential_file,
                       "file with the API key; default: MILLSTREAM_KEY, else none");
+  add_ca_file(*command, options.ca_file);
   command->footer(
       "Examples:\n"
       "  millstream simulate\n"
@@ -162,6 +172,7 @@ void add_tail(CLI::App& app, CommandLine& line) {
   command->add_flag("--snapshot", options.snapshot, "begin with the latest values");
   command->add_option("--credential-file,--token-file,--key-file", options.credential_file,
                       "file with the token or key; default: MILLSTREAM_TOKEN or MILLSTREAM_KEY, else none");
+  add_ca_file(*command, options.ca_file);
   CLI::Option* json = command->add_flag("--json", options.json, "one JSON object a line (the default into a pipe)");
   command->add_flag("--pretty", options.pretty, "for reading (the default on a terminal)")->excludes(json);
   command->add_option("--count", options.count, "end after so many events (not counting system events)");

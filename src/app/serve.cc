@@ -38,11 +38,14 @@ class Signals {
 
 bool ends(int signal) { return signal == SIGINT || signal == SIGTERM; }
 
-void serve_until_signal(Server& server, const Signals& signals) {
+void serve_until_signal(Server& server, const Signals& signals, const Config& config) {
   while (true) {
     const int signal = signals.wait(kRefreshMs);
     if (ends(signal)) return;
-    if (signal == SIGHUP) log_info("SIGHUP: credentials are read again; other settings need a restart");
+    if (signal == SIGHUP) {
+      log_info("SIGHUP: credentials and the certificate are read again; other settings need a restart");
+      server.reload_certificate(config);
+    }
     server.refresh();
   }
 }
@@ -69,7 +72,7 @@ int run_serve(const Config& config, const std::string& version) {
   }
   std::printf("listening on %s\n", (*server)->url().c_str());
   std::fflush(stdout);
-  serve_until_signal(**server, signals);
+  serve_until_signal(**server, signals, config);
   drain(**server, signals, config.server.drain_ms);
   (*server)->stop();
   log_info("stopped");

@@ -1,9 +1,6 @@
 #include "app/wiring.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <thread>
 #include <vector>
@@ -11,10 +8,12 @@
 #include "api/context.h"
 #include "api/influx_error.h"
 #include "api/routes.h"
+#include "app/certificate.h"
 #include "app/descriptor_limit.h"
 #include "app/embedded_files.h"
 #include "app/engine_runner.h"
 #include "app/io_thread.h"
+#include "app/node_name.h"
 #include "auth/authenticator.h"
 #include "base/log_line.h"
 #include "history/latest_values.h"
@@ -24,6 +23,7 @@
 #include "log/sqlite_event_log.h"
 #include "metrics/registry.h"
 #include "net/socket.h"
+#include "net/tls.h"
 #include "presence/presence_engine.h"
 #include "registry/registry.h"
 #include "rules/rule_engine.h"
@@ -74,12 +74,6 @@ model::Grants development_grants(const Config& config) {
 auth::JwtOptions jwt_options(const Config& config) {
   return {
       .hs256_secret = config.auth.jwt_secret, .issuer = config.auth.jwt_issuer, .audience = config.auth.jwt_audience};
-}
-
-std::string node_name() {
-  std::array<char, 256> name{};
-  if (gethostname(name.data(), name.size() - 1) != 0) return "millstream";
-  return name.data();
 }
 
 // Exact origins only, and never a wildcard with credentials.
@@ -164,6 +158,7 @@ struct Server::Parts {
   std::unique_ptr<api::Context> context;
   http::Router router;
   std::shared_ptr<http::BodyBudget> bodies;
+  std::shared_ptr<net::TlsContext> tls;  // null: in the clear
   std::vector<std::unique_ptr<IoThread>> io_threads;
   std::string url;
   bool stopped = false;
@@ -171,6 +166,7 @@ struct Server::Parts {
   Status open_storage(const Config& config);
   void make_context(const Config& config, const std::string& version);
   void make_io_threads(const Config& config);
+  Status open_tls(const Config& config);
   Status listen(const Config& config);
   void add_gauges();
 };
@@ -250,6 +246,21 @@ void Server::Parts::make_io_threads(const Config& config) {
   dispatcher->deliver_to(io_threads);
 }
 
+Status Server::Parts::open_tls(const Config& config) {
+  if (!config.tls.enabled()) return {};
+  const Result<CertificatePem> pem =
+      config.tls.self_signed ? self_signed_certificate(config, clock) : read_certificate(config.tls);
+  if (!pem) return pem.error();
+  Result<std::shared_ptr<net::TlsContext>> made = net::TlsContext::make(pem->chain, pem->key);
+  if (!made) return Error{Code::invalid, config.tls.certificate_file + ": " + made.error().detail};
+  tls = std::move(*made);
+  if (config.tls.self_signed) {
+    log_warning("self-signed certificate: browsers will ask, programs must be given it",
+                {{"file", self_signed_path(config)}});
+  }
+  return {};
+}
+
 // Every I/O thread listens on the same port; the kernel shares the connections out.
 Status Server::Parts::listen(const Config& config) {
   std::string address = config.server.listen;
@@ -260,9 +271,9 @@ Status Server::Parts::listen(const Config& config) {
       const Result<uint16_t> port = net::bound_port(*fd);
       if (!port) return port.error();
       address = address.substr(0, address.rfind(':') + 1) + std::to_string(*port);
-      url = "http://" + address;
+      url = (tls ? "https://" : "http://") + address;
     }
-    io->server().listen(*fd);
+    io->server().listen(*fd, tls);
   }
   return {};
 }
@@ -278,6 +289,10 @@ void Server::Parts::add_gauges() {
                      [this] { return static_cast<int64_t>(series->depth()); });
   metrics.gauge_from("millstream_worker_queue_jobs", "Large bodies waiting for a thread",
                      [this] { return static_cast<int64_t>(workers->depth()); });
+  if (tls) {
+    metrics.gauge_from("millstream_tls_certificate_expires_seconds", "Unix time at which the certificate ends",
+                       [this] { return tls->expires_at_s(); });
+  }
   metrics.gauge_from("millstream_devices", "Devices heard of within the retention",
                      [this] { return static_cast<int64_t>(latest->device_count()); });
 }
@@ -304,6 +319,7 @@ Result<std::unique_ptr<Server>> Server::start(const Config& asked, const std::st
   if (Status s = p.log->start(); !s) return s.error();
   p.make_io_threads(config);
   if (Status s = p.runner->start(); !s) return s.error();
+  if (Status s = p.open_tls(config); !s) return s.error();
   p.add_gauges();
   if (Status s = p.listen(config); !s) return s.error();
   for (const std::unique_ptr<IoThread>& io : p.io_threads) io->run();
@@ -336,6 +352,15 @@ void Server::refresh() {
   for (const std::unique_ptr<IoThread>& io : parts_->io_threads) {
     io->loop().post([&shard = io->shard(), keys] { shard.end_keys(keys); });
   }
+}
+
+void Server::reload_certificate(const Config& config) {
+  if (!parts_->tls || config.tls.self_signed) return;
+  const Result<CertificatePem> pem = read_certificate(config.tls);
+  const Status replaced = pem ? parts_->tls->replace(pem->chain, pem->key) : Status(pem.error());
+  if (replaced) return log_info("the certificate was read again", {{"file", config.tls.certificate_file}});
+  log_error("the new certificate is not used; the one in use stays",
+            {{"file", config.tls.certificate_file}, {"reason", replaced.error().detail}});
 }
 
 void Server::begin_drain(int64_t spread_ms) {

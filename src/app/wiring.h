@@ -18,9 +18,11 @@ class Server {
   static Result<std::unique_ptr<Server>> start(const Config& config, const std::string& version);
   ~Server();  // stop()
 
-  const std::string& url() const;  // "http://127.0.0.1:8080", with the port really bound
+  const std::string& url() const;  // "http://127.0.0.1:8080" or https, with the port really bound
   size_t sessions() const;         // viewers connected now
   void refresh();  // credentials changed by another process: streams of revoked keys end; call every few seconds
+  // From the files again; open connections keep what they have. A bad one is reported and not used.
+  void reload_certificate(const Config& config);
   void begin_drain(int64_t spread_ms);  // not ready, no new connections; viewers are told and leave over spread_ms
   void stop();                          // everything queued is committed, state is saved
 

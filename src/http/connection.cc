@@ -19,15 +19,16 @@ constexpr uint32_t kReading = EPOLLIN | EPOLLRDHUP;
 constexpr size_t kPendingBytesMax = 64 << 10;
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
+constexpr Refusal kPlainHttp{400, "this port speaks HTTPS: the address must begin with https://"};
 constexpr Refusal kNoRoom{503, "too many request bodies at once; try again"};
 
 bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
 
 }  // namespace
 
-Connection::Connection(ServerState& state, net::UniqueFd fd, std::string peer)
+Connection::Connection(ServerState& state, net::Transport transport, std::string peer)
     : state_(state),
-      fd_(std::move(fd)),
+      transport_(std::move(transport)),
       peer_(std::move(peer)),
       parser_(state.limits),
       lease_(state.bodies),
@@ -39,7 +40,7 @@ Connection::Connection(ServerState& state, net::UniqueFd fd, std::string peer)
 Connection::~Connection() { state_.tally->add(-1); }
 
 bool Connection::start() {
-  if (!state_.loop.watch(fd_.get(), kReading, this)) return false;
+  if (!state_.loop.watch(transport_.fd(), kReading, this)) return false;
   interest_ = kReading;
   set_deadline(state_.limits.header_timeout_ms);
   arm();
@@ -55,9 +56,9 @@ void Connection::close() {
   phase_ = Phase::closed;
   list_as_idle(false);
   state_.loop.cancel(timer_);
-  if (fd_) {
-    state_.loop.unwatch(fd_.get(), this);
-    fd_.reset();
+  if (transport_) {
+    state_.loop.unwatch(transport_.fd(), this);
+    transport_.reset();
   }
   if (const auto exchange = exchange_.lock()) exchange->client_gone();
   state_.connections.erase(this);  // may free this, unless a caller holds it: every way in from the loop does
@@ -65,7 +66,7 @@ void Connection::close() {
 
 bool Connection::has_input() const {
   char byte = 0;
-  return ::recv(fd_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+  return ::recv(transport_.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 void Connection::list_as_idle(bool idle) {
@@ -84,18 +85,33 @@ void Connection::on_ready(uint32_t events) {
   // While a handler works, a client that half-closes is taken to have left, as proxies do: nothing else would ever
   // tell.
   if (phase_ == Phase::handling && (events & EPOLLRDHUP)) return close();
-  if (events & EPOLLOUT) flush();
+  if ((events & EPOLLOUT) && !room_came()) return;
   if (phase_ != Phase::closed && phase_ != Phase::writing && (events & (EPOLLIN | EPOLLRDHUP))) read();
+}
+
+// False: nothing is to be read now.
+bool Connection::room_came() {
+  if (phase_ == Phase::writing) {
+    flush();
+  } else if (transport_.flush()) {
+    set_interest(interest_ & ~uint32_t{EPOLLOUT});
+  }
+  return phase_ != Phase::closed && phase_ != Phase::writing;
 }
 
 void Connection::read() {
   if (phase_ == Phase::lingering) {
-    const int64_t dropped = net::discard_input(fd_.get());
+    const int64_t dropped = transport_.discard_input();
     if (dropped == 0 || (dropped < 0 && !would_block())) close();
     return;
   }
-  const ssize_t got = ::recv(fd_.get(), state_.input.data(), state_.input.size(), MSG_DONTWAIT);
+  const ssize_t got = transport_.receive(state_.input.data(), state_.input.size());
+  if (got < 0 && transport_.heard_plain_http()) {
+    transport_.drop_tls();
+    return refuse(kPlainHttp);
+  }
   if (got == 0 || (got < 0 && !would_block())) return close();
+  if (transport_.has_unsent()) set_interest(interest_ | EPOLLOUT);  // of a handshake
   if (got > 0) take({state_.input.data(), static_cast<size_t>(got)});
 }
 
@@ -179,7 +195,8 @@ void Connection::head_arrived(bool body_waiting) {
   body_deadline_ms_ = state_.loop.now_ms() + state_.limits.body_total_timeout_ms;
   set_body_deadline();
   if (parser_.expects_continue() && !body_waiting) {
-    const ssize_t sent = ::send(fd_.get(), kContinue.data(), kContinue.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    const iovec piece{const_cast<char*>(kContinue.data()), kContinue.size()};
+    const ssize_t sent = transport_.send({&piece, 1});
     if (sent != static_cast<ssize_t>(kContinue.size())) close();  // a new connection that cannot take 25 bytes
   }
 }
@@ -215,7 +232,7 @@ void Connection::drop_body() {
 void Connection::set_interest(uint32_t events) {
   if (events == interest_) return;
   interest_ = events;
-  state_.loop.change(fd_.get(), events, this);
+  state_.loop.change(transport_.fd(), events, this);
 }
 
 void Connection::set_deadline(int64_t delay_ms) { deadline_ms_ = state_.loop.now_ms() + delay_ms; }

@@ -20,7 +20,7 @@
 #include "http/request_parser.h"
 #include "http/server_state.h"
 #include "net/loop.h"
-#include "net/unique_fd.h"
+#include "net/transport.h"
 
 namespace millstream::http {
 
@@ -28,7 +28,7 @@ class WaitingExchange;
 
 class Connection final : public net::Watcher, public std::enable_shared_from_this<Connection> {
  public:
-  Connection(ServerState& state, net::UniqueFd fd, std::string peer);
+  Connection(ServerState& state, net::Transport transport, std::string peer);
   ~Connection();
 
   bool start();  // false: the loop has no room for it
@@ -47,6 +47,7 @@ class Connection final : public net::Watcher, public std::enable_shared_from_thi
   static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
   // reading
+  bool room_came();
   void read();
   void take(std::string_view bytes);
   size_t consume(std::string_view bytes);
@@ -82,7 +83,7 @@ class Connection final : public net::Watcher, public std::enable_shared_from_thi
   };
 
   ServerState& state_;
-  net::UniqueFd fd_;
+  net::Transport transport_;
   const std::string peer_;
   RequestParser parser_;
   const Handler* handler_ = nullptr;         // of the request being read

@@ -53,8 +53,8 @@ std::unique_ptr<ByteSink> Connection::start_stream(const Request& request, Respo
   }
   std::string text;
   append_head(head, framing, 0, true, date, text);  // a stream is the last thing on its connection
-  state_.loop.unwatch(fd_.get(), this);
-  auto body = std::make_unique<StreamingBody>(state_.tally, std::move(fd_), std::move(text), chunked);
+  state_.loop.unwatch(transport_.fd(), this);
+  auto body = std::make_unique<StreamingBody>(state_.tally, std::move(transport_), std::move(text), chunked);
   close();
   return body;
 }
@@ -82,18 +82,14 @@ void Connection::flush() {
     const size_t body_sent = out_.sent - head_sent;
     std::array<iovec, 2> pieces{iovec{out_.head.data() + head_sent, out_.head.size() - head_sent},
                                 iovec{out_.body.data() + body_sent, out_.body.size() - body_sent}};
-    msghdr message{};
-    message.msg_iov = pieces.data();
-    message.msg_iovlen = pieces.size();
-    const ssize_t sent = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent < 0 && errno == EINTR) continue;
-    if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK) return close();
-    if (sent < 0) break;
+    const ssize_t sent = transport_.send(pieces);
+    if (sent < 0) return close();
+    if (sent == 0) break;
     out_.sent += static_cast<size_t>(sent);
     set_deadline(state_.limits.write_timeout_ms);
   }
   // Neither more requests nor a half-close matter until the answer is out; errors are always told.
-  if (out_.sent < total) return set_interest(EPOLLOUT);
+  if (out_.sent < total || !transport_.flush()) return set_interest(EPOLLOUT);
   response_done();
 }
 
@@ -115,7 +111,7 @@ void Connection::response_done() {
 void Connection::linger() {
   // Everything the client sent was read: nothing is lost by closing at once.
   if (!input_unclear_ && pending_.empty() && !consuming_) return close();
-  ::shutdown(fd_.get(), SHUT_WR);
+  transport_.end_sending();
   std::string().swap(pending_);
   phase_ = Phase::lingering;
   set_interest(EPOLLIN);

@@ -56,7 +56,7 @@ struct Server::Impl {
   ServerState state;
   std::vector<std::unique_ptr<Listener>> listeners;
 
-  void accepted(net::UniqueFd fd, std::string peer);
+  void accepted(net::Transport transport, std::string peer);
   bool make_room();
 };
 
@@ -75,13 +75,13 @@ bool Server::Impl::make_room() {
   return false;
 }
 
-void Server::Impl::accepted(net::UniqueFd fd, std::string peer) {
+void Server::Impl::accepted(net::Transport transport, std::string peer) {
   // Without an answer: after a 503 an EventSource never comes back, after a lost connection it does.
   if (state.tally->connections.load(std::memory_order_relaxed) >= state.limits.connections_max && !make_room()) {
     state.accept_errors.add();
     return;
   }
-  auto connection = std::make_shared<Connection>(state, std::move(fd), std::move(peer));
+  auto connection = std::make_shared<Connection>(state, std::move(transport), std::move(peer));
   if (!connection->start()) {
     state.accept_errors.add();
     return;
@@ -101,7 +101,7 @@ Server::~Server() {
   }
 }
 
-void Server::listen(int fd) {
+void Server::listen(int fd, std::shared_ptr<const net::TlsContext> tls) {
   // Accepted sockets inherit these from the listening one. A peer that acknowledges nothing for as long as a response
   // may take is dead, streams included.
   net::set_no_delay(fd);
@@ -110,11 +110,13 @@ void Server::listen(int fd) {
   if (impl_->state.limits.socket_send_buffer_bytes > 0) {
     net::set_send_buffer_bytes(fd, impl_->state.limits.socket_send_buffer_bytes);
   }
+  auto accepted = [impl = impl_.get(), tls = std::move(tls)](net::UniqueFd taken, std::string peer) {
+    std::unique_ptr<net::TlsSession> session = tls ? tls->accept(taken.get()) : nullptr;
+    if (tls && !session) return impl->state.accept_errors.add();
+    impl->accepted(net::Transport(std::move(taken), std::move(session)), std::move(peer));
+  };
   impl_->listeners.push_back(std::make_unique<Listener>(impl_->state.loop, net::UniqueFd(fd),
-                                                        impl_->state.accept_errors,
-                                                        [impl = impl_.get()](net::UniqueFd accepted, std::string peer) {
-                                                          impl->accepted(std::move(accepted), std::move(peer));
-                                                        }));
+                                                        impl_->state.accept_errors, std::move(accepted)));
 }
 
 void Server::stop_listening() { impl_->listeners.clear(); }

@@ -1,4 +1,4 @@
-// http/server.h: an HTTP/1.1 server on one loop: connections, requests, streaming bodies.
+// http/server.h: an HTTP/1.1 server on one loop, in the clear or under TLS: connections, requests, streaming bodies.
 //
 // Flow     accept -> read and parse (Boost.Beast's parser) -> router -> handler -> Exchange::respond or start_stream.
 //          A stream leaves the parser for good: its connection keeps only the socket and its owner.
@@ -23,6 +23,7 @@
 #include "http/message.h"
 #include "metrics/registry.h"
 #include "net/loop.h"
+#include "net/tls.h"
 
 namespace millstream::http {
 
@@ -92,8 +93,8 @@ class Server {
          std::shared_ptr<BodyBudget> bodies = nullptr);
   ~Server();
 
-  // Takes a listening socket (non-blocking); ownership passes.
-  void listen(int fd);
+  // Takes a listening socket (non-blocking); ownership passes. `tls` null: in the clear.
+  void listen(int fd, std::shared_ptr<const net::TlsContext> tls = nullptr);
   void stop_listening();
   // Closes idle connections, lets running requests end; streams are the hub's to end.
   void drain();

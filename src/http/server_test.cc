@@ -22,9 +22,11 @@ std::string post(std::string_view path, std::string_view body) {
          "\r\n\r\n" + std::string(body);
 }
 
-class ServerTest : public ::testing::Test {
+// Every test runs in the clear and under TLS.
+class ServerTest : public ::testing::TestWithParam<bool> {
  protected:
   void SetUp() override {
+    if (GetParam()) server_.use_tls();
     server_.router.add("GET", "/hello", 0, [](ExchangePtr e) { e->respond(Response::text(200, "hello")); });
     server_.router.add("POST", "/length", 1 << 20, [](ExchangePtr e) {
       e->respond(Response::text(200, std::to_string(e->request().body.size())));
@@ -50,7 +52,7 @@ class ServerTest : public ::testing::Test {
   std::vector<ExchangePtr> held_;  // loop-confined; gone before the loop they belong to
 };
 
-TEST_F(ServerTest, KeepsTheConnectionForTheNextRequest) {
+TEST_P(ServerTest, KeepsTheConnectionForTheNextRequest) {
   server_.start();
   TestClient client = server_.connect();
   for (int i = 0; i < 3; ++i) {
@@ -70,7 +72,7 @@ TEST_F(ServerTest, KeepsTheConnectionForTheNextRequest) {
   EXPECT_EQ(metric("millstream_http_connections"), 0);
 }
 
-TEST_F(ServerTest, AnswersPipelinedRequestsInOrder) {
+TEST_P(ServerTest, AnswersPipelinedRequestsInOrder) {
   server_.start();
   TestClient client = server_.connect();
   std::string all;
@@ -83,7 +85,7 @@ TEST_F(ServerTest, AnswersPipelinedRequestsInOrder) {
   sender.join();
 }
 
-TEST_F(ServerTest, APipelinedRequestWaitsForTheAnswerBeforeIt) {
+TEST_P(ServerTest, APipelinedRequestWaitsForTheAnswerBeforeIt) {
   server_.start();
   TestClient client = server_.connect();
   client.send(get("/held/a") + get("/hello") + get("/held/b") + get("/hello"));
@@ -97,7 +99,7 @@ TEST_F(ServerTest, APipelinedRequestWaitsForTheAnswerBeforeIt) {
   EXPECT_EQ(client.receive().body, "hello");
 }
 
-TEST_F(ServerTest, BytesOfPipelinedRequestsAreTakenOnlyUpToALimitWhileOneIsBeingAnswered) {
+TEST_P(ServerTest, BytesOfPipelinedRequestsAreTakenOnlyUpToALimitWhileOneIsBeingAnswered) {
   server_.start();
   TestClient client = server_.connect();
   client.send(get("/held/a"));
@@ -114,7 +116,7 @@ TEST_F(ServerTest, BytesOfPipelinedRequestsAreTakenOnlyUpToALimitWhileOneIsBeing
   sender.join();
 }
 
-TEST_F(ServerTest, HandlersMayAnswerLaterFromAnotherThread) {
+TEST_P(ServerTest, HandlersMayAnswerLaterFromAnotherThread) {
   std::vector<std::thread> workers;
   std::mutex mu;
   server_.router.add("POST", "/later", 100, [&](ExchangePtr exchange) {
@@ -142,7 +144,7 @@ TEST_F(ServerTest, HandlersMayAnswerLaterFromAnotherThread) {
   for (std::thread& worker : workers) worker.join();
 }
 
-TEST_F(ServerTest, AnExchangeDroppedUnansweredBecomesA500OnWhateverThread) {
+TEST_P(ServerTest, AnExchangeDroppedUnansweredBecomesA500OnWhateverThread) {
   std::thread worker;
   server_.router.add("GET", "/dropped-elsewhere", 0, [&](ExchangePtr exchange) {
     worker = std::thread([exchange = std::move(exchange)]() mutable { exchange.reset(); });
@@ -158,7 +160,7 @@ TEST_F(ServerTest, AnExchangeDroppedUnansweredBecomesA500OnWhateverThread) {
   worker.join();
 }
 
-TEST_F(ServerTest, AnExchangeMayOutliveItsServerAndItsLoopsRun) {
+TEST_P(ServerTest, AnExchangeMayOutliveItsServerAndItsLoopsRun) {
   server_.start();
   TestClient client = server_.connect();
   TestClient other = server_.connect();
@@ -176,7 +178,7 @@ TEST_F(ServerTest, AnExchangeMayOutliveItsServerAndItsLoopsRun) {
   EXPECT_EQ(client.rest(), "");
 }
 
-TEST_F(ServerTest, AClientThatLeavesWhileItsRequestIsAnsweredIsNoticed) {
+TEST_P(ServerTest, AClientThatLeavesWhileItsRequestIsAnsweredIsNoticed) {
   server_.start();
   TestClient leaves = server_.connect();
   TestClient resets = server_.connect();
@@ -201,7 +203,7 @@ TEST_F(ServerTest, AClientThatLeavesWhileItsRequestIsAnsweredIsNoticed) {
   EXPECT_EQ(server_.server().connections(), 0u);
 }
 
-TEST_F(ServerTest, ARequestAndItsEndInOneGoAreStillAnswered) {
+TEST_P(ServerTest, ARequestAndItsEndInOneGoAreStillAnswered) {
   server_.start();
   TestClient client = server_.connect();
   client.send(get("/hello"));
@@ -210,7 +212,7 @@ TEST_F(ServerTest, ARequestAndItsEndInOneGoAreStillAnswered) {
   EXPECT_TRUE(client.is_closed());
 }
 
-TEST_F(ServerTest, HeadHasTheLengthOfGetAndNoBody) {
+TEST_P(ServerTest, HeadHasTheLengthOfGetAndNoBody) {
   server_.start();
   TestClient client = server_.connect();
   client.send("HEAD /hello HTTP/1.1\r\nHost: h\r\n\r\n" + get("/hello"));
@@ -219,7 +221,7 @@ TEST_F(ServerTest, HeadHasTheLengthOfGetAndNoBody) {
   EXPECT_EQ(client.receive().body, "hello");
 }
 
-TEST_F(ServerTest, AKnownPathTellsItsMethodsAndAnswersOptions) {
+TEST_P(ServerTest, AKnownPathTellsItsMethodsAndAnswersOptions) {
   server_.hooks.decorate = [](const Request& request, Response& response) {
     if (!request.headers.get("Origin").empty()) response.headers.add("Access-Control-Allow-Origin", "o");
   };
@@ -236,7 +238,7 @@ TEST_F(ServerTest, AKnownPathTellsItsMethodsAndAnswersOptions) {
   EXPECT_EQ(refused.field("Allow"), "GET, HEAD, OPTIONS");
 }
 
-TEST_F(ServerTest, ErrorsOfTheServerItselfUseTheHookWithThePathWhereItIsKnown) {
+TEST_P(ServerTest, ErrorsOfTheServerItselfUseTheHookWithThePathWhereItIsKnown) {
   server_.hooks.error = [](std::string_view path, int status, std::string_view detail) {
     return Response::text(status, std::string(path) + ": " + std::string(detail), "application/problem+json");
   };
@@ -259,7 +261,7 @@ TEST_F(ServerTest, ErrorsOfTheServerItselfUseTheHookWithThePathWhereItIsKnown) {
   EXPECT_EQ(slow.receive().body, "/length: the request did not arrive in time");
 }
 
-TEST_F(ServerTest, ContinueIsSaidBeforeTheBodyAndNotForOneThatIsTooLong) {
+TEST_P(ServerTest, ContinueIsSaidBeforeTheBodyAndNotForOneThatIsTooLong) {
   server_.start();
   TestClient client = server_.connect();
   client.send("POST /length HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
@@ -273,7 +275,7 @@ TEST_F(ServerTest, ContinueIsSaidBeforeTheBodyAndNotForOneThatIsTooLong) {
   EXPECT_TRUE(client.is_closed());
 }
 
-TEST_F(ServerTest, ARouteMayRefuseOnTheHeadAloneAndTheBodyIsNotReadFirst) {
+TEST_P(ServerTest, ARouteMayRefuseOnTheHeadAloneAndTheBodyIsNotReadFirst) {
   std::atomic<int> handled{0};
   server_.router.add(
       "POST", "/guarded/{}", 1 << 20,
@@ -313,7 +315,7 @@ TEST_F(ServerTest, ARouteMayRefuseOnTheHeadAloneAndTheBodyIsNotReadFirst) {
   EXPECT_EQ(handled, 2);
 }
 
-TEST_F(ServerTest, ABodyThatIsTooLongIsRefusedAndTheAnswerIsNotLostToAReset) {
+TEST_P(ServerTest, ABodyThatIsTooLongIsRefusedAndTheAnswerIsNotLostToAReset) {
   server_.start();
   for (int i = 0; i < 5; ++i) {
     TestClient client = server_.connect();
@@ -323,7 +325,7 @@ TEST_F(ServerTest, ABodyThatIsTooLongIsRefusedAndTheAnswerIsNotLostToAReset) {
   }
 }
 
-TEST_F(ServerTest, BodiesBeyondTheBudgetOfAllAreAnswered503UntilOneIsDone) {
+TEST_P(ServerTest, BodiesBeyondTheBudgetOfAllAreAnswered503UntilOneIsDone) {
   server_.bodies = std::make_shared<BodyBudget>(1000);
   server_.router.add("POST", "/kept", 1 << 20, [this](ExchangePtr e) { held_.push_back(std::move(e)); });
   server_.start();
@@ -361,7 +363,7 @@ TEST_F(ServerTest, BodiesBeyondTheBudgetOfAllAreAnswered503UntilOneIsDone) {
   EXPECT_EQ(fits.receive().body, "1000");
 }
 
-TEST_F(ServerTest, BodiesThatEndEarlyGiveTheirRoomBack) {
+TEST_P(ServerTest, BodiesThatEndEarlyGiveTheirRoomBack) {
   server_.bodies = std::make_shared<BodyBudget>(1000);
   server_.limits.body_timeout_ms = 50;
   server_.start();
@@ -376,7 +378,7 @@ TEST_F(ServerTest, BodiesThatEndEarlyGiveTheirRoomBack) {
   EXPECT_TRUE(server_.eventually([&] { return server_.bodies->held_bytes() == 0; }));
 }
 
-TEST_F(ServerTest, LargeBodiesArriveWholeHoweverTheyAreSent) {
+TEST_P(ServerTest, LargeBodiesArriveWholeHoweverTheyAreSent) {
   server_.start();
   TestClient client = server_.connect();
   const std::string body(1 << 20, 'b');
@@ -388,7 +390,7 @@ TEST_F(ServerTest, LargeBodiesArriveWholeHoweverTheyAreSent) {
   EXPECT_EQ(client.receive().body, "1048576");
 }
 
-TEST_F(ServerTest, ALargeAnswerWaitsForItsReaderAndHoldsNobodyElseUp) {
+TEST_P(ServerTest, ALargeAnswerWaitsForItsReaderAndHoldsNobodyElseUp) {
   server_.limits.socket_send_buffer_bytes = 4096;
   server_.start();
   TestClient slow = server_.connect(4096);
@@ -402,7 +404,7 @@ TEST_F(ServerTest, ALargeAnswerWaitsForItsReaderAndHoldsNobodyElseUp) {
 }
 
 #ifndef MILLSTREAM_SANITIZED  // whose allocators mallinfo2 does not know
-TEST_F(ServerTest, AnIdleConnectionHoldsNothingOfItsLastAnswer) {
+TEST_P(ServerTest, AnIdleConnectionHoldsNothingOfItsLastAnswer) {
   const auto allocated_bytes = [] {
     const struct mallinfo2 info = ::mallinfo2();
     return info.uordblks + info.hblkhd;
@@ -411,7 +413,7 @@ TEST_F(ServerTest, AnIdleConnectionHoldsNothingOfItsLastAnswer) {
   std::vector<std::unique_ptr<TestClient>> clients;
   const size_t before = allocated_bytes();
   for (int i = 0; i < 4; ++i) {
-    TestClient& client = *clients.emplace_back(std::make_unique<TestClient>(server_.port()));
+    TestClient& client = *clients.emplace_back(std::make_unique<TestClient>(server_.connect()));
     client.send(get("/large"));
     EXPECT_EQ(client.receive().body.size(), kLarge);
     client.send(get("/held/a"));  // the large answer is over when this one is being handled
@@ -422,7 +424,7 @@ TEST_F(ServerTest, AnIdleConnectionHoldsNothingOfItsLastAnswer) {
 }
 #endif
 
-TEST_F(ServerTest, AnAnswerNobodyReadsEndsTheConnection) {
+TEST_P(ServerTest, AnAnswerNobodyReadsEndsTheConnection) {
   server_.limits.socket_send_buffer_bytes = 4096;
   server_.limits.write_timeout_ms = 60;
   server_.start();
@@ -432,7 +434,7 @@ TEST_F(ServerTest, AnAnswerNobodyReadsEndsTheConnection) {
   EXPECT_FALSE(client.receive().whole);
 }
 
-TEST_F(ServerTest, ASlowHeadIsAnswered408AndAnIdleConnectionJustEnds) {
+TEST_P(ServerTest, ASlowHeadIsAnswered408AndAnIdleConnectionJustEnds) {
   server_.limits.header_timeout_ms = 80;
   server_.limits.idle_timeout_ms = 50;
   server_.start();
@@ -449,7 +451,7 @@ TEST_F(ServerTest, ASlowHeadIsAnswered408AndAnIdleConnectionJustEnds) {
   EXPECT_EQ(idle.rest(), "");
 }
 
-TEST_F(ServerTest, AHeadThatDripsInIsNotGivenMoreTimeByEachByte) {
+TEST_P(ServerTest, AHeadThatDripsInIsNotGivenMoreTimeByEachByte) {
   server_.limits.header_timeout_ms = 100;
   server_.start();
   TestClient client = server_.connect();
@@ -461,7 +463,7 @@ TEST_F(ServerTest, AHeadThatDripsInIsNotGivenMoreTimeByEachByte) {
   EXPECT_EQ(client.receive().status, 408);
 }
 
-TEST_F(ServerTest, ABodyThatStopsArrivingIsAnswered408ButASlowOneIsNot) {
+TEST_P(ServerTest, ABodyThatStopsArrivingIsAnswered408ButASlowOneIsNot) {
   server_.limits.body_timeout_ms = 120;
   server_.start();
   TestClient stops = server_.connect();
@@ -476,7 +478,7 @@ TEST_F(ServerTest, ABodyThatStopsArrivingIsAnswered408ButASlowOneIsNot) {
   EXPECT_EQ(stops.receive().status, 408);
 }
 
-TEST_F(ServerTest, ABodyThatDripsInIsAnswered408WhenItsWholeTimeIsOver) {
+TEST_P(ServerTest, ABodyThatDripsInIsAnswered408WhenItsWholeTimeIsOver) {
   server_.limits.body_timeout_ms = 5'000;
   server_.limits.body_total_timeout_ms = 250;
   server_.start();
@@ -499,7 +501,7 @@ TEST_F(ServerTest, ABodyThatDripsInIsAnswered408WhenItsWholeTimeIsOver) {
   }
 }
 
-TEST_F(ServerTest, AHandlerMayTakeLongerThanAnyLimit) {
+TEST_P(ServerTest, AHandlerMayTakeLongerThanAnyLimit) {
   server_.limits.header_timeout_ms = server_.limits.idle_timeout_ms = server_.limits.body_timeout_ms = 30;
   server_.start();
   TestClient client = server_.connect();
@@ -510,7 +512,7 @@ TEST_F(ServerTest, AHandlerMayTakeLongerThanAnyLimit) {
   EXPECT_EQ(client.receive().body, "late");
 }
 
-TEST_F(ServerTest, BeyondTheLimitANewConnectionTakesThePlaceOfTheLongestIdle) {
+TEST_P(ServerTest, BeyondTheLimitANewConnectionTakesThePlaceOfTheLongestIdle) {
   server_.limits.connections_max = 3;
   server_.start();
   TestClient first = server_.connect();
@@ -532,7 +534,7 @@ TEST_F(ServerTest, BeyondTheLimitANewConnectionTakesThePlaceOfTheLongestIdle) {
   EXPECT_EQ(server_.server().connections(), 3u);
 }
 
-TEST_F(ServerTest, BeyondTheLimitWithNoneIdleANewConnectionIsClosedWithoutAnAnswer) {
+TEST_P(ServerTest, BeyondTheLimitWithNoneIdleANewConnectionIsClosedWithoutAnAnswer) {
   server_.limits.connections_max = 2;
   server_.start();
   TestClient busy = server_.connect();
@@ -546,7 +548,7 @@ TEST_F(ServerTest, BeyondTheLimitWithNoneIdleANewConnectionIsClosedWithoutAnAnsw
   sending.send("GET /hello HTTP/1.1\r\n");
   TestClient probe = server_.connect_later();
   ASSERT_TRUE(server_.eventually([&] { return server_.server().connections() == 2; }));
-  probe.connect_now(server_.port());
+  server_.connect(probe);
   EXPECT_TRUE(probe.is_closed());
   EXPECT_EQ(metric("millstream_http_accept_errors_total"), 1);
   EXPECT_EQ(metric("millstream_http_evicted_connections_total"), 0);
@@ -561,7 +563,7 @@ TEST_F(ServerTest, BeyondTheLimitWithNoneIdleANewConnectionIsClosedWithoutAnAnsw
   EXPECT_EQ(later.receive().status, 200);
 }
 
-TEST_F(ServerTest, AStreamKeepsItsPlaceHoweverManyWantOne) {
+TEST_P(ServerTest, AStreamKeepsItsPlaceHoweverManyWantOne) {
   std::unique_ptr<ByteSink> sink;
   server_.router.add("GET", "/stream", 0, [&](ExchangePtr e) { sink = e->start_stream({}); });
   server_.limits.connections_max = 1;
@@ -578,7 +580,7 @@ TEST_F(ServerTest, AStreamKeepsItsPlaceHoweverManyWantOne) {
   EXPECT_TRUE(viewer.is_closed());
 }
 
-TEST_F(ServerTest, WithoutDescriptorsNewClientsAreShedAndTheLoopDoesNotSpin) {
+TEST_P(ServerTest, WithoutDescriptorsNewClientsAreShedAndTheLoopDoesNotSpin) {
   server_.start();
   TestClient early = server_.connect();
   early.send(get("/hello"));
@@ -593,7 +595,7 @@ TEST_F(ServerTest, WithoutDescriptorsNewClientsAreShedAndTheLoopDoesNotSpin) {
   tight.rlim_cur = static_cast<rlim_t>(::dup(0));
   ::close(static_cast<int>(tight.rlim_cur));
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &tight), 0);
-  shed.connect_now(server_.port());
+  server_.connect(shed);
   const bool closed = shed.is_closed();
   const int turns_before = turns;
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
@@ -609,7 +611,7 @@ TEST_F(ServerTest, WithoutDescriptorsNewClientsAreShedAndTheLoopDoesNotSpin) {
   EXPECT_EQ(later.receive().status, 200);
 }
 
-TEST_F(ServerTest, DrainingEndsIdleConnectionsAtOnceAndOthersAfterTheirAnswer) {
+TEST_P(ServerTest, DrainingEndsIdleConnectionsAtOnceAndOthersAfterTheirAnswer) {
   server_.start();
   TestClient idle = server_.connect();
   idle.send(get("/hello"));
@@ -636,7 +638,7 @@ TEST_F(ServerTest, DrainingEndsIdleConnectionsAtOnceAndOthersAfterTheirAnswer) {
   EXPECT_EQ(finished.field("Connection"), "close");
 }
 
-TEST_F(ServerTest, ThePeersAddressIsInTheRequest) {
+TEST_P(ServerTest, ThePeersAddressIsInTheRequest) {
   server_.start();
   TestClient client = server_.connect();
   client.send(get("/held/a"));
@@ -644,7 +646,7 @@ TEST_F(ServerTest, ThePeersAddressIsInTheRequest) {
   server_.run_on_loop([&] { EXPECT_EQ(held_[0]->request().peer, "127.0.0.1"); });
 }
 
-TEST_F(ServerTest, RequestsOfManyClientsAreNeverMixedUp) {
+TEST_P(ServerTest, RequestsOfManyClientsAreNeverMixedUp) {
   server_.router.add("POST", "/echo/{}", 100, [](ExchangePtr exchange) {
     exchange->respond(Response::text(200, exchange->request().captures[0] + exchange->request().body));
   });
@@ -662,6 +664,9 @@ TEST_F(ServerTest, RequestsOfManyClientsAreNeverMixedUp) {
   }
   for (std::thread& client : clients) client.join();
 }
+
+INSTANTIATE_TEST_SUITE_P(Over, ServerTest, ::testing::Bool(),
+                         [](const auto& over) { return over.param ? "Tls" : "Tcp"; });
 
 }  // namespace
 }  // namespace millstream::http

@@ -16,7 +16,7 @@
 #include "http/tally.h"
 #include "http/unchunk.h"
 #include "net/loop.h"
-#include "net/unique_fd.h"
+#include "net/transport.h"
 
 namespace millstream::http {
 
@@ -24,7 +24,7 @@ class StreamingBody final : public ByteSink, public net::Watcher {
  public:
   // `head`: sent at once; what the socket does not take goes before everything else. `chunked` false: an HTTP/1.0
   // client, which gets the payload of the chunks and an end by closing.
-  StreamingBody(std::shared_ptr<Tally> tally, net::UniqueFd fd, std::string head, bool chunked);
+  StreamingBody(std::shared_ptr<Tally> tally, net::Transport transport, std::string head, bool chunked);
   ~StreamingBody() override;
 
   void set_owner(ByteSinkOwner* owner) override;
@@ -43,7 +43,7 @@ class StreamingBody final : public ByteSink, public net::Watcher {
   void shut();
 
   const std::shared_ptr<Tally> tally_;
-  net::UniqueFd fd_;
+  net::Transport transport_;
   bool dead_ = false;        // nothing more can be sent; on_closed() is on its way
   bool wants_room_ = false;  // a write was short: EPOLLOUT is being watched
   bool watched_ = false;

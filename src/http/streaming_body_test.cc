@@ -62,9 +62,11 @@ class Writer : public ByteSinkOwner {
   bool in_write_ = false;
 };
 
-class Streaming : public ::testing::Test {
+// Every test runs in the clear and under TLS.
+class Streaming : public ::testing::TestWithParam<bool> {
  protected:
   void SetUp() override {
+    if (GetParam()) server_.use_tls();
     server_.router.add("GET", "/stream", 0, [this](ExchangePtr exchange) {
       Response head;
       head.headers.add("Content-Type", "text/event-stream");
@@ -100,7 +102,7 @@ class Streaming : public ::testing::Test {
   std::unique_ptr<ByteSink> unowned_;             // loop-confined
 };
 
-TEST_F(Streaming, TheHeadLeavesAtOnceAndChunksFollow) {
+TEST_P(Streaming, TheHeadLeavesAtOnceAndChunksFollow) {
   server_.start();
   TestClient client = open();
   Answer head = client.receive(true);
@@ -116,7 +118,7 @@ TEST_F(Streaming, TheHeadLeavesAtOnceAndChunksFollow) {
   EXPECT_EQ(server_.server().connections(), 0u);
 }
 
-TEST_F(Streaming, AStreamThatIsCutHasNoFinalChunk) {
+TEST_P(Streaming, AStreamThatIsCutHasNoFinalChunk) {
   server_.start();
   TestClient client = open();
   client.receive(true);
@@ -127,7 +129,7 @@ TEST_F(Streaming, AStreamThatIsCutHasNoFinalChunk) {
   EXPECT_EQ(client.rest(), "3\r\none\r\n");
 }
 
-TEST_F(Streaming, AnHttp10ClientGetsThePayloadWithoutChunks) {
+TEST_P(Streaming, AnHttp10ClientGetsThePayloadWithoutChunks) {
   server_.start();
   TestClient client = open("1.0");
   const Answer head = client.receive(true);
@@ -141,7 +143,7 @@ TEST_F(Streaming, AnHttp10ClientGetsThePayloadWithoutChunks) {
   EXPECT_EQ(client.rest(), "one" + std::string(300, 'x') + "two");
 }
 
-TEST_F(Streaming, AReaderThatStopsMakesWritesShortAndLosesNothing) {
+TEST_P(Streaming, AReaderThatStopsMakesWritesShortAndLosesNothing) {
   for (const char* version : {"1.1", "1.0"}) {
     SCOPED_TRACE(version);
     TestServer& server = server_;
@@ -178,7 +180,7 @@ TEST_F(Streaming, AReaderThatStopsMakesWritesShortAndLosesNothing) {
   }
 }
 
-TEST_F(Streaming, AnEndInTheMiddleOfAChunkIsNoProperEnd) {
+TEST_P(Streaming, AnEndInTheMiddleOfAChunkIsNoProperEnd) {
   server_.limits.socket_send_buffer_bytes = 4096;
   server_.start();
   TestClient client = open("1.1", 4096);
@@ -193,7 +195,7 @@ TEST_F(Streaming, AnEndInTheMiddleOfAChunkIsNoProperEnd) {
   EXPECT_FALSE(got.ends_with("0\r\n\r\n"));
 }
 
-TEST_F(Streaming, APeerThatLeavesIsNoticedWhateverWayItLeaves) {
+TEST_P(Streaming, APeerThatLeavesIsNoticedWhateverWayItLeaves) {
   server_.start();
   for (const int way : {0, 1, 2}) {
     on_loop([&] {
@@ -211,7 +213,7 @@ TEST_F(Streaming, APeerThatLeavesIsNoticedWhateverWayItLeaves) {
   }
 }
 
-TEST_F(Streaming, AWriteToADeadPeerTellsTheOwnerLaterAndOnce) {
+TEST_P(Streaming, AWriteToADeadPeerTellsTheOwnerLaterAndOnce) {
   server_.start();
   TestClient client = open();
   client.receive(true);
@@ -226,7 +228,7 @@ TEST_F(Streaming, AWriteToADeadPeerTellsTheOwnerLaterAndOnce) {
   on_loop([&] { EXPECT_EQ(writer().closed_calls, 1); });
 }
 
-TEST_F(Streaming, ALaterOwnerHearsThatThePeerLeftBefore) {
+TEST_P(Streaming, ALaterOwnerHearsThatThePeerLeftBefore) {
   own_at_once_ = false;
   server_.start();
   TestClient client = open();
@@ -241,7 +243,7 @@ TEST_F(Streaming, ALaterOwnerHearsThatThePeerLeftBefore) {
   EXPECT_TRUE(server_.eventually([&] { return writer().closed_calls == 1; }));
 }
 
-TEST_F(Streaming, WhatTheClientStillSendsIsDroppedAndThePipelineEnds) {
+TEST_P(Streaming, WhatTheClientStillSendsIsDroppedAndThePipelineEnds) {
   server_.start();
   TestClient client = open();
   client.receive(true);
@@ -254,7 +256,7 @@ TEST_F(Streaming, WhatTheClientStillSendsIsDroppedAndThePipelineEnds) {
   });
 }
 
-TEST_F(Streaming, HeadOfAStreamHasItsHeadOnly) {
+TEST_P(Streaming, HeadOfAStreamHasItsHeadOnly) {
   server_.start();
   TestClient client = server_.connect();
   client.send("HEAD /stream HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -263,7 +265,7 @@ TEST_F(Streaming, HeadOfAStreamHasItsHeadOnly) {
   EXPECT_EQ(client.receive().status, 404);
 }
 
-TEST_F(Streaming, TheSinkMayBeDestroyedWithoutBeingClosed) {
+TEST_P(Streaming, TheSinkMayBeDestroyedWithoutBeingClosed) {
   server_.start();
   TestClient client = open();
   client.receive(true);
@@ -273,7 +275,10 @@ TEST_F(Streaming, TheSinkMayBeDestroyedWithoutBeingClosed) {
   EXPECT_EQ(server_.server().connections(), 0u);
 }
 
-TEST(StreamingBody, AnIdleStreamIsSmall) { EXPECT_LE(sizeof(StreamingBody), 72u); }
+TEST(StreamingBody, AnIdleStreamIsSmall) { EXPECT_LE(sizeof(StreamingBody), 80u); }
+
+INSTANTIATE_TEST_SUITE_P(Over, Streaming, ::testing::Bool(),
+                         [](const auto& over) { return over.param ? "Tls" : "Tcp"; });
 
 }  // namespace
 }  // namespace millstream::http

@@ -3,15 +3,22 @@
 // Thread   the test's own; TestServer runs the loop on another
 #pragma once
 
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
 #include <cerrno>
+#include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <functional>
 #include <future>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -62,11 +69,37 @@ class TestClient {
     const auto address = net::parse_address("127.0.0.1:" + std::to_string(port));
     MS_CHECK(::connect(fd_.get(), address->get(), address->size) == 0);
   }
+  // Before anything is sent. `version`: the only one offered; `protocols`: ALPN, as on the wire. False: refused.
+  bool start_tls(int version = 0, std::string_view protocols = "\x08http/1.1") {
+    static SSL_CTX* const context = SSL_CTX_new(TLS_client_method());
+    ::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes to its socket without MSG_NOSIGNAL
+    tls_ = std::make_unique<Tls>();
+    tls_->ssl.reset(SSL_new(context));
+    SSL* ssl = tls_->ssl.get();
+    SSL_set_security_level(ssl, 0);  // or the oldest versions could not even be offered
+    if (version) MS_CHECK(SSL_set_min_proto_version(ssl, version) && SSL_set_max_proto_version(ssl, version));
+    SSL_set_alpn_protos(ssl, reinterpret_cast<const unsigned char*>(protocols.data()),
+                        static_cast<unsigned int>(protocols.size()));
+    SSL_set_fd(ssl, fd_.get());
+    ::fcntl(fd_.get(), F_SETFL, O_NONBLOCK);
+    return with_tls([](SSL* s) { return SSL_connect(s); }) == 1;
+  }
+  std::string tls_version() const { return SSL_get_version(tls_->ssl.get()); }
+  // SHA-256 of what the server showed.
+  std::string certificate_digest() const {
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned int size = 0;
+    const std::unique_ptr<X509, void (*)(X509*)> shown(SSL_get1_peer_certificate(tls_->ssl.get()), X509_free);
+    MS_CHECK(shown && X509_digest(shown.get(), EVP_sha256(), digest, &size));
+    return std::string(reinterpret_cast<const char*>(digest), size);
+  }
 
   // False when the server has closed.
   bool send(std::string_view bytes) {
     while (!bytes.empty()) {
-      const ssize_t sent = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      const ssize_t sent =
+          tls_ ? with_tls([&](SSL* ssl) { return SSL_write(ssl, bytes.data(), static_cast<int>(bytes.size())); })
+               : ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
       if (sent <= 0) return false;
       bytes.remove_prefix(static_cast<size_t>(sent));
     }
@@ -126,8 +159,43 @@ class TestClient {
   }
 
  private:
+  struct Tls {
+    struct Free {
+      void operator()(SSL* ssl) const { SSL_free(ssl); }
+    };
+    std::mutex mu;  // a test may send and receive on two threads
+    std::unique_ptr<SSL, Free> ssl;
+  };
+
+  // Repeats `step` until it is done; at most 10 s.
+  template <class Step>
+  int with_tls(Step step) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (std::chrono::steady_clock::now() < end) {
+      int failed = SSL_ERROR_NONE;
+      {
+        const std::lock_guard lock(tls_->mu);
+        ERR_clear_error();
+        const int result = step(tls_->ssl.get());
+        if (result > 0) return result;
+        failed = SSL_get_error(tls_->ssl.get(), result);
+      }
+      if (failed != SSL_ERROR_WANT_READ && failed != SSL_ERROR_WANT_WRITE) return -1;
+      pollfd waiting{fd_.get(), static_cast<int16_t>(failed == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT), 0};
+      ::poll(&waiting, 1, 10);
+    }
+    timed_out_ = true;
+    return -1;
+  }
+
   bool more() {
     char bytes[16384];
+    if (tls_) {
+      timed_out_ = false;
+      const int got = with_tls([&](SSL* ssl) { return SSL_read(ssl, bytes, sizeof(bytes)); });
+      if (got > 0) input_.append(bytes, static_cast<size_t>(got));
+      return got > 0;
+    }
     const ssize_t got = ::recv(fd_.get(), bytes, sizeof(bytes), 0);
     timed_out_ = got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
     if (got <= 0) return false;
@@ -155,6 +223,7 @@ class TestClient {
   }
 
   net::UniqueFd fd_;
+  std::unique_ptr<Tls> tls_;  // gone before the socket
   std::string input_;
   bool timed_out_ = false;
 };
@@ -169,6 +238,12 @@ class TestServer {
   ServerLimits limits;
   ServerHooks hooks;
   std::shared_ptr<BodyBudget> bodies = std::make_shared<BodyBudget>();
+  std::shared_ptr<net::TlsContext> tls;  // null: in the clear
+
+  void use_tls() {
+    static const std::string own = *net::make_self_signed({"localhost", "127.0.0.1"});
+    tls = *net::TlsContext::make(own, own);
+  }
 
   ~TestServer() { stop(); }
 
@@ -177,7 +252,7 @@ class TestServer {
     MS_CHECK(fd.ok());
     port_ = *net::bound_port(*fd);
     server_ = std::make_unique<Server>(loop, router, limits, hooks, metrics, bodies);
-    server_->listen(*fd);
+    server_->listen(*fd, tls);
     thread_ = std::thread([this] { loop.run(); });
   }
   // The loop has ended after this and what it held may be looked at.
@@ -214,7 +289,16 @@ class TestServer {
     return false;
   }
   TestClient connect_later() const { return TestClient(0); }
-  TestClient connect(int receive_buffer = 0) const { return TestClient(port_, receive_buffer); }
+  TestClient connect(int receive_buffer = 0) const {
+    TestClient client(receive_buffer);
+    connect(client);
+    return client;
+  }
+  void connect(TestClient& client) const {
+    client.connect_now(port_);
+    if (tls) client.start_tls();  // one that was turned away reads nothing but the end
+  }
+  TestClient connect_plain(int receive_buffer = 0) const { return TestClient(port_, receive_buffer); }
   uint16_t port() const { return port_; }
   Server& server() { return *server_; }
 

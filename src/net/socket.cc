@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -14,6 +15,8 @@
 namespace millstream::net {
 
 namespace {
+
+constexpr size_t kPiecesPerSendMax = 1024;  // IOV_MAX on Linux
 
 struct HostPort {
   std::string host;
@@ -155,6 +158,22 @@ bool set_user_timeout_ms(int fd, int64_t timeout_ms) {
 bool set_unsent_bytes_max(int fd, int bytes) { return set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, bytes); }
 
 bool set_send_buffer_bytes(int fd, int bytes) { return set_int(fd, SOL_SOCKET, SO_SNDBUF, bytes); }
+
+ssize_t send_some(int fd, std::span<const iovec> pieces) {
+  ssize_t sent;
+  do {
+    if (pieces.size() == 1) {
+      sent = ::send(fd, pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    } else {
+      msghdr message{};
+      message.msg_iov = const_cast<iovec*>(pieces.data());
+      message.msg_iovlen = std::min(pieces.size(), kPiecesPerSendMax);
+      sent = ::sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
+  } while (sent < 0 && errno == EINTR);
+  if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return 0;
+  return sent;
+}
 
 int64_t discard_input(int fd) { return ::recv(fd, nullptr, size_t{1} << 30, MSG_TRUNC | MSG_DONTWAIT); }
 

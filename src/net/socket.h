@@ -8,9 +8,11 @@
 #pragma once
 
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -53,6 +55,9 @@ bool set_no_delay(int fd);
 bool set_user_timeout_ms(int fd, int64_t timeout_ms);  // unacknowledged bytes this old end the connection
 bool set_unsent_bytes_max(int fd, int bytes);          // more than this, not sent yet, the kernel does not take
 bool set_send_buffer_bytes(int fd, int bytes);         // the kernel doubles it for its own use
+
+// Bytes the socket takes now, 0 when it is full, -1 on an error (errno).
+ssize_t send_some(int fd, std::span<const iovec> pieces);
 
 // Throws away what the peer has sent, without copying it. Bytes dropped; 0: the peer has finished; -1: see errno.
 int64_t discard_input(int fd);

@@ -30,6 +30,7 @@ struct Config {
     int64_t idle_timeout_ms = 75'000;
     int64_t unsent_bytes_max = 131'072;      // in the kernel, for one connection
     int64_t connections_max = 19'000;        // per I/O thread
+    int64_t http2_streams_max = 1000;        // at once on one connection of HTTP/2
     int64_t bodies_bytes_max = 268'435'456;  // of request bodies being received or worked on, all together
   } server;
 

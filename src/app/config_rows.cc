@@ -169,6 +169,8 @@ std::vector<ConfigRow> make_rows() {
            "what the kernel may hold for a client that does not read; the rest waits in the stream's own queue"),
       duration("server.idle_timeout", &C::server, &C::Server::idle_timeout_ms, 100, kHourMs, "between two requests"),
       whole("server.connections_max", &C::server, &C::Server::connections_max, 1, 1'000'000, "per I/O thread"),
+      whole("server.http2_streams_max", &C::server, &C::Server::http2_streams_max, 1, 1'000'000,
+            "requests and streams at once on one connection of HTTP/2"),
       size("server.bodies_bytes_max", &C::server, &C::Server::bodies_bytes_max, kBodiesBytesMin, 64 * kGiB,
            "request bodies being received or worked on; beyond, new ones are answered 503"),
 

@@ -10,7 +10,10 @@ IoThread::IoThread(const IoThreadOptions& options, model::EventId start, log::Ev
       replay_(options.replay, log, readers, loop_, clock),
       shard_(options.shard, start, replay_, clock, metrics, [this] { loop_.post([] {}); }),
       server_(loop_, router, options.limits, options.hooks, metrics, options.bodies) {
-  loop_.add_turn_end([this] { shard_.turn_end(); });
+  loop_.add_turn_end([this] {
+    shard_.turn_end();
+    server_.turn_end();
+  });
 }
 
 void IoThread::run() {

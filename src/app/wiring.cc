@@ -110,6 +110,7 @@ IoThreadOptions io_options(const Config& config) {
   options.limits.header_timeout_ms = config.server.header_timeout_ms;
   options.limits.socket_unsent_bytes_max = static_cast<int>(config.server.unsent_bytes_max);
   options.limits.idle_timeout_ms = config.server.idle_timeout_ms;
+  options.limits.http2_streams_max = static_cast<uint32_t>(config.server.http2_streams_max);
   options.limits.connections_max = static_cast<size_t>(config.server.connections_max);
   options.hooks.error = api::error_at;
   options.hooks.decorate = [origins = config.server.cors_origins](const http::Request& request,

@@ -8,7 +8,8 @@
 #include <optional>
 #include <utility>
 
-#include "http/waiting_exchange.h"
+#include "http/h2_connection.h"
+#include "http/reception.h"
 #include "net/socket.h"
 
 namespace millstream::http {
@@ -112,7 +113,28 @@ void Connection::read() {
   }
   if (got == 0 || (got < 0 && !would_block())) return close();
   if (transport_.has_unsent()) set_interest(interest_ | EPOLLOUT);  // of a handshake
-  if (got > 0) take({state_.input.data(), static_cast<size_t>(got)});
+  const std::string_view bytes(state_.input.data(), got > 0 ? static_cast<size_t>(got) : 0);
+  if (bytes.empty()) return;
+  fresh_ ? take_first(bytes) : take(bytes);
+}
+
+// A client of HTTP/2 begins with a preface that no request of HTTP/1.1 begins with.
+void Connection::take_first(std::string_view bytes) {
+  const std::string seen = pending_ + std::string(bytes.substr(0, kH2Preface.size()));
+  const size_t compared = std::min(seen.size(), kH2Preface.size());
+  fresh_ = seen.compare(0, compared, kH2Preface, 0, compared) == 0;
+  if (!fresh_) return take(bytes);
+  if (compared == kH2Preface.size()) return become_h2(pending_ + std::string(bytes));
+  if (is_idle()) begin_head();
+  pending_.append(bytes);
+}
+
+void Connection::become_h2(std::string_view bytes) {
+  state_.loop.unwatch(transport_.fd(), this);
+  auto next = std::make_shared<H2Connection>(state_, std::move(transport_), peer_);
+  close();
+  state_.h2_connections.emplace(next.get(), next);
+  if (!next->start(bytes)) state_.h2_connections.erase(next.get());
 }
 
 void Connection::take(std::string_view bytes) {
@@ -170,26 +192,12 @@ void Connection::begin_head() {
 void Connection::head_arrived(bool body_waiting) {
   Request& request = parser_.request();
   input_unclear_ = parser_.has_body();
-  Router::Match match = state_.router.find(request.method, request.path);
-  if (!match.handler) {
-    if (request.method == "OPTIONS" && (request.path == "*" || !match.allow.empty())) {
-      Response response;
-      response.status = 204;
-      if (!match.allow.empty()) response.headers.add("Allow", match.allow);
-      return send_response(&request, std::move(response));
-    }
-    if (!match.allow.empty()) return answer_error(405, "the path does not take this method", match.allow);
-    return answer_error(404, "nothing is at this path");
-  }
-  request.peer = peer_;
-  request.captures = std::move(match.captures);
-  if (match.admit) {
-    if (std::optional<Response> refusal = (*match.admit)(request)) return send_response(&request, std::move(*refusal));
-  }
-  if (!parser_.limit_body(match.body_bytes_max)) return answer_error(413, "the body is too long");
+  Reception reception = receive(state_, request, peer_);
+  if (reception.answer) return send_response(&request, std::move(*reception.answer));
+  if (!parser_.limit_body(reception.body_bytes_max)) return answer_error(413, "the body is too long");
   // Known already, so that it need not be sent in vain; the room is taken as the bytes come.
   if (!state_.bodies->has_room(parser_.content_length().value_or(0))) return refuse(kNoRoom);
-  handler_ = match.handler;
+  handler_ = reception.handler;
   phase_ = Phase::body;
   if (!parser_.has_body()) return;
   body_deadline_ms_ = state_.loop.now_ms() + state_.limits.body_total_timeout_ms;
@@ -216,11 +224,10 @@ void Connection::refuse(const Refusal& refusal) {
   answer_error(refusal.status, refusal.detail);
 }
 
-void Connection::answer_error(int status, std::string_view detail, std::string_view allow) {
+void Connection::answer_error(int status, std::string_view detail) {
   const bool known = phase_ == Phase::body || parser_.head_known();
   const Request* const request = known ? &parser_.request() : nullptr;
   Response response = state_.error(request ? std::string_view(request->path) : std::string_view(), status, detail);
-  if (!allow.empty()) response.headers.add("Allow", std::string(allow));
   send_response(request, std::move(response));
 }
 

@@ -19,14 +19,13 @@
 #include "http/body_budget.h"
 #include "http/request_parser.h"
 #include "http/server_state.h"
+#include "http/waiting_exchange.h"
 #include "net/loop.h"
 #include "net/transport.h"
 
 namespace millstream::http {
 
-class WaitingExchange;
-
-class Connection final : public net::Watcher, public std::enable_shared_from_this<Connection> {
+class Connection final : public net::Watcher, public Answerer, public std::enable_shared_from_this<Connection> {
  public:
   Connection(ServerState& state, net::Transport transport, std::string peer);
   ~Connection();
@@ -37,10 +36,9 @@ class Connection final : public net::Watcher, public std::enable_shared_from_thi
   void close();            // at once; the exchange, if any, is told
   bool has_input() const;  // bytes have come that were not read yet
 
-  // From the exchange, once.
-  void respond(const Request& request, Response response);
-  std::unique_ptr<ByteSink> start_stream(const Request& request, Response head);
-  void abandoned(const Request& request);  // dropped by its handler without an answer
+  void respond(const Request& request, Response response) override;
+  std::unique_ptr<ByteSink> start_stream(const Request& request, Response head) override;
+  void abandoned(const Request& request) override;
 
  private:
   enum class Phase : uint8_t { head, body, handling, writing, lingering, closed };
@@ -48,6 +46,8 @@ class Connection final : public net::Watcher, public std::enable_shared_from_thi
 
   // reading
   bool room_came();
+  void take_first(std::string_view bytes);
+  void become_h2(std::string_view bytes);
   void read();
   void take(std::string_view bytes);
   size_t consume(std::string_view bytes);
@@ -56,7 +56,7 @@ class Connection final : public net::Watcher, public std::enable_shared_from_thi
   void head_arrived(bool body_waiting);
   void dispatch();
   void refuse(const Refusal& refusal);
-  void answer_error(int status, std::string_view detail, std::string_view allow = {});
+  void answer_error(int status, std::string_view detail);
 
   // writing
   void send_response(const Request* request, Response response);
@@ -99,6 +99,7 @@ class Connection final : public net::Watcher, public std::enable_shared_from_thi
   int64_t body_deadline_ms_ = kNever;  // no progress moves this one
   uint32_t interest_ = 0;
   Phase phase_ = Phase::head;
+  bool fresh_ = true;           // which protocol the client speaks is not known yet
   bool head_started_ = false;   // a byte of the next request has come
   bool listed_idle_ = false;    // place_ is in state_.idle
   bool consuming_ = false;      // inside consume(): whoever answers returns into its loop

@@ -74,7 +74,7 @@ inline std::vector<RawRequest> raw_requests() {
   bad("version of three digits", "GET /echo HTTP/1.10\r\nHost: h\r\n\r\n");
   bad("HTTP/1.2", "GET /echo HTTP/1.2\r\nHost: h\r\n\r\n", 505);
   bad("HTTP/2.0", "GET /echo HTTP/2.0\r\nHost: h\r\n\r\n", 505);
-  bad("HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505);
+  bad("almost the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n", 505);
   bad("HTTP/9.9", "GET /echo HTTP/9.9\r\nHost: h\r\n\r\n", 505);
   bad("a very long method", string(17, 'M') + " /echo HTTP/1.1\r\nHost: h\r\n\r\n", 501);
   bad("target too long", "GET /" + string(600, 'a') + " HTTP/1.1\r\nHost: h\r\n\r\n", 414);

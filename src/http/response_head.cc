@@ -31,7 +31,7 @@ bool is_made_here(std::string_view name) {
 }
 
 void append_field(const Header& header, std::string& out) {
-  if (!is_token(header.name) || is_made_here(header.name)) return;
+  if (!is_sendable(header)) return;
   out += header.name;
   out += ": ";
   const size_t start = out.size();
@@ -106,6 +106,8 @@ std::string_view reason_phrase(int status) {
     default: return "Unknown";
   }
 }
+
+bool is_sendable(const Header& header) { return is_token(header.name) && !is_made_here(header.name); }
 
 void append_head(const Response& response, BodyFraming framing, size_t body_bytes, bool close, std::string_view date,
                  std::string& out) {

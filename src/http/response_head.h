@@ -25,6 +25,9 @@ class DateText {
 
 std::string_view reason_phrase(int status);
 
+// Whether a field may be sent as it is said: its name is a token, and not one that the server makes itself.
+bool is_sendable(const Header& header);
+
 // How the end of the body is told. `none`: there is no body and no length (204, 304).
 enum class BodyFraming { none, length, chunked, until_close };
 

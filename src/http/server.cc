@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "http/connection.h"
+#include "http/h2_connection.h"
 #include "http/listener.h"
 #include "http/server_state.h"
 #include "net/socket.h"
@@ -21,9 +22,10 @@ std::array<metrics::Counter*, 5> answer_counters(metrics::Registry& registry) {
 }
 
 std::shared_ptr<Tally> make_tally(net::Loop& loop, metrics::Registry& registry) {
-  return std::shared_ptr<Tally>(
-      new Tally{loop, registry.gauge("millstream_http_connections", "Open client connections, streams included"),
-                registry.gauge("millstream_http_streams", "Open streams")});
+  return std::shared_ptr<Tally>(new Tally{
+      loop, registry.gauge("millstream_http_connections", "Open client connections, streams included"),
+      registry.gauge("millstream_http_streams", "Open streams"),
+      registry.gauge("millstream_http2_connections", "Those of millstream_http_connections that speak HTTP/2")});
 }
 
 }  // namespace
@@ -99,6 +101,11 @@ Server::~Server() {
     const std::shared_ptr<Connection> connection = impl_->state.connections.begin()->second;
     connection->close();
   }
+  while (!impl_->state.h2_connections.empty()) {
+    const std::shared_ptr<H2Connection> connection = impl_->state.h2_connections.begin()->second;
+    connection->close();
+  }
+  impl_->state.unflushed.clear();
 }
 
 void Server::listen(int fd, std::shared_ptr<const net::TlsContext> tls) {
@@ -119,7 +126,19 @@ void Server::listen(int fd, std::shared_ptr<const net::TlsContext> tls) {
                                                         impl_->state.accept_errors, std::move(accepted)));
 }
 
-void Server::stop_listening() { impl_->listeners.clear(); }
+void Server::stop_listening() {
+  impl_->listeners.clear();
+  for (const auto& entry : impl_->state.h2_connections) entry.second->refuse_new();
+}
+
+void Server::turn_end() {
+  // Flushing makes room, and room may make someone write.
+  while (!impl_->state.unflushed.empty()) {
+    const std::vector<std::shared_ptr<H2Connection>> connections = std::move(impl_->state.unflushed);
+    impl_->state.unflushed.clear();
+    for (const std::shared_ptr<H2Connection>& connection : connections) connection->flush();
+  }
+}
 
 void Server::drain() {
   impl_->state.draining = true;
@@ -127,6 +146,7 @@ void Server::drain() {
   all.reserve(impl_->state.connections.size());
   for (const auto& entry : impl_->state.connections) all.push_back(entry.second);
   for (const auto& connection : all) connection->drain();
+  for (const auto& entry : impl_->state.h2_connections) entry.second->drain();
 }
 
 size_t Server::connections() const { return impl_->state.tally->connections.load(std::memory_order_relaxed); }

@@ -1,4 +1,5 @@
-// http/server.h: an HTTP/1.1 server on one loop, in the clear or under TLS: connections, requests, streaming bodies.
+// http/server.h: an HTTP/1.1 and HTTP/2 server on one loop, in the clear or under TLS: connections, requests, streaming
+// bodies.
 //
 // Flow     accept -> read and parse (Boost.Beast's parser) -> router -> handler -> Exchange::respond or start_stream.
 //          A stream leaves the parser for good: its connection keeps only the socket and its owner.
@@ -6,7 +7,7 @@
 //          (400, 405 with Allow, 408, 413, 414, 417, 431, 501, 505, and 503 when the bodies held use up the BodyBudget)
 //          in a shape that ServerHooks chooses, then closed.
 // Thread   loop, except where said. One Server per loop; the router and hooks are shared and const.
-// Source   RFC 9110, RFC 9112
+// Source   RFC 9110, RFC 9112, RFC 9113
 #pragma once
 
 #include <cstddef>
@@ -95,7 +96,9 @@ class Server {
 
   // Takes a listening socket (non-blocking); ownership passes. `tls` null: in the clear.
   void listen(int fd, std::shared_ptr<const net::TlsContext> tls = nullptr);
-  void stop_listening();
+  void stop_listening();  // and tells clients of HTTP/2 to open no more streams
+  // Call at the end of each of the loop's turns, after everything else that writes: HTTP/2 gathers until then.
+  void turn_end();
   // Closes idle connections, lets running requests end; streams are the hub's to end.
   void drain();
   size_t connections() const;  // any thread

@@ -18,6 +18,7 @@
 namespace millstream::http {
 
 class Connection;
+class H2Connection;
 
 struct ServerState {
   ServerState(net::Loop& l, const Router& r, ServerLimits lim, ServerHooks h, metrics::Registry& registry,
@@ -43,6 +44,8 @@ struct ServerState {
   std::vector<char> input = std::vector<char>(size_t{64} << 10);  // one read at a time, shared by all connections
   std::unordered_map<const Connection*, std::shared_ptr<Connection>> connections;
   std::list<Connection*> idle;  // served and waiting for the next request, the longest idle first
+  std::unordered_map<const H2Connection*, std::shared_ptr<H2Connection>> h2_connections;
+  std::vector<std::shared_ptr<H2Connection>> unflushed;  // wait for the end of the turn
   bool draining = false;
 };
 

@@ -15,6 +15,7 @@ struct Tally {
   net::Loop& loop;
   metrics::Gauge& connections_gauge;
   metrics::Gauge& streams_gauge;
+  metrics::Gauge& http2_gauge;
   std::atomic<size_t> connections{0};
 
   void add(int n) {

@@ -253,6 +253,9 @@ class TestServer {
     port_ = *net::bound_port(*fd);
     server_ = std::make_unique<Server>(loop, router, limits, hooks, metrics, bodies);
     server_->listen(*fd, tls);
+    loop.add_turn_end([this] {
+      if (server_) server_->turn_end();
+    });
     thread_ = std::thread([this] { loop.run(); });
   }
   // The loop has ended after this and what it held may be looked at.

@@ -5,16 +5,16 @@
 namespace millstream::http {
 
 void WaitingExchange::respond(Response response) {
-  if (Connection* connection = std::exchange(connection_, nullptr)) connection->respond(request_, std::move(response));
+  if (Answerer* answerer = std::exchange(answerer_, nullptr)) answerer->respond(request_, std::move(response));
 }
 
 std::unique_ptr<ByteSink> WaitingExchange::start_stream(Response head) {
-  Connection* connection = std::exchange(connection_, nullptr);
-  return connection ? connection->start_stream(request_, std::move(head)) : nullptr;
+  Answerer* answerer = std::exchange(answerer_, nullptr);
+  return answerer ? answerer->start_stream(request_, std::move(head)) : nullptr;
 }
 
 void WaitingExchange::dropped() {
-  if (Connection* connection = std::exchange(connection_, nullptr)) connection->abandoned(request_);
+  if (Answerer* answerer = std::exchange(answerer_, nullptr)) answerer->abandoned(request_);
 }
 
 ExchangePtr make_exchange(std::shared_ptr<WaitingExchange> exchange) {

@@ -5,28 +5,42 @@
 // Thread   loop; dropping an ExchangePtr: any
 #pragma once
 
-#include "http/connection.h"
+#include <memory>
+#include <utility>
+
+#include "http/body_budget.h"
 #include "http/server.h"
 
 namespace millstream::http {
 
+// Who can send the answer: a connection of HTTP/1.1, a stream of HTTP/2. Each is called once at most.
+class Answerer {
+ public:
+  virtual void respond(const Request& request, Response response) = 0;
+  virtual std::unique_ptr<ByteSink> start_stream(const Request& request, Response head) = 0;
+  virtual void abandoned(const Request& request) = 0;  // dropped by its handler without an answer
+
+ protected:
+  ~Answerer() = default;
+};
+
 class WaitingExchange final : public Exchange {
  public:
-  WaitingExchange(Connection* connection, net::Loop& loop, Request request, BodyLease lease)
-      : connection_(connection), loop_(loop), request_(std::move(request)), lease_(std::move(lease)) {}
+  WaitingExchange(Answerer* answerer, net::Loop& loop, Request request, BodyLease lease)
+      : answerer_(answerer), loop_(loop), request_(std::move(request)), lease_(std::move(lease)) {}
 
   const Request& request() const override { return request_; }
   Request& request() override { return request_; }
   net::Loop& loop() override { return loop_; }
-  bool open() const override { return connection_ != nullptr; }
+  bool open() const override { return answerer_ != nullptr; }
   void respond(Response response) override;
   std::unique_ptr<ByteSink> start_stream(Response head) override;
 
-  void client_gone() { connection_ = nullptr; }
+  void client_gone() { answerer_ = nullptr; }
   void dropped();
 
  private:
-  Connection* connection_;  // null once answered or gone
+  Answerer* answerer_;  // null once answered or gone
   net::Loop& loop_;
   Request request_;
   const BodyLease lease_;  // of its body, wherever a handler has moved that to

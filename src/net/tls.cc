@@ -39,13 +39,14 @@ constexpr const char* kCiphers12 =
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
     "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
 constexpr const char* kGroups = "X25519:P-256:P-384";
-constexpr std::string_view kHttp11 = "\x08http/1.1";
+constexpr std::string_view kProtocols = "\x02h2\x08http/1.1";
 
 int choose_protocol(SSL*, const unsigned char** chosen, unsigned char* chosen_size, const unsigned char* offered,
                     unsigned int offered_size, void*) {
   unsigned char* found = nullptr;
-  const int result = SSL_select_next_proto(&found, chosen_size, reinterpret_cast<const unsigned char*>(kHttp11.data()),
-                                           static_cast<unsigned int>(kHttp11.size()), offered, offered_size);
+  const int result =
+      SSL_select_next_proto(&found, chosen_size, reinterpret_cast<const unsigned char*>(kProtocols.data()),
+                            static_cast<unsigned int>(kProtocols.size()), offered, offered_size);
   if (result != OPENSSL_NPN_NEGOTIATED) return SSL_TLSEXT_ERR_ALERT_FATAL;
   *chosen = found;
   return SSL_TLSEXT_ERR_OK;

@@ -80,7 +80,8 @@ SeriesResult SeriesBuilder::result() && {
       bucket.max = std::max(bucket.max, sample.value);
       bucket.last = sample.value;
       sum += sample.value;
-      bucket.avg = sum / static_cast<double>(++bucket.count);
+      // The sum is rounded (and overflows to infinity): an average stays between the extremes all the same.
+      bucket.avg = std::clamp(sum / static_cast<double>(++bucket.count), bucket.min, bucket.max);
     }
   }
   return out;

@@ -47,6 +47,18 @@ TEST(Series, TheSameMomentAgainCountsOnceAndTheLastWriteWins) {
   EXPECT_EQ(bucket.last, 1);
 }
 
+TEST(Series, AnAverageIsNeverOutsideTheExtremes) {
+  SeriesBuilder b = builder({.fields = {"huge", "t"}, .start_ms = 0, .end_ms = 1000, .points = 1});
+  // Three times 0.1 is rounded up, and two of the huge ones are infinity.
+  for (int64_t ts = 0; ts < 3; ++ts) b.add(telemetry(ts, {{"t", 0.1}, {"huge", 1.5e308}}));
+  const SeriesResult r = std::move(b).result();
+  for (const char* field : {"t", "huge"}) {
+    const Bucket& bucket = r.buckets.at(field).at(0);
+    EXPECT_EQ(bucket.avg, bucket.max) << field;
+    EXPECT_EQ(bucket.avg, bucket.min) << field;
+  }
+}
+
 TEST(Series, LatePointsStandInTheirOwnTime) {
   SeriesBuilder b = builder({.fields = {"t"}, .start_ms = 0, .end_ms = 100, .points = 10});
   b.add(telemetry(95, {{"t", 2.0}}));

@@ -11,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import peers
 from rows import ALONE
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,12 +33,14 @@ class Programs:
         cores = sorted(os.sched_getaffinity(0))
         self.server_core, self.load_core = cores[0], cores[-1]
 
-    def server_command(self, contender, data_directory):
-        pinned = ["taskset", "-c", str(self.server_core)]
+    def launch(self, contender, data_directory):
+        if contender in peers.NAMES:
+            return peers.launch(contender, data_directory)
         if contender.startswith("limit_"):
-            return [*pinned, str(self.load), "limit", "--listen=127.0.0.1:0", f"--mode={contender[6:]}"]
-        return [*pinned, str(self.millstream), "serve", "--auth.development=true", "--server.listen=127.0.0.1:0",
-                f"--server.data_directory={data_directory}", "--server.io_threads=1", "--log.level=warning"]
+            return peers.Launch([[str(self.load), "limit", "--listen=127.0.0.1:0", f"--mode={contender[6:]}"]])
+        return peers.Launch([[str(self.millstream), "serve", "--auth.development=true", "--server.listen=127.0.0.1:0",
+                              f"--server.data_directory={data_directory}", "--server.io_threads=1",
+                              "--log.level=warning"]])
 
     def load_command(self, subcommand, arguments):
         flags = [f"--{key}={value}" for key, value in arguments.items()]
@@ -50,20 +53,30 @@ class Server:
     def __init__(self, programs, contender):
         self.data_directory = Path(tempfile.mkdtemp(prefix="data-", dir=OUT))
         self.output = OUT / f"{contender}.log"
-        self.command = programs.server_command(contender, self.data_directory)
+        self.launch = programs.launch(contender, self.data_directory)
+        self.core = programs.server_core
+        self.processes = []
+        self.helpers = []
 
     def __enter__(self):
-        with open(self.output, "wb") as output:
-            # Exec'd through taskset, so its pid is the server's. A group of its own: an interrupt from the
-            # terminal reaches this program, which then stops the server itself.
-            self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=output,
-                                            stderr=subprocess.STDOUT, cwd=ROOT, start_new_session=True)
         try:
+            with open(self.output, "wb") as output:
+                self.helpers = [self._start(command, output) for command in self.launch.helpers]
+                self.processes = [self._start(command, output) for command in self.launch.commands]
             self.url = self._wait_for_url()
+            if self.launch.greeting:
+                peers.greet(self.url, self.launch.greeting)
         except BaseException:
             self.__exit__()
             raise
         return self
+
+    def _start(self, command, output):
+        # Exec'd through taskset, so its pid is the server's. A group of its own: an interrupt from the terminal
+        # reaches this program, which then stops the server itself.
+        return subprocess.Popen(["taskset", "-c", str(self.core), *command], stdin=subprocess.DEVNULL, stdout=output,
+                                stderr=subprocess.STDOUT, cwd=ROOT, start_new_session=True,
+                                env={**os.environ, "PATH": peers.search_path(), "NODE_ENV": "production"})
 
     def _wait_for_url(self):
         deadline = time.monotonic() + START_S
@@ -71,25 +84,39 @@ class Server:
             for line in self.output.read_text(errors="replace").splitlines(keepends=True):
                 if line.startswith("listening on http://") and line.endswith("\n"):
                     return line.split()[-1]
-            if self.process.poll() is not None:
-                raise RunFailed(f"server ended with {self.process.returncode}: {self._last_words()}")
+            if self.launch.url and peers.streams(self.launch.url, self.launch.flags.get("stream_path", "/api/stream")):
+                return self.launch.url
+            if self.has_ended():
+                raise RunFailed(f"server ended: {self.last_words()}")
             time.sleep(0.02)
-        raise RunFailed(f"server not ready after {START_S} s: {self._last_words()}")
+        raise RunFailed(f"server not ready after {START_S} s: {self.last_words()}")
 
-    def _last_words(self):
+    def has_ended(self):
+        return any(process.poll() is not None for process in self.processes)
+
+    def pids(self):
+        """Of the processes that are the server: those started, and what they started."""
+        found = [process.pid for process in self.processes]
+        for pid in found:
+            for children in Path(f"/proc/{pid}/task").glob("*/children"):
+                found += [int(child) for child in children.read_text().split()]
+        return found
+
+    def last_words(self):
         return " | ".join(self.output.read_text(errors="replace").splitlines()[-3:])
 
     def disk_bytes(self):
         return sum(p.stat().st_blocks * 512 for p in self.data_directory.rglob("*") if p.is_file())
 
     def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+        for process in reversed([*self.helpers, *self.processes]):
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(STOP_S)
+                process.wait(STOP_S)
             except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+                process.kill()
+                process.wait()
         shutil.rmtree(self.data_directory, ignore_errors=True)
 
 
@@ -100,7 +127,8 @@ def load_arguments(row, seconds):
 def run_once(programs, contender, row, seconds):
     """One run of one row against one contender: the load program's figures as a dict."""
     with Server(programs, contender) as server:
-        target = {"url": server.url, "server_pid": server.process.pid, "server_core": programs.server_core}
+        target = {"url": server.url, "server_pid": ",".join(map(str, server.pids())),
+                  "server_core": programs.server_core, **server.launch.flags}
         arguments = load_arguments(row, seconds)
         if contender == ALONE:
             del arguments["stalled_readers"]
@@ -110,9 +138,9 @@ def run_once(programs, contender, row, seconds):
         except subprocess.TimeoutExpired as late:
             raise RunFailed(f"load program not done after {late.timeout:.0f} s") from None
         if done.returncode != 0:
-            raise RunFailed(f"{done.stderr.strip() or done.returncode}; server: {server._last_words()}")
-        if server.process.poll() is not None:
-            raise RunFailed(f"server ended during the run: {server._last_words()}")
+            raise RunFailed(f"{done.stderr.strip() or done.returncode}; server: {server.last_words()}")
+        if server.has_ended():
+            raise RunFailed(f"server ended during the run: {server.last_words()}")
         figures = json.loads(done.stdout)
         points = figures.get("accepted_in_all", 0) * row.load.get("fields", 0)
         if points:

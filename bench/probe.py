@@ -17,7 +17,7 @@ def start_viewers(programs, server, viewers, pace):
     """The load program, running. `pace`: {"in_flight": events} or {"rate": events a second}."""
     command = programs.load_command("viewers", {
         "viewers": viewers, **pace, "seconds": WARM_S + MEASURED_S + 1, "url": server.url,
-        "server_pid": server.process.pid, "server_core": programs.server_core})
+        "server_pid": ",".join(map(str, server.pids())), "server_core": programs.server_core})
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=ROOT)
 
 
@@ -76,7 +76,7 @@ def profile(programs, top=15):
     with Server(programs, "millstream") as server:
         load = start_viewers(programs, server, MANY, {"in_flight": 4})
         time.sleep(WARM_S)
-        record = ["perf", "record", "-F", "997", "-g", "-o", str(data), "-p", str(server.process.pid), "--", "sleep",
+        record = ["perf", "record", "-F", "997", "-g", "-o", str(data), "-p", str(server.pids()[0]), "--", "sleep",
                   str(MEASURED_S)]
         done = subprocess.run(record, capture_output=True, text=True, cwd=ROOT)
         end(load)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+import peers
+
 SEND, JOINED, MILLSTREAM = "limit_send", "limit_joined", "millstream"
 ALONE = "millstream_alone"  # Millstream without the load's stalled readers
 
@@ -41,6 +43,15 @@ class RatioAtMost:
     limit: str
     value: float
     at_equal_receives: bool = False
+
+
+@dataclass(frozen=True)
+class TimesAtLeast:
+    """Millstream's figure is at least so many times the peer's, run by run, in the median."""
+
+    metric: str
+    peer: str
+    value: float
 
 
 @dataclass(frozen=True)
@@ -137,4 +148,23 @@ ROWS = [
     Row("idle_10000", "idle: 10000 connections held, then one broadcast", "idle",
         {"viewers": 10_000, "hold_seconds": 3}, IDLE, [SEND, MILLSTREAM],
         [Ceiling("user_bytes_per_connection", 338), Floor("broadcast_reached", 10_000)], seconds={}),
+]
+
+
+def beside_peers(row, targets=()):
+    """The same row with every peer beside, and only what compares between programs so different asked of it."""
+    limits = [contender for contender in row.contenders if contender != MILLSTREAM]
+    contenders = [MILLSTREAM, *peers.NAMES, *limits]
+    return Row(f"peers_{row.name}", row.title, row.subcommand, row.load, row.metrics, contenders, list(targets),
+               seconds=row.seconds)
+
+
+FASTER = [TimesAtLeast("deliveries_per_s", peers.NESTJS, 10), TimesAtLeast("deliveries_per_s", peers.NCHAN, 2.5)]
+ROW = {row.name: row for row in ROWS}
+PEER_ROWS = [
+    beside_peers(ROW["fanout_fixed_1000"]),
+    beside_peers(ROW["fanout_closed_100"], FASTER),
+    beside_peers(ROW["fanout_closed_1000"], FASTER),
+    beside_peers(ROW["fanout_closed_10000"], FASTER),
+    beside_peers(ROW["idle_10000"]),
 ]

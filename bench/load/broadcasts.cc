@@ -10,7 +10,7 @@ std::optional<uint64_t> packed_id(std::string_view id) {
   uint64_t seq = 0;
   const char* const end = id.data() + id.size();
   const auto [dash, ms_error] = std::from_chars(id.data(), end, ms);
-  if (ms_error != std::errc() || dash == end || *dash != '-') return std::nullopt;
+  if (ms_error != std::errc() || dash == end || (*dash != '-' && *dash != ':')) return std::nullopt;
   const auto [stop, seq_error] = std::from_chars(dash + 1, end, seq);
   if (seq_error != std::errc() || stop != end || seq >= (uint64_t{1} << 20)) return std::nullopt;
   return ms << 20 | seq;

@@ -72,7 +72,7 @@ class Broadcasts {
   Latencies to_last_;
 };
 
-// "1769517296789-4" -> ms << 20 | seq; none when it is not an id.
+// "1769517296789-4", or "1769517296:4" as nchan writes it -> time << 20 | seq; none when it is not an id.
 std::optional<uint64_t> packed_id(std::string_view id);
 // The whole number after "n": in an event's JSON; none when there is none.
 std::optional<uint32_t> event_number(std::string_view data);

@@ -103,15 +103,23 @@ CpuReading CpuReading::since(const CpuReading& before) const {
           own_ns - before.own_ns,       core_busy_ns - before.core_busy_ns, at_ns - before.at_ns};
 }
 
-ServerCost::ServerCost(int64_t pid, int64_t core)
-    : process_("/proc/" + std::to_string(pid)), core_(core), ksoftirqd_pid_(find_ksoftirqd(core)) {}
+ServerCost::ServerCost(const std::vector<int64_t>& pids, int64_t core)
+    : core_(core), ksoftirqd_pid_(find_ksoftirqd(core)) {
+  for (const int64_t pid : pids) processes_.push_back("/proc/" + std::to_string(pid));
+}
 
-bool ServerCost::exists() const { return fs::exists(process_ + "/task"); }
+bool ServerCost::exists() const {
+  return !processes_.empty() && std::all_of(processes_.begin(), processes_.end(), [](const std::string& process) {
+    return fs::exists(process + "/task");
+  });
+}
 
 CpuReading ServerCost::cpu() const {
   CpuReading reading;
-  reading.server_ns = run_ns_of_threads(process_);
-  reading.storing_ns = run_ns_of_threads(process_, {"ms-log", "engine"});
+  for (const std::string& process : processes_) {
+    reading.server_ns += run_ns_of_threads(process);
+    reading.storing_ns += run_ns_of_threads(process, {"ms-log", "engine"});
+  }
   if (ksoftirqd_pid_ != 0) reading.ksoftirqd_ns = run_ns("/proc/" + std::to_string(ksoftirqd_pid_));
   reading.own_ns = run_ns_of_threads("/proc/self");
   reading.core_busy_ns = core_busy_ns(core_);
@@ -121,8 +129,10 @@ CpuReading ServerCost::cpu() const {
 
 MemoryReading ServerCost::memory() const {
   MemoryReading reading;
-  reading.resident_bytes = keyed_bytes(process_ + "/smaps_rollup", "Rss:");
-  reading.proportional_bytes = keyed_bytes(process_ + "/smaps_rollup", "Pss:");
+  for (const std::string& process : processes_) {
+    reading.resident_bytes += keyed_bytes(process + "/smaps_rollup", "Rss:");
+    reading.proportional_bytes += keyed_bytes(process + "/smaps_rollup", "Pss:");
+  }
   reading.kernel_slab_bytes = keyed_bytes("/proc/meminfo", "Slab:");
   read_sockstat(reading);
   return reading;

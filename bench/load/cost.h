@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace millstream::load {
 
@@ -34,15 +35,15 @@ struct MemoryReading {
 
 class ServerCost {
  public:
-  // `core` is where the server is pinned.
-  ServerCost(int64_t pid, int64_t core);
+  // A server may be several processes: figures are their sum. `core` is where they are pinned.
+  ServerCost(const std::vector<int64_t>& pids, int64_t core);
 
   bool exists() const;
   CpuReading cpu() const;
   MemoryReading memory() const;
 
  private:
-  std::string process_;  // "/proc/1234"
+  std::vector<std::string> processes_;  // "/proc/1234"
   int64_t core_;
   int64_t ksoftirqd_pid_ = 0;
 };

@@ -15,17 +15,10 @@ std::string stream_request(const FanOutTarget& target) {
   return request;
 }
 
-// About 250 bytes once the server has made an event block of it.
-std::string telemetry_body(uint32_t n) {
-  const std::string text = std::to_string(n);
-  const std::string tenths = std::to_string(200 + n % 97) + "." + std::to_string(1 + n % 9);
-  return R"({"deviceId":"bench-0","siteId":"bench","fields":{"n":)" + text + R"(,"T1":)" + tenths + R"(,"OPM":3}})";
-}
-
 }  // namespace
 
 FanOut::FanOut(FanOutTarget target)
-    : target_(std::move(target)), fleet_(poller_, target_.server, stream_request(target_)) {}
+    : target_(std::move(target)), fleet_(poller_, target_.server, stream_request(target_), target_.opening_max), body_(target_.body_form) {}
 
 Status FanOut::open_viewers(size_t count) { return fleet_.open(count); }
 
@@ -40,7 +33,7 @@ Status FanOut::open_publishers(size_t connections) {
   broadcasts_ = Broadcasts(static_cast<uint32_t>(fleet_.live()));
   fleet_.watch(broadcasts_);
   for (size_t i = 0; i < connections; ++i) {
-    Result<Socket> socket = connect_now(target_.server);
+    Result<Socket> socket = connect_now(target_.publisher);
     if (!socket) return socket.error();
     publishers_.emplace_back(poller_, std::move(*socket), kViewerTagsEnd + i);
   }
@@ -88,14 +81,22 @@ void FanOut::read_for(int64_t ns) {
 
 bool FanOut::publish(int64_t due_ns) {
   for (size_t i = 0; i < publishers_.size(); ++i) {
+    if (publishers_[i].is_spent() && !renew(i)) continue;
     if (!publishers_[i].is_idle()) continue;
     const uint32_t n = broadcasts_.published(due_ns);
-    const std::string body = telemetry_body(n);
+    const std::string body = body_.next(n);
     carried_[i] = n;
-    publishers_[i].send(post_head(target_.server, target_.publish_path, target_.extra_headers, body.size()) + body);
+    publishers_[i].send(post_head(target_.publisher, target_.publish_path, target_.extra_headers, body.size()) + body);
     return true;
   }
   return false;
+}
+
+Status FanOut::renew(size_t publisher) {
+  Result<Socket> socket = connect_now(target_.publisher);
+  if (!socket) return socket.error();
+  publishers_[publisher] = RequestConnection(poller_, std::move(*socket), kViewerTagsEnd + publisher);
+  return {};
 }
 
 void FanOut::turn(int64_t wait_ns) {

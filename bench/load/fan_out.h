@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "load/broadcasts.h"
+#include "load/published_body.h"
 #include "load/request_connection.h"
 #include "load/socket.h"
 #include "load/stalled_readers.h"
@@ -22,7 +23,10 @@ namespace millstream::load {
 struct FanOutTarget {
   Endpoint server;
   std::string stream_path;    // "/api/stream?topics=…"
+  Endpoint publisher;         // where events go; the server itself, but for hubs with a port of their own for it
   std::string publish_path;   // "/api/ingest"
+  BodyForm body_form;
+  size_t opening_max;         // viewers that connect at once
   std::string extra_headers;  // each line ending in CR LF; sent with every request
 };
 
@@ -54,6 +58,7 @@ class FanOut {
 
  private:
   bool publish(int64_t due_ns);  // false when no connection is free
+  Status renew(size_t publisher);  // a new connection for one that is spent
   void turn(int64_t wait_ns);
   bool settled() const;
 
@@ -62,6 +67,7 @@ class FanOut {
   ViewerFleet fleet_;
   std::vector<Socket> stalled_readers_;
   Broadcasts broadcasts_{0};
+  PublishedBody body_;
   std::vector<RequestConnection> publishers_;
   std::vector<uint32_t> carried_;  // the event each publisher has under way
   int64_t progress_ns_ = 0;        // when something was last delivered or answered

@@ -11,6 +11,7 @@
 #include <ctime>
 #include <unordered_map>
 
+#include "load/event_ids.h"
 #include "load/socket.h"
 #include "load/subcommands.h"
 
@@ -30,22 +31,6 @@ std::string chunk(std::string_view payload) {
   char size[20];
   std::snprintf(size, sizeof size, "%zx\r\n", payload.size());
   return size + std::string(payload) + "\r\n";
-}
-
-int64_t utc_ms() {
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
-}
-
-std::string rfc3339(int64_t ms) {
-  const time_t seconds = ms / 1000;
-  std::tm parts{};
-  ::gmtime_r(&seconds, &parts);
-  char text[64];
-  const size_t size = std::strftime(text, sizeof text, "%FT%T", &parts);
-  std::snprintf(text + size, sizeof text - size, ".%03dZ", static_cast<int>(ms % 1000));
-  return text;
 }
 
 class LimitServer {
@@ -111,7 +96,7 @@ class LimitServer {
     if (request.size() < size) return false;
     if (request.starts_with("GET ")) {
       connections_[tag].is_viewer = true;
-      const std::string id = next_id(utc_ms());
+      const std::string id = ids_.next(utc_ms());
       send_bytes(tag,
                  std::string(kStreamHead) +
                      chunk("id: " + id + "\nevent: system\ndata: {\"kind\":\"hello\",\"cursor\":\"" + id + "\"}\n\n"));
@@ -126,21 +111,13 @@ class LimitServer {
   // The block a real server would make of such a body.
   void publish(std::string_view body) {
     const int64_t now_ms = utc_ms();
-    const std::string id = next_id(now_ms);
-    std::string block = "id: " + id + "\nevent: telemetry\ndata: {\"id\":\"" + id + "\",\"ts\":\"" + rfc3339(now_ms) +
-                        "\",\"topic\":\"account:demo/site:bench/device:bench-0\",\"type\":\"telemetry\",\"data\":";
-    block.append(body).append("}\n\n");
+    const std::string id = ids_.next(now_ms);
+    const std::string block = "id: " + id + "\nevent: telemetry\ndata: " + event_json(id, now_ms, body) + "\n\n";
     if (joined_) {
       gathered_ += chunk(block);
     } else {
       send_to_all(chunk(block));
     }
-  }
-
-  std::string next_id(int64_t now_ms) {
-    seq_ = now_ms > last_ms_ ? 0 : seq_ + 1;
-    last_ms_ = std::max(last_ms_, now_ms);
-    return std::to_string(last_ms_) + "-" + std::to_string(seq_);
   }
 
   void send_to_all(const std::string& bytes) {
@@ -189,8 +166,7 @@ class LimitServer {
   std::unordered_map<uint64_t, std::string> requests_;
   std::unordered_map<uint64_t, std::string> unsent_;
   std::string gathered_;
-  int64_t last_ms_ = 0;
-  int64_t seq_ = 0;
+  EventIds ids_;
 };
 
 }  // namespace

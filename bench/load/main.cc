@@ -10,10 +10,11 @@ namespace {
 
 constexpr char kUsage[] =
     "usage: millstream-load <viewers|idle|ingest|limit> --key=value...\n"
-    "  every one:  --server_pid=PID --server_core=0 --header='Name: value'\n"
+    "  every one:  --server_pid=PID,... --server_core=0 --header='Name: value'\n"
     "  viewers     --url=http://127.0.0.1:8080 --viewers=1000 (--in_flight=4 | --rate=10) --seconds=5 "
     "--warmup_ms=1000\n"
     "              --stalled_readers=0 --stream_path=/api/stream?... --publish_path=/api/ingest\n"
+    "              --publish_url=http://... --body=ingest|event|grip --opening=256\n"
     "  idle        --url= --viewers=10000 --hold_seconds=3\n"
     "  ingest      --url= --connections=16 --events=100 --fields=10 --format=json|line --seconds=5 --warmup_ms=1000\n"
     "  limit       --listen=127.0.0.1:0 --mode=send|joined\n";

@@ -57,6 +57,10 @@ std::optional<RequestConnection::Answer> RequestConnection::on_ready(uint32_t ev
   if (reader_.failed()) socket_.close();
   if (!reader_.done()) return std::nullopt;
   Answer answer{reader_.status(), std::exchange(body_, {})};
+  if (reader_.closes()) {
+    spent_ = true;
+    socket_.close();
+  }
   reader_.next_response();
   waiting_ = false;
   return answer;

@@ -27,6 +27,8 @@ class RequestConnection {
   RequestConnection(Poller& poller, Socket socket, uint64_t tag);
 
   bool is_open() const { return socket_.is_open(); }
+  // The server has answered, and closes after every answer: make a new one.
+  bool is_spent() const { return spent_; }
   bool is_idle() const { return is_open() && !waiting_; }
 
   // Precondition: is_idle().
@@ -45,6 +47,7 @@ class RequestConnection {
   std::string request_;
   size_t sent_ = 0;
   bool waiting_ = false;
+  bool spent_ = false;
   ResponseReader reader_;
   std::string body_;
 };

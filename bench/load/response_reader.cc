@@ -3,6 +3,7 @@
 #include <strings.h>
 
 #include <charconv>
+#include <limits>
 #include <utility>
 
 namespace millstream::load {
@@ -51,11 +52,16 @@ void ResponseReader::read_head() {
   if (!head_.starts_with("HTTP/1.1 ") || head_.size() < 12) return;
   std::from_chars(head_.data() + 9, head_.data() + 12, status_);
   if (status_ < 100) return;
+  closes_ = header_value(head_, "connection") == "close";
   if (header_value(head_, "transfer-encoding") == "chunked") {
     state_ = State::chunk_size;
     return;
   }
   const std::string_view length = header_value(head_, "content-length");
+  if (length.empty() && status_ != 204 && status_ != 304) {
+    left_ = std::numeric_limits<uint64_t>::max();
+    closes_ = true;
+  }
   std::from_chars(length.data(), length.data() + length.size(), left_);
   if (status_ == 204 || status_ == 304) left_ = 0;
   state_ = left_ == 0 ? State::done : State::sized;

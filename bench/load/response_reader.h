@@ -1,7 +1,7 @@
 // load/response_reader.h: HTTP/1.1 responses read as they come, any way they are cut.
 //
 // Flow     feed() the bytes of one recv(); body bytes, freed of chunk framing, go to `body` as they stand in the
-// buffer. Shapes   Content-Length or chunked bodies; 204 and 304 have none. Another response may follow on the
+// buffer. Shapes   Content-Length or chunked bodies, or one that lasts until the close; 204 and 304 have none. Another response may follow on the
 // connection. Errors   failed(): not HTTP/1.1, a wrong chunk size, a head above 16 KiB; nothing is read after that.
 // Thread   value
 #pragma once
@@ -24,6 +24,8 @@ class ResponseReader {
   bool has_head() const { return status_ != 0; }
   int status() const { return status_; }
   const std::string& head() const { return head_; }
+  // No other response follows on this connection.
+  bool closes() const { return closes_; }
   bool done() const { return state_ == State::done; }
   bool failed() const { return state_ == State::failed; }
 
@@ -41,6 +43,7 @@ class ResponseReader {
   int status_ = 0;
   State state_ = State::head;
   bool line_done_ = false;
+  bool closes_ = false;
 };
 
 template <class Body>

@@ -8,7 +8,6 @@
 namespace millstream::load {
 namespace {
 
-constexpr size_t kOpeningMax = 256;         // stays below the server's listen backlog
 constexpr size_t kViewersPerSource = 5000;  // connect() slows down well before the ports of one address are used up
 constexpr uint8_t kFirstSource = 2;
 constexpr int64_t kOpenStallNs = 15'000'000'000;
@@ -16,14 +15,18 @@ constexpr size_t kReceiveBytes = 128 << 10;
 
 }  // namespace
 
-ViewerFleet::ViewerFleet(Poller& poller, Endpoint to, std::string request)
-    : poller_(poller), to_(std::move(to)), request_(std::move(request)), buffer_(kReceiveBytes) {}
+ViewerFleet::ViewerFleet(Poller& poller, Endpoint to, std::string request, size_t opening_max)
+    : poller_(poller),
+      to_(std::move(to)),
+      request_(std::move(request)),
+      opening_max_(opening_max),
+      buffer_(kReceiveBytes) {}
 
 Status ViewerFleet::open(size_t count) {
   viewers_.reserve(count);
   int64_t progress_ns = now_ns();
   while (live_ < count) {
-    while (viewers_.size() < count && viewers_.size() - live_ < kOpeningMax) {
+    while (viewers_.size() < count && viewers_.size() - live_ < opening_max_) {
       if (const Status status = start_one(); !status) return status;
     }
     const size_t before = live_;

@@ -33,7 +33,8 @@ class ViewerFleet {
   };
 
   // `request` is the whole GET. `broadcasts` may be replaced later, see watch().
-  ViewerFleet(Poller& poller, Endpoint to, std::string request);
+  // `opening_max` connections are under way at once while it opens.
+  ViewerFleet(Poller& poller, Endpoint to, std::string request, size_t opening_max);
 
   // Opens until `count` viewers live; call again with more to grow.
   Status open(size_t count);
@@ -64,6 +65,7 @@ class ViewerFleet {
   Poller& poller_;
   const Endpoint to_;
   const std::string request_;
+  const size_t opening_max_;
   std::vector<Viewer> viewers_;
   std::vector<char> buffer_;
   Broadcasts* broadcasts_ = nullptr;

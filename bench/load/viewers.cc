@@ -23,14 +23,35 @@ Mark mark_now(FanOut& fan_out, const ServerCost& cost) {
   return {fan_out.broadcasts().counts(), fan_out.fleet().counts(), cost.cpu()};
 }
 
+// The flags of a stream and of what is published to it; `target` must be read after it.
 struct StreamOptions {
   std::string stream_path;
+  std::string publish_url;
   std::string publish_path;
+  std::string body_form;
+  int64_t opening;
 };
 
 StreamOptions read_stream_options(Options& options) {
   return {options.text("stream_path", "/api/stream?topics=account:demo/site:bench/device:bench-0&types=telemetry"),
-          options.text("publish_path", "/api/ingest")};
+          options.text("publish_url", ""), options.text("publish_path", "/api/ingest"), options.text("body", "ingest"),
+          options.number("opening", 256)};
+}
+
+Result<FanOutTarget> fan_out_target(const StreamOptions& stream, const TargetOptions& target) {
+  const std::optional<BodyForm> form = parse_body_form(stream.body_form);
+  if (!form) return Error{Code::invalid, "--body: ingest, event or grip"};
+  Result<Endpoint> publisher = stream.publish_url.empty() ? target.server : parse_url(stream.publish_url);
+  if (!publisher) return publisher.error();
+  // 256 stays below the listen backlog of a server.
+  if (stream.opening < 1 || stream.opening > 256) return Error{Code::invalid, "--opening: 1 to 256"};
+  return FanOutTarget{.server = target.server,
+                      .stream_path = stream.stream_path,
+                      .publisher = std::move(*publisher),
+                      .publish_path = stream.publish_path,
+                      .body_form = *form,
+                      .opening_max = static_cast<size_t>(stream.opening),
+                      .extra_headers = target.extra_headers};
 }
 
 double per(int64_t amount, int64_t count) {
@@ -67,7 +88,9 @@ Status run_viewers(Options& options) {
   if (!target) return target.error();
   if ((pace.in_flight > 0) == (pace.rate > 0)) return Error{Code::invalid, "give one of --in_flight and --rate"};
 
-  FanOut fan_out({target->server, stream.stream_path, stream.publish_path, target->extra_headers});
+  Result<FanOutTarget> to = fan_out_target(stream, *target);
+  if (!to) return to.error();
+  FanOut fan_out(std::move(*to));
   if (const Status status = fan_out.open_viewers(static_cast<size_t>(viewers)); !status) return status;
   if (const Status status = fan_out.open_stalled_readers(static_cast<size_t>(stalled)); !status) return status;
   const size_t publishers = pace.in_flight > 0 ? static_cast<size_t>(pace.in_flight) : kPublishersAtFixedRate;
@@ -107,7 +130,9 @@ Status run_idle(Options& options) {
   const Result<TargetOptions> target = TargetOptions::read(options);
   if (!target) return target.error();
 
-  FanOut fan_out({target->server, stream.stream_path, stream.publish_path, target->extra_headers});
+  Result<FanOutTarget> to = fan_out_target(stream, *target);
+  if (!to) return to.error();
+  FanOut fan_out(std::move(*to));
   const size_t first = std::min(static_cast<size_t>(viewers), kViewersBeforeIdle);
   if (const Status status = fan_out.open_viewers(first); !status) return status;
   fan_out.read_for(kLateDuplicateNs);

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -35,7 +37,10 @@ struct Context {
   int64_t started_at_ms = 0;
   bool gzip_streams = false;  // for viewers that take it
   hub::StreamPlaces& stream_places;
-  size_t sessions_max = 0;  // per I/O thread; beyond, a stream is told "overloaded" and comes back later
+  // Per I/O thread; at either, a stream is told "overloaded" and comes back later. The last connections are kept for
+  // requests, so that this can be said at all.
+  size_t sessions_max = 0;
+  size_t connections_for_streams = std::numeric_limits<size_t>::max();
 
   std::atomic<bool> ready{false};
   std::atomic<bool> draining{false};
@@ -44,9 +49,11 @@ struct Context {
   struct Shard {
     net::Loop* loop = nullptr;
     hub::Shard* shard = nullptr;
+    std::function<size_t()> connections = [] { return size_t{0}; };  // of its server
   };
   std::vector<Shard> shards;
-  hub::Shard& shard_on(const net::Loop& loop) const;
+  const Shard& at(const net::Loop& loop) const;
+  hub::Shard& shard_on(const net::Loop& loop) const { return *at(loop).shard; }
 };
 
 }  // namespace millstream::api

@@ -4,9 +4,9 @@
 
 namespace millstream::api {
 
-hub::Shard& Context::shard_on(const net::Loop& loop) const {
+const Context::Shard& Context::at(const net::Loop& loop) const {
   for (const Shard& entry : shards) {
-    if (entry.loop == &loop) return *entry.shard;
+    if (entry.loop == &loop) return entry;
   }
   MS_CHECK(false && "every loop that runs handlers has a shard");
   __builtin_unreachable();

@@ -153,7 +153,9 @@ std::string credential_of(const model::Grants& grants) { return grants.account.t
 
 // True when the answer was "not now".
 bool turned_away(Context& context, const http::ExchangePtr& exchange, bool unnamed) {
-  const bool full = context.shard_on(exchange->loop()).sessions() >= context.sessions_max;
+  const Context::Shard& here = context.at(exchange->loop());
+  const bool full =
+      here.shard->sessions() >= context.sessions_max || here.connections() > context.connections_for_streams;
   if (!context.draining && !full) return false;
   turn_away(context, exchange, context.draining ? "draining" : "overloaded", unnamed);
   return true;

@@ -26,6 +26,14 @@ TEST_F(StreamTest, TheLastPlaceIsGivenOnceHoweverManyWaitForTheirSnapshot) {
   EXPECT_EQ(shard.sessions(), 0u);
 }
 
+TEST_F(StreamTest, TheLastConnectionsAreForRequests) {
+  context.connections_for_streams = 10;
+  context.shards[0].connections = [] { return size_t{11}; };
+  const Answer answer = ask("/api/stream", kSnapshot, [](Answer&) {});
+  EXPECT_NE(answer.text.find("\"kind\":\"overloaded\""), std::string::npos) << answer.text;
+  EXPECT_EQ(shard.sessions(), 0u);
+}
+
 TEST_F(StreamTest, AKeyRevokedWhileTheSnapshotIsReadOpensNoStream) {
   const Answer answer = ask("/api/stream", kSnapshot, [&](Answer&) { keys.record.revoked = true; });
   EXPECT_EQ(answer.status, 401);

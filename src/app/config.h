@@ -29,7 +29,7 @@ struct Config {
     int64_t header_timeout_ms = 10'000;
     int64_t idle_timeout_ms = 75'000;
     int64_t unsent_bytes_max = 131'072;      // in the kernel, for one connection
-    int64_t connections_max = 19'000;        // per I/O thread
+    int64_t connections_max = 20'000;        // per I/O thread
     int64_t http2_streams_max = 1000;        // at once on one connection of HTTP/2
     int64_t bodies_bytes_max = 268'435'456;  // of request bodies being received or worked on, all together
   } server;
@@ -70,6 +70,7 @@ struct Config {
   struct Stream {
     int64_t session_queue_bytes_max = 262'144;
     bool gzip = false;                           // for viewers that take it
+    int64_t streams_max = 250'000;               // per I/O thread
     int64_t streams_per_credential_max = 0;      // 0: no limit
     int64_t replay_ring_bytes_max = 67'108'864;  // per I/O thread index, bytes shared
     int64_t replay_events_max = 100'000;

@@ -212,6 +212,10 @@ std::vector<ConfigRow> make_rows() {
             "telemetry events to one viewer; beyond, they are merged per device. 0: no limit"),
       flag("stream.gzip", &C::stream, &C::Stream::gzip,
            "compress the streams of viewers that accept gzip, once for all viewers of the same events"),
+      whole(
+          "stream.streams_max", &C::stream, &C::Stream::streams_max, 1, 10'000'000,
+          "streams open at once per I/O thread, many of which may be on one connection of HTTP/2; beyond, a viewer is "
+          "told \"overloaded\" and comes back later"),
       whole("stream.streams_per_credential_max", &C::stream, &C::Stream::streams_per_credential_max, 0, 10'000'000,
             "streams open at once with one key or token subject; 0: no limit"),
       size("stream.replay_ring_bytes_max", &C::stream, &C::Stream::replay_ring_bytes_max, 64 * kKiB, 64 * kGiB,

@@ -22,4 +22,9 @@ int64_t connections_within(int64_t limit, int64_t io_threads, int64_t asked) {
   return std::clamp((limit - kStorageDescriptors) / io_threads, int64_t{1}, asked);
 }
 
+size_t connections_for_streams(int64_t connections_max) {
+  constexpr int64_t kForRequestsMax = 100;
+  return static_cast<size_t>(connections_max - std::min(connections_max / 20, kForRequestsMax));
+}
+
 }  // namespace millstream::app

@@ -3,6 +3,7 @@
 // Thread   startup
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace millstream::app {
@@ -14,5 +15,8 @@ int64_t raise_descriptor_limit();
 
 // Connections each of `io_threads` may hold: what is asked for, or what `limit` leaves room for if that is less.
 int64_t connections_within(int64_t limit, int64_t io_threads, int64_t asked);
+
+// With more connections than this no stream is opened: a twentieth, 100 at most, is left for requests.
+size_t connections_for_streams(int64_t connections_max);
 
 }  // namespace millstream::app

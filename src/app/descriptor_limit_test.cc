@@ -24,5 +24,11 @@ TEST(DescriptorLimit, ConnectionsLeaveRoomForStorage) {
   EXPECT_EQ(connections_within(100, 2, 19'000), 1);
 }
 
+TEST(DescriptorLimit, SomeConnectionsAreLeftForRequests) {
+  EXPECT_EQ(connections_for_streams(19'744), 19'644u);
+  EXPECT_EQ(connections_for_streams(100), 95u);
+  EXPECT_EQ(connections_for_streams(1), 1u);
+}
+
 }  // namespace
 }  // namespace millstream::app

@@ -221,8 +221,8 @@ void Server::Parts::make_context(const Config& config, const std::string& versio
                                  .started_at_ms = clock.wall_ms(),
                                  .gzip_streams = config.stream.gzip,
                                  .stream_places = *stream_places,
-                                 // The last places are kept for requests, so that "overloaded" can be said in-band.
-                                 .sessions_max = static_cast<size_t>(config.server.connections_max) * 95 / 100,
+                                 .sessions_max = static_cast<size_t>(config.stream.streams_max),
+                                 .connections_for_streams = connections_for_streams(config.server.connections_max),
                                  .shards = {}});
   api::add_routes(router, *context);
   const http::Handler files = http::make_static_handler(embedded_files());
@@ -242,7 +242,8 @@ void Server::Parts::make_io_threads(const Config& config) {
     IoThreadOptions own = options;
     own.shard.seed = static_cast<uint64_t>(clock.wall_ms()) * 64 + static_cast<uint64_t>(i);
     io_threads.push_back(std::make_unique<IoThread>(own, log->last_id(), *log, *readers, clock, metrics, router));
-    context->shards.push_back({&io_threads.back()->loop(), &io_threads.back()->shard()});
+    IoThread& thread = *io_threads.back();
+    context->shards.push_back({&thread.loop(), &thread.shard(), [&thread] { return thread.server().connections(); }});
   }
   dispatcher->deliver_to(io_threads);
 }

@@ -18,7 +18,7 @@ struct ServerLimits {
   int64_t idle_timeout_ms = 75'000;         // between requests
   int64_t write_timeout_ms = 30'000;        // a response nobody reads
   uint32_t http2_streams_max = 1000;        // at once on one connection
-  size_t connections_max = 19'000;          // per server; beyond, a new one takes the place of an idle one or is closed
+  size_t connections_max = 20'000;          // per server; beyond, a new one takes the place of an idle one or is closed
   // What the kernel holds for a peer beside what is on its way: without it, it takes megabytes for one that does not
   // read, and nobody would know that it is slow.
   int socket_unsent_bytes_max = 128 << 10;

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import peers
-from rows import ALONE
+from rows import ALONE, VARIANTS, Variant
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "build" / "bench"
@@ -38,9 +38,11 @@ class Programs:
             return peers.launch(contender, data_directory)
         if contender.startswith("limit_"):
             return peers.Launch([[str(self.load), "limit", "--listen=127.0.0.1:0", f"--mode={contender[6:]}"]])
-        return peers.Launch([[str(self.millstream), "serve", "--auth.development=true", "--server.listen=127.0.0.1:0",
-                              f"--server.data_directory={data_directory}", "--server.io_threads=1",
-                              "--log.level=warning"]])
+        variant = VARIANTS.get(contender, Variant())
+        flags = {"auth.development": "true", "server.listen": "127.0.0.1:0", "server.data_directory": data_directory,
+                 "server.io_threads": 1, "log.level": "warning", **variant.server}
+        return peers.Launch([[str(self.millstream), "serve", *(f"--{key}={value}" for key, value in flags.items())]],
+                            flags=variant.load)
 
     def load_command(self, subcommand, arguments):
         flags = [f"--{key}={value}" for key, value in arguments.items()]
@@ -82,7 +84,7 @@ class Server:
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
             for line in self.output.read_text(errors="replace").splitlines(keepends=True):
-                if line.startswith("listening on http://") and line.endswith("\n"):
+                if line.startswith(("listening on http://", "listening on https://")) and line.endswith("\n"):
                     return line.split()[-1]
             if self.launch.url and peers.streams(self.launch.url, self.launch.flags.get("stream_path", "/api/stream")):
                 return self.launch.url

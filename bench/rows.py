@@ -9,6 +9,24 @@ ALONE = "millstream_alone"  # Millstream without the load's stalled readers
 
 
 @dataclass(frozen=True)
+class Variant:
+    """Millstream with other flags, spoken to in another way."""
+
+    server: dict = field(default_factory=dict)
+    load: dict = field(default_factory=dict)
+
+
+VARIANTS = {
+    "http2": Variant(load={"h2_streams": 100}),
+    "http2_alone": Variant(load={"h2_streams": 1}),  # a connection for every stream
+    "tls": Variant(server={"tls.self_signed": "true"}),
+    "http2_tls": Variant(server={"tls.self_signed": "true"}, load={"h2_streams": 100}),
+    "gzip": Variant(server={"stream.gzip": "true"}, load={"gzip": 1}),
+    "2_io_threads": Variant(server={"server.io_threads": 2}),
+}
+
+
+@dataclass(frozen=True)
 class Metric:
     key: str  # as millstream-load prints it
     unit: str
@@ -51,6 +69,15 @@ class TimesAtLeast:
 
     metric: str
     peer: str
+    value: float
+
+
+@dataclass(frozen=True)
+class VariantAtMost:
+    """The variant's figure over plain Millstream's, run by run, is at most this much in the median."""
+
+    metric: str
+    variant: str
     value: float
 
 
@@ -139,15 +166,32 @@ ROWS = [
     fixed_rate(100, 10),
     fixed_rate(10_000, 1),
     closed_loop(1000, targets=[Floor("deliveries_per_s", 150_000)], full_only=False),
+    closed_loop(1),
     closed_loop(100),
     closed_loop(10_000),
+    closed_loop(19_640),
     Row("beside_stalled_1000", "fan-out: 1000 viewers, 100 events/s, beside 1000 readers that stall", "viewers",
         {"viewers": 1000, "rate": 100, "stalled_readers": 1000, "warmup_ms": 6000}, FAN_OUT, [ALONE, MILLSTREAM],
         [RatioAtMost("each_viewer_p99_us", ALONE, 1.2), RatioAtMost("last_viewer_p99_us", ALONE, 1.2)],
         seconds={"quick": 8, "full": 12}, full_only=True),
+    Row("protocols_1000", "fan-out: 1000 viewers, closed loop, 4 events in flight, by protocol", "viewers",
+        {"viewers": 1000, "in_flight": 4}, FAN_OUT, [MILLSTREAM, *VARIANTS],
+        [VariantAtMost("server_us_per_delivery", "http2", 1.3),
+         VariantAtMost("server_us_per_delivery", "http2_alone", 1.3),
+         VariantAtMost("server_us_per_delivery", "tls", 2),
+         VariantAtMost("server_us_per_delivery", "gzip", 1.3), VariantAtMost("bytes_per_delivery", "gzip", 0.3),
+         VariantAtMost("server_us_per_delivery", "2_io_threads", 1.1)], full_only=True),
     Row("idle_10000", "idle: 10000 connections held, then one broadcast", "idle",
         {"viewers": 10_000, "hold_seconds": 3}, IDLE, [SEND, MILLSTREAM],
         [Ceiling("user_bytes_per_connection", 338), Floor("broadcast_reached", 10_000)], seconds={}),
+    Row("idle_19640", "idle: 19640 connections held, then one broadcast", "idle",
+        {"viewers": 19_640, "hold_seconds": 3}, IDLE, [MILLSTREAM],
+        [Ceiling("user_bytes_per_connection", 338), Floor("broadcast_reached", 19_640)], seconds={}, full_only=True),
+    Row("idle_http2_100000", "idle: 100000 streams of 100 HTTP/2 connections held, then one broadcast", "idle",
+        {"viewers": 100_000, "hold_seconds": 3, "h2_streams": 1000}, IDLE, [MILLSTREAM],
+        [Ceiling("user_bytes_per_connection", 1024), Floor("broadcast_reached", 100_000)], seconds={}, full_only=True),
+    Row("idle_tls_2000", "idle: 2000 connections under TLS held, then one broadcast", "idle",
+        {"viewers": 2000, "hold_seconds": 3}, IDLE, [MILLSTREAM, "tls"], [], seconds={}, full_only=True),
 ]
 
 

@@ -109,9 +109,8 @@ ServerCost::ServerCost(const std::vector<int64_t>& pids, int64_t core)
 }
 
 bool ServerCost::exists() const {
-  return !processes_.empty() && std::all_of(processes_.begin(), processes_.end(), [](const std::string& process) {
-    return fs::exists(process + "/task");
-  });
+  return !processes_.empty() && std::all_of(processes_.begin(), processes_.end(),
+                                            [](const std::string& process) { return fs::exists(process + "/task"); });
 }
 
 CpuReading ServerCost::cpu() const {

@@ -8,22 +8,16 @@ namespace {
 constexpr int64_t kStallNs = 10'000'000'000;
 constexpr int64_t kTurnNs = 50'000'000;
 
-std::string stream_request(const FanOutTarget& target) {
-  std::string request = "GET ";
-  request.append(target.stream_path).append(" HTTP/1.1\r\nHost: ").append(target.server.authority);
-  request.append("\r\nAccept: text/event-stream\r\n").append(target.extra_headers).append("\r\n");
-  return request;
-}
-
 }  // namespace
 
 FanOut::FanOut(FanOutTarget target)
-    : target_(std::move(target)), fleet_(poller_, target_.server, stream_request(target_), target_.opening_max), body_(target_.body_form) {}
+    : target_(std::move(target)), fleet_(poller_, target_.stream), body_(target_.body_form) {}
 
 Status FanOut::open_viewers(size_t count) { return fleet_.open(count); }
 
 Status FanOut::open_stalled_readers(size_t count) {
-  Result<std::vector<Socket>> opened = load::open_stalled_readers(target_.server, stream_request(target_), count);
+  Result<std::vector<Socket>> opened =
+      load::open_stalled_readers(target_.stream.to, http1_request(target_.stream), count);
   if (!opened) return opened.error();
   stalled_readers_ = std::move(*opened);
   return {};
@@ -86,7 +80,8 @@ bool FanOut::publish(int64_t due_ns) {
     const uint32_t n = broadcasts_.published(due_ns);
     const std::string body = body_.next(n);
     carried_[i] = n;
-    publishers_[i].send(post_head(target_.publisher, target_.publish_path, target_.extra_headers, body.size()) + body);
+    publishers_[i].send(post_head(target_.publisher, target_.publish_path, target_.stream.extra_headers, body.size()) +
+                        body);
     return true;
   }
   return false;

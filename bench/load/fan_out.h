@@ -21,13 +21,10 @@
 namespace millstream::load {
 
 struct FanOutTarget {
-  Endpoint server;
-  std::string stream_path;    // "/api/stream?topics=…"
-  Endpoint publisher;         // where events go; the server itself, but for hubs with a port of their own for it
-  std::string publish_path;   // "/api/ingest"
+  StreamRequest stream;
+  Endpoint publisher;        // where events go; the server itself, but for hubs with a port of their own for it
+  std::string publish_path;  // "/api/ingest"
   BodyForm body_form;
-  size_t opening_max;         // viewers that connect at once
-  std::string extra_headers;  // each line ending in CR LF; sent with every request
 };
 
 struct Pace {
@@ -57,7 +54,7 @@ class FanOut {
   bool stalled() const { return stalled_; }
 
  private:
-  bool publish(int64_t due_ns);  // false when no connection is free
+  bool publish(int64_t due_ns);    // false when no connection is free
   Status renew(size_t publisher);  // a new connection for one that is spent
   void turn(int64_t wait_ns);
   bool settled() const;

@@ -15,6 +15,7 @@ constexpr char kUsage[] =
     "--warmup_ms=1000\n"
     "              --stalled_readers=0 --stream_path=/api/stream?... --publish_path=/api/ingest\n"
     "              --publish_url=http://... --body=ingest|event|grip --opening=256\n"
+    "              --gzip=1 --h2_streams=100\n"
     "  idle        --url= --viewers=10000 --hold_seconds=3\n"
     "  ingest      --url= --connections=16 --events=100 --fields=10 --format=json|line --seconds=5 --warmup_ms=1000\n"
     "  limit       --listen=127.0.0.1:0 --mode=send|joined\n";

@@ -48,7 +48,7 @@ std::optional<RequestConnection::Answer> RequestConnection::on_ready(uint32_t ev
   if ((events & EPOLLOUT) != 0 && sent_ < request_.size()) flush();
   if (!is_open() || (events & ~uint32_t{EPOLLOUT}) == 0) return std::nullopt;
   std::array<char, 16384> buffer;
-  const ssize_t n = ::recv(socket_.fd(), buffer.data(), buffer.size(), 0);
+  const ssize_t n = receive(socket_, buffer.data(), buffer.size());
   if (n <= 0) {
     if (n == 0 || (errno != EAGAIN && errno != EINTR)) socket_.close();
     return std::nullopt;

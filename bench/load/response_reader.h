@@ -1,9 +1,9 @@
 // load/response_reader.h: HTTP/1.1 responses read as they come, any way they are cut.
 //
 // Flow     feed() the bytes of one recv(); body bytes, freed of chunk framing, go to `body` as they stand in the
-// buffer. Shapes   Content-Length or chunked bodies, or one that lasts until the close; 204 and 304 have none. Another response may follow on the
-// connection. Errors   failed(): not HTTP/1.1, a wrong chunk size, a head above 16 KiB; nothing is read after that.
-// Thread   value
+// buffer. Shapes   Content-Length or chunked bodies, or one that lasts until the close; 204 and 304 have none. Another
+// response may follow on the connection. Errors   failed(): not HTTP/1.1, a wrong chunk size, a head above 16 KiB;
+// nothing is read after that. Thread   value
 #pragma once
 
 #include <cstddef>

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -28,11 +29,15 @@ void set_flag(const Socket& socket, int level, int option) {
 }  // namespace
 
 Result<Endpoint> parse_url(std::string_view url) {
-  constexpr std::string_view kScheme = "http://";
-  if (!url.starts_with(kScheme)) return Error{Code::invalid, "url: must begin with http://"};
-  url.remove_prefix(kScheme.size());
+  constexpr std::string_view kPlain = "http://";
+  constexpr std::string_view kTls = "https://";
+  const bool tls = url.starts_with(kTls);
+  if (!tls && !url.starts_with(kPlain)) return Error{Code::invalid, "url: must begin with http:// or https://"};
+  url.remove_prefix(tls ? kTls.size() : kPlain.size());
   if (url.ends_with('/')) url.remove_suffix(1);
-  return parse_address(url);
+  Result<Endpoint> endpoint = parse_address(url);
+  if (endpoint) endpoint->tls = tls;
+  return endpoint;
 }
 
 Result<Endpoint> parse_address(std::string_view address) {
@@ -89,7 +94,38 @@ Result<Socket> connect_now(const Endpoint& to) {
   poller.add(*socket, EPOLLOUT, 0);
   if (poller.wait(5'000'000'000).empty()) return Error{Code::unavailable, "connect: no answer in 5 s"};
   if (const Status status = connect_result(*socket); !status) return status.error();
-  return socket;
+  if (!to.tls) return socket;
+  socket->start_tls("");
+  poller.change(*socket, EPOLLIN, 0);
+  for (;;) {
+    const Result<bool> done = socket->shake_hands();
+    if (!done) return done.error();
+    if (*done) return socket;
+    if (poller.wait(5'000'000'000).empty()) return Error{Code::unavailable, "TLS: no answer in 5 s"};
+  }
+}
+
+void Socket::start_tls(std::string_view protocol) {
+  static SSL_CTX* const context = [] {
+    SSL_CTX* made = SSL_CTX_new(TLS_client_method());
+    SSL_CTX_set_mode(made, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_RELEASE_BUFFERS);
+    return made;
+  }();
+  tls_ = std::shared_ptr<ssl_st>(SSL_new(context), [](ssl_st* ssl) { SSL_free(ssl); });
+  SSL_set_fd(tls_.get(), fd_);
+  SSL_set_connect_state(tls_.get());
+  if (protocol.empty()) return;
+  const std::string offer = static_cast<char>(protocol.size()) + std::string(protocol);
+  SSL_set_alpn_protos(tls_.get(), reinterpret_cast<const unsigned char*>(offer.data()),
+                      static_cast<unsigned>(offer.size()));
+}
+
+Result<bool> Socket::shake_hands() {
+  if (!tls_) return true;
+  const int result = SSL_do_handshake(tls_.get());
+  if (result == 1) return true;
+  if (SSL_get_error(tls_.get(), result) == SSL_ERROR_WANT_READ) return false;
+  return Error{Code::unavailable, "TLS handshake failed"};
 }
 
 Result<Socket> listen_on(const Endpoint& at) {
@@ -114,10 +150,37 @@ Socket accept_one(const Socket& listener) {
   return socket;
 }
 
+namespace {
+
+// As recv(2) and send(2) would have it.
+ssize_t tls_result(ssl_st* ssl, int result) {
+  if (result > 0) return result;
+  const int error = SSL_get_error(ssl, result);
+  if (error == SSL_ERROR_ZERO_RETURN) return 0;
+  errno = error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE ? EAGAIN : EPROTO;
+  return -1;
+}
+
+}  // namespace
+
+ssize_t receive(const Socket& socket, char* out, size_t size) {
+  if (!socket.tls_) return ::recv(socket.fd(), out, size, 0);
+  size_t got = 0;
+  while (got < size) {
+    const ssize_t n =
+        tls_result(socket.tls_.get(), SSL_read(socket.tls_.get(), out + got, static_cast<int>(size - got)));
+    if (n <= 0) return got > 0 ? static_cast<ssize_t>(got) : n;
+    got += static_cast<size_t>(n);
+  }
+  return static_cast<ssize_t>(got);
+}
+
 Result<size_t> send_some(const Socket& socket, std::string_view bytes) {
   size_t taken = 0;
   while (taken < bytes.size()) {
-    const ssize_t n = ::send(socket.fd(), bytes.data() + taken, bytes.size() - taken, MSG_NOSIGNAL);
+    const ssize_t n = socket.tls_ ? tls_result(socket.tls_.get(), SSL_write(socket.tls_.get(), bytes.data() + taken,
+                                                                            static_cast<int>(bytes.size() - taken)))
+                                  : ::send(socket.fd(), bytes.data() + taken, bytes.size() - taken, MSG_NOSIGNAL);
     if (n >= 0) {
       taken += static_cast<size_t>(n);
     } else if (errno == EAGAIN) {

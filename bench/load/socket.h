@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,13 +17,16 @@
 
 #include "base/result.h"
 
+struct ssl_st;
+
 namespace millstream::load {
 
 struct Endpoint {
   sockaddr_in address{};
   std::string authority;  // "127.0.0.1:8080", for the Host line
+  bool tls = false;
 };
-// "http://127.0.0.1:8080"; IPv4 addresses only.
+// "http://127.0.0.1:8080" or "https://…"; IPv4 addresses only.
 Result<Endpoint> parse_url(std::string_view url);
 // "127.0.0.1:0"
 Result<Endpoint> parse_address(std::string_view address);
@@ -31,9 +35,10 @@ class Socket {
  public:
   Socket() = default;
   explicit Socket(int fd) : fd_(fd) {}
-  Socket(Socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Socket(Socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)), tls_(std::move(other.tls_)) {}
   Socket& operator=(Socket&& other) noexcept {
     std::swap(fd_, other.fd_);
+    std::swap(tls_, other.tls_);
     return *this;
   }
   ~Socket() { close(); }
@@ -42,15 +47,27 @@ class Socket {
   bool is_open() const { return fd_ >= 0; }
   void close();
 
+  // TLS from here on, as the client; no certificate is checked. `protocol`: to offer by ALPN, "h2" or "" for none.
+  void start_tls(std::string_view protocol);
+  // True when there is nothing (more) to shake hands about; false: wait until it is readable.
+  Result<bool> shake_hands();
+
  private:
+  friend Result<size_t> send_some(const Socket& socket, std::string_view bytes);
+  // As recv(2). Under TLS all there is, as far as it fits.
+  ssize_t receive(const Socket& socket, char* out, size_t size);
+  friend ssize_t receive(const Socket& socket, char* out, size_t size);
+
   int fd_ = -1;
+  std::shared_ptr<ssl_st> tls_;
 };
 
 // Begins a non-blocking connect; the socket is writable when it is done. `source` n > 0 binds to 127.0.0.n, because
 // more than some ten thousand connections from one address make connect() search long for a free port.
 Result<Socket> start_connect(const Endpoint& to, uint8_t source);
-Status connect_result(const Socket& socket);     // after the first writable
-Result<Socket> connect_now(const Endpoint& to);  // blocks while connecting; non-blocking afterwards
+Status connect_result(const Socket& socket);  // after the first writable
+// Blocks while connecting and shaking hands; non-blocking afterwards.
+Result<Socket> connect_now(const Endpoint& to);
 
 Result<Socket> listen_on(const Endpoint& at);
 uint16_t bound_port(const Socket& socket);

@@ -1,10 +1,11 @@
-// load/viewer_fleet.h: many plain HTTP/1.1 connections to one event stream, read as fast as they can be.
+// load/viewer_fleet.h: many viewers of one event stream, read as fast as they can be: over HTTP/1.1, a connection each,
+// or over HTTP/2, many on one; in the clear or under TLS; compressed or not.
 //
 // Flow     open() connects them in waves and waits until each has its head and its first block (the server's hello);
 //          after that every ready socket is read once per turn and its telemetry goes to Broadcasts.
-// Shapes   a viewer's poller tag is its index (below kViewerTagsEnd); source addresses are spread over 127.0.0.x.
+// Shapes   a connection's poller tag is its index (below kViewerTagsEnd); source addresses are spread over 127.0.0.x.
 // Limits   one connection is one open file: about 19 900 in one process here.
-// Errors   open() fails with the first connection that did not become a stream; later ends only count (Counts::closed).
+// Errors   open() fails with the first viewer that did not get a stream; later ends only count (Counts::closed).
 // Thread   value
 #pragma once
 
@@ -14,11 +15,25 @@
 #include <vector>
 
 #include "load/broadcasts.h"
+#include "load/h2_streams.h"
+#include "load/inflater.h"
 #include "load/response_reader.h"
 #include "load/socket.h"
 #include "load/sse_scanner.h"
 
 namespace millstream::load {
+
+// What every viewer asks, and how.
+struct StreamRequest {
+  Endpoint to;
+  std::string path;
+  std::string extra_headers;  // each line ending in CR LF
+  bool gzip = false;
+  uint32_t h2_streams = 0;   // viewers on one HTTP/2 connection; 0: HTTP/1.1
+  size_t opening_max = 256;  // connections under way at once while it opens
+};
+// The whole GET, as HTTP/1.1 has it.
+std::string http1_request(const StreamRequest& request);
 
 inline constexpr uint64_t kViewerTagsEnd = uint64_t{1} << 32;
 
@@ -32,9 +47,8 @@ class ViewerFleet {
     int64_t closed = 0;
   };
 
-  // `request` is the whole GET. `broadcasts` may be replaced later, see watch().
-  // `opening_max` connections are under way at once while it opens.
-  ViewerFleet(Poller& poller, Endpoint to, std::string request, size_t opening_max);
+  // `broadcasts` may be replaced later, see watch().
+  ViewerFleet(Poller& poller, StreamRequest request);
 
   // Opens until `count` viewers live; call again with more to grow.
   Status open(size_t count);
@@ -49,24 +63,38 @@ class ViewerFleet {
 
  private:
   struct Viewer {
-    Socket socket;
-    ResponseReader reader;
+    std::unique_ptr<Inflater> inflater;  // null: not compressed
     SseScanner scanner;
     ViewerPosition position;
-    enum class State : uint8_t { connecting, waiting, live, closed } state = State::connecting;
+    enum class State : uint8_t { waiting, live, closed } state = State::waiting;
+  };
+  struct Connection {
+    Socket socket;
+    ResponseReader reader;          // of HTTP/1.1
+    std::unique_ptr<H2Streams> h2;  // null: HTTP/1.1
+    uint32_t first = 0;             // its viewers: first ... first + viewers - 1
+    uint32_t viewers = 0;
+    enum class State : uint8_t { connecting, shaking_hands, open, closed } state = State::connecting;
   };
 
-  Status start_one();
-  void finish_connect(Viewer& viewer, uint64_t tag);
-  void read(Viewer& viewer);
-  void take_block(Viewer& viewer, const SseBlock& block, int64_t at_ns);
-  void close(Viewer& viewer, std::string why);
+  Status start_one(size_t viewers);
+  void connected(Connection& connection, uint64_t tag);
+  void shake_hands(Connection& connection);
+  void ask(Connection& connection);
+  void read(Connection& connection);
+  void read_http1(Connection& connection, std::string_view bytes);
+  void make_h2(Connection& connection);
+  void send(Connection& connection, const std::string& bytes);
+  void take_body(Viewer& viewer, std::string_view bytes);
+  void take_block(Viewer& viewer, const SseBlock& block);
+  void close(Connection& connection, const std::string& why);
+  void close(Viewer& viewer, const std::string& why);
 
   Poller& poller_;
-  const Endpoint to_;
-  const std::string request_;
-  const size_t opening_max_;
+  const StreamRequest request_;
+  std::vector<Connection> connections_;
   std::vector<Viewer> viewers_;
+  int64_t read_at_ns_ = 0;  // when the bytes now read came
   std::vector<char> buffer_;
   Broadcasts* broadcasts_ = nullptr;
   size_t live_ = 0;

@@ -30,12 +30,18 @@ struct StreamOptions {
   std::string publish_path;
   std::string body_form;
   int64_t opening;
+  int64_t gzip;
+  int64_t h2_streams;
 };
 
 StreamOptions read_stream_options(Options& options) {
   return {options.text("stream_path", "/api/stream?topics=account:demo/site:bench/device:bench-0&types=telemetry"),
-          options.text("publish_url", ""), options.text("publish_path", "/api/ingest"), options.text("body", "ingest"),
-          options.number("opening", 256)};
+          options.text("publish_url", ""),
+          options.text("publish_path", "/api/ingest"),
+          options.text("body", "ingest"),
+          options.number("opening", 256),
+          options.number("gzip", 0),
+          options.number("h2_streams", 0)};
 }
 
 Result<FanOutTarget> fan_out_target(const StreamOptions& stream, const TargetOptions& target) {
@@ -45,13 +51,16 @@ Result<FanOutTarget> fan_out_target(const StreamOptions& stream, const TargetOpt
   if (!publisher) return publisher.error();
   // 256 stays below the listen backlog of a server.
   if (stream.opening < 1 || stream.opening > 256) return Error{Code::invalid, "--opening: 1 to 256"};
-  return FanOutTarget{.server = target.server,
-                      .stream_path = stream.stream_path,
+  if (stream.h2_streams < 0 || stream.h2_streams > 10'000) return Error{Code::invalid, "--h2_streams: 0 to 10000"};
+  return FanOutTarget{.stream = {.to = target.server,
+                                 .path = stream.stream_path,
+                                 .extra_headers = target.extra_headers,
+                                 .gzip = stream.gzip != 0,
+                                 .h2_streams = static_cast<uint32_t>(stream.h2_streams),
+                                 .opening_max = static_cast<size_t>(stream.opening)},
                       .publisher = std::move(*publisher),
                       .publish_path = stream.publish_path,
-                      .body_form = *form,
-                      .opening_max = static_cast<size_t>(stream.opening),
-                      .extra_headers = target.extra_headers};
+                      .body_form = *form};
 }
 
 double per(int64_t amount, int64_t count) {

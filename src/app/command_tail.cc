@@ -23,7 +23,7 @@ class EventPrinter {
 
   void print(const codec::SseReader::Message& message) {
     if (enough()) return;
-    const std::string line = pretty_ ? pretty_line(message) : printable(message.data);
+    const std::string line = pretty_ ? pretty_line(message) : printable_json(message.data);
     std::printf("%s\n", line.c_str());
     std::fflush(stdout);
     // The stream's own words (hello, heartbeat) are nobody's fifth event.

@@ -3,6 +3,7 @@
 #include <simdjson.h>
 
 #include <cctype>
+#include <cstdio>
 
 #include "base/time_text.h"
 #include "codec/event_json.h"
@@ -11,12 +12,28 @@
 namespace millstream::app {
 namespace {
 
-bool is_control(std::string_view text, size_t at) {
-  const auto byte = static_cast<unsigned char>(text[at]);
-  if (byte < 0x20 || byte == 0x7f) return true;
+// Bytes of the control character at `at`; 0: there is none.
+size_t control_bytes(std::string_view text, size_t at) {
+  const auto byte = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
+  if (byte(at) < 0x20 || byte(at) == 0x7f) return 1;
   // U+0080 to U+009F, which some terminals obey like escape sequences: C2 80 to C2 9F in UTF-8.
-  const auto before = at > 0 ? static_cast<unsigned char>(text[at - 1]) : 0;
-  return before == 0xc2 && byte >= 0x80 && byte <= 0x9f;
+  return byte(at) == 0xc2 && byte(at + 1) >= 0x80 && byte(at + 1) <= 0x9f ? 2 : 0;
+}
+
+// `text` with each control character, given as its bytes, replaced.
+template <class Replacement>
+std::string without_controls(std::string_view text, Replacement&& replacement) {
+  std::string out;
+  out.reserve(text.size());
+  for (size_t i = 0; i < text.size();) {
+    if (const size_t bytes = control_bytes(text, i); bytes > 0) {
+      out += replacement(text.substr(i, bytes));
+      i += bytes;
+    } else {
+      out += text[i++];
+    }
+  }
+  return out;
 }
 
 std::string padded(std::string text, size_t width) {
@@ -59,10 +76,17 @@ std::string data_text(const model::Event& event) {
 }  // namespace
 
 std::string printable(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (size_t i = 0; i < text.size(); ++i) out += is_control(text, i) ? ' ' : text[i];
-  return out;
+  return without_controls(text, [](std::string_view) { return " "; });
+}
+
+std::string printable_json(std::string_view json) {
+  return without_controls(json, [](std::string_view control) -> std::string {
+    const auto code = static_cast<unsigned char>(control.back());  // in UTF-8 the last byte of U+0080 to U+009F too
+    if (code < 0x20) return " ";                                   // between values: inside of them they are escaped
+    char escape[8];
+    std::snprintf(escape, sizeof escape, "\\u%04x", code);
+    return escape;
+  });
 }
 
 std::string json_member_text(std::string_view json, std::string_view key) {

@@ -14,6 +14,8 @@ namespace millstream::app {
 
 // Control characters become spaces: what a server sends must not move the cursor or change the terminal.
 std::string printable(std::string_view text);
+// The same for JSON, which keeps its meaning: inside of strings they are escaped.
+std::string printable_json(std::string_view json);
 
 // The string at `key` of a JSON object; empty when there is none.
 std::string json_member_text(std::string_view json, std::string_view key);

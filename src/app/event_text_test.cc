@@ -30,6 +30,16 @@ TEST(EventText, WhatIsNoEventIsShownAsItCame) {
   EXPECT_EQ(line("message", ""), "message    ");
 }
 
+TEST(EventText, WhatIsNotControlKeepsItsBytes) {
+  EXPECT_EQ(printable("a\xc2\x85z\xc3\x85"), "a z\xc3\x85") << "one space for one character, and valid UTF-8";
+  EXPECT_EQ(printable("\xc2"), "\xc2");
+}
+
+TEST(EventText, JsonKeepsItsMeaning) {
+  EXPECT_EQ(printable_json("{\"s\":\"a\xc2\x85\x7f\xc3\xa9\",\n\"n\":1}"),
+            "{\"s\":\"a\\u0085\\u007f\xc3\xa9\", \"n\":1}");
+}
+
 TEST(EventText, NothingThatControlsATerminalGetsThrough) {
   const std::string shown = line("x\x1b[2J",
                                  "a\x1b]0;title\x07"

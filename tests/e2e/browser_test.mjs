@@ -7,8 +7,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import test, { before } from 'node:test';
 import axe from 'axe-core';
-import { chromium } from 'playwright-core';
-import { CutProxy, Server, account, assertStrictlyRising, atEnd, backfillAll, ingest, root, quickRetry, sleep, tempDirectory, until } from './harness.mjs';
+import { launchChromium } from './chromium.mjs';
+import { CutProxy, Server, account, assertStrictlyRising, atEnd, backfillAll, ingest, root, quickRetry, sleep, until } from './harness.mjs';
 
 const config = `
 [[rules]]
@@ -27,16 +27,8 @@ const screenshots = path.join(process.env.MILLSTREAM_BUILD ?? path.join(root, 'b
 let browser;
 
 before(async () => {
-  const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((p) => fs.existsSync(p));
-  assert.ok(executablePath, 'Chromium is not installed: ./dev setup');
   fs.mkdirSync(screenshots, { recursive: true });
-  browser = await chromium.launchPersistentContext(tempDirectory('chromium'), {
-    executablePath,
-    viewport: { width: 1280, height: 800 },
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-      '--disable-component-update', '--disable-sync'],
-  });
-  atEnd(() => browser.close());
+  browser = await launchChromium();
 });
 
 /** A page and everything it did that it should not have. */

@@ -1,4 +1,5 @@
 // millstream-load: load and measure a running server; README.md beside this folder says how to read the results.
+#include <csignal>
 #include <cstdio>
 #include <map>
 #include <string_view>
@@ -31,6 +32,7 @@ int main(int argc, char** argv) {
     std::fputs(kUsage, stderr);
     return 2;
   }
+  ::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes to its socket without MSG_NOSIGNAL
   raise_open_files();
   Options options(argc - 2, argv + 2);
   const millstream::Status status = chosen->second(options);

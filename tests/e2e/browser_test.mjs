@@ -8,7 +8,7 @@ import path from 'node:path';
 import test, { before } from 'node:test';
 import axe from 'axe-core';
 import { launchChromium } from './chromium.mjs';
-import { CutProxy, Server, account, assertStrictlyRising, atEnd, backfillAll, ingest, root, quickRetry, sleep, until } from './harness.mjs';
+import { CutProxy, Server, account, assertStrictlyRising, atEnd, backfillAll, get, ingest, root, quickRetry, sleep, until } from './harness.mjs';
 
 const config = `
 [[rules]]
@@ -209,6 +209,20 @@ test('markup in names and texts is shown, never run', async () => {
   await untilValue(page, 'mark', 'text', '<img');
   await sleep(500);
   assert.equal(await page.evaluate(() => window.hurt), undefined);
+  assert.deepEqual(wrongs, []);
+  await page.close();
+  await server.stop();
+});
+
+test('over HTTPS the page is live too, with everything on one HTTP/2 connection', async () => {
+  const server = await Server.start({ arguments: ['--tls.self_signed=true'] });
+  const { page, wrongs } = await openPage(server.url);
+  await untilConnected(page);
+  await ingest(server, { deviceId: 'boiler', siteId: 'plant', fields: { T1: 48.25 } });
+  await page.getByText('48.25').first().waitFor();
+  const protocols = await page.evaluate(() => performance.getEntriesByType('resource').map((entry) => entry.nextHopProtocol));
+  assert.deepEqual([...new Set(protocols.filter(Boolean))], ['h2']);
+  assert.match((await get(server, '/metrics')).text, /^millstream_http2_connections 1$/m, 'streams and requests share it');
   assert.deepEqual(wrongs, []);
   await page.close();
   await server.stop();

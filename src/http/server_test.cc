@@ -585,8 +585,8 @@ TEST_P(ServerTest, WithoutDescriptorsNewClientsAreShedAndTheLoopDoesNotSpin) {
   TestClient early = server_.connect();
   early.send(get("/hello"));
   EXPECT_EQ(early.receive().status, 200);
-  std::atomic<int> turns{0};
-  server_.run_on_loop([&] { server_.loop.add_turn_end([&] { ++turns; }); });
+  const auto turns = std::make_shared<std::atomic<int>>(0);  // the loop counts on when this function has returned
+  server_.run_on_loop([&] { server_.loop.add_turn_end([turns] { ++*turns; }); });
   // Descriptors are numbered from the lowest free one, so a limit just above what is open leaves none to be had.
   rlimit limit{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
@@ -597,9 +597,9 @@ TEST_P(ServerTest, WithoutDescriptorsNewClientsAreShedAndTheLoopDoesNotSpin) {
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &tight), 0);
   server_.connect(shed);
   const bool closed = shed.is_closed();
-  const int turns_before = turns;
+  const int turns_before = *turns;
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  const int turns_idle = turns - turns_before;
+  const int turns_idle = *turns - turns_before;
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
   EXPECT_TRUE(closed);
   EXPECT_LT(turns_idle, 20);

@@ -11,6 +11,7 @@
 
 #include "auth/authenticator.h"
 #include "base/clock.h"
+#include "base/shared_results.h"
 #include "base/work_queue.h"
 #include "history/latest_values.h"
 #include "http/server.h"
@@ -20,6 +21,9 @@
 #include "metrics/registry.h"
 
 namespace millstream::api {
+
+constexpr int64_t kSnapshotKeptMs = 250;  // viewers who ask for the same within this get the same
+constexpr size_t kSnapshotsKept = 8;      // each may be megabytes
 
 struct Context {
   const Clock& clock;
@@ -37,6 +41,7 @@ struct Context {
   int64_t started_at_ms = 0;
   bool gzip_streams = false;  // for viewers that take it
   hub::StreamPlaces& stream_places;
+  SharedResults<hub::SessionRequest::Snapshot> snapshots{clock, kSnapshotKeptMs, kSnapshotsKept};
   // Per I/O thread; at either, a stream is told "overloaded" and comes back later. The last connections are kept for
   // requests, so that this can be said at all.
   size_t sessions_max = 0;

@@ -170,17 +170,23 @@ void open_stream(Context& context, const http::ExchangePtr& exchange, hub::Sessi
   if (sink) context.shard_on(exchange->loop()).open(std::move(request), std::move(sink), std::move(*place));
 }
 
+hub::SessionRequest::Snapshot make_snapshot(Context& context, const hub::SessionRequest& request) {
+  history::LatestSnapshot latest = context.latest.snapshot(request.patterns, request.types);
+  std::erase_if(latest.alerts, [&](const auto& open) { return open.alert.severity < request.min_severity; });
+  keep_fields(request.view.fields, latest);
+  const std::vector<model::Event> events = latest_events(latest);
+  return {.as_of = latest.as_of,
+          .blocks = std::make_shared<const std::string>(snapshot_blocks(events, request.view.unnamed)),
+          .count = events.size()};
+}
+
 void open_with_snapshot(Context& context, const http::ExchangePtr& exchange, hub::SessionRequest request) {
   const bool unnamed = request.view.unnamed;
   // Asked here too, so that no snapshot is made in vain; open_stream() asks again, as waiting for a reader takes time.
   if (turned_away(context, exchange, unnamed)) return;
   auto job = [&context, exchange = exchange, request = std::move(request)]() mutable {
-    history::LatestSnapshot latest = context.latest.snapshot(request.patterns, request.types);
-    std::erase_if(latest.alerts, [&](const auto& open) { return open.alert.severity < request.min_severity; });
-    keep_fields(request.view.fields, latest);
-    const std::vector<model::Event> events = latest_events(latest);
-    request.snapshot = hub::SessionRequest::Snapshot{
-        .as_of = latest.as_of, .blocks = snapshot_blocks(events, request.view.unnamed), .count = events.size()};
+    request.snapshot = context.snapshots.get(
+        hub::group_key(request), [](const auto&) { return true; }, [&] { return make_snapshot(context, request); });
     net::Loop& loop = exchange->loop();
     loop.post([&context, exchange = std::move(exchange), request = std::move(request)]() mutable {
       // A key revoked meanwhile has been ended on this loop already: nobody would end this stream.

@@ -12,7 +12,16 @@ void LogReplay::read(hub::ReplayRequest request, std::function<void(Result<hub::
   }
 }
 
-Result<hub::ReplayPage> LogReplay::read_page(hub::ReplayRequest request) const {
+Result<hub::ReplayPage> LogReplay::read_page(hub::ReplayRequest request) {
+  std::string key = request.after.text() + (request.first ? 'f' : 'n') + std::to_string(request.types.bits());
+  for (const model::TopicPattern& pattern : request.patterns) key += ' ' + pattern.text();
+  // Made for someone whose shard had got further, a page may hold what this viewer's shard is still to deliver.
+  const auto suits = [&](const Result<hub::ReplayPage>& page) { return page && page->scanned_to <= request.until; };
+  return pages_.get(key, suits, [&] { return make_page(request); });
+}
+
+Result<hub::ReplayPage> LogReplay::make_page(hub::ReplayRequest request) {
+  pages_made_.fetch_add(1, std::memory_order_relaxed);
   hub::ReplayPage page;
   log::ReadRequest read{.after = request.after,
                         .until = request.until,

@@ -107,5 +107,28 @@ TEST_F(LogReplayTest, IdOfALogThatIsGoneIsNotTakenForOneOfThisLog) {
   log_->stop();
 }
 
+TEST_F(LogReplayTest, ViewersWhoMissedTheSameAreReadForOnce) {
+  start();
+  const EventId first = append_then_an_hour_passes();
+  append_then_an_hour_passes();
+  const EventId end = log_->last_id();
+  LogReplay replay({.retention_ms = kDayMs}, *log_, readers_, loop_, clock_);
+  const auto page = [&](EventId after, EventId until, const char* pattern = "account:1/site:1") {
+    return replay.read_page({.after = after, .until = until, .patterns = {*model::TopicPattern::parse(pattern)}});
+  };
+  const Result<hub::ReplayPage> one = page({}, end);
+  const Result<hub::ReplayPage> other = page({}, end);
+  ASSERT_TRUE(one.ok() && other.ok());
+  EXPECT_EQ(one->frames, other->frames);
+  EXPECT_EQ(replay.pages_made(), 1u);
+
+  const Result<hub::ReplayPage> behind = page({}, first);
+  ASSERT_TRUE(behind.ok());
+  EXPECT_EQ(behind->frames->events().size(), 1u) << "what its shard is still to deliver must not come from the log";
+  EXPECT_EQ(page({}, end, "account:1/site:2")->frames, nullptr) << "what others may see is not shared";
+  EXPECT_EQ(page({}, end, "account:2")->frames, nullptr);
+  EXPECT_EQ(page(first, end)->frames->events().size(), 1u);
+}
+
 }  // namespace
 }  // namespace millstream::app

@@ -16,19 +16,6 @@ constexpr size_t kCatchUpEventsScanned = 4096;
 constexpr int kCatchUpRounds = 4;  // per session and turn, so that one resume cannot starve others
 constexpr int64_t kExpiryWarningMs = 60'000;
 
-std::string group_key(const SessionRequest& request) {
-  std::vector<std::string> texts;
-  for (const model::TopicPattern& pattern : request.patterns) texts.push_back(pattern.text());
-  std::sort(texts.begin(), texts.end());
-  std::string key{static_cast<char>('0' + request.types.bits()),
-                  static_cast<char>('0' + static_cast<int>(request.min_severity)), request.view.unnamed ? 'u' : 'n'};
-  key += request.gzip ? 'z' : 'p';
-  key += std::to_string(request.interval_ms);
-  for (const std::string& field : request.view.fields) key += '\n' + field;
-  for (const std::string& text : texts) key += ' ' + text;
-  return key;
-}
-
 // One buffer instead of many slices: the bytes are copied once for the whole group.
 Run joined(const Run& run) {
   auto text = std::make_shared<std::string>();
@@ -40,6 +27,21 @@ Run joined(const Run& run) {
 }
 
 }  // namespace
+
+std::string group_key(const SessionRequest& request) {
+  std::vector<std::string> texts;
+  for (const model::TopicPattern& pattern : request.patterns) texts.push_back(pattern.text());
+  std::sort(texts.begin(), texts.end());
+  std::string key{static_cast<char>('0' + request.types.bits()),
+                  static_cast<char>('0' + static_cast<int>(request.min_severity)), request.view.unnamed ? 'u' : 'n'};
+  key += request.gzip ? 'z' : 'p';
+  key += std::to_string(request.interval_ms);
+  // With their lengths: a name may hold any character, and must not pass for a topic.
+  for (const std::string& field : request.view.fields) key += '\n' + std::to_string(field.size()) + ' ' + field;
+  key += '\n';
+  for (const std::string& text : texts) key += ' ' + text;
+  return key;
+}
 
 Shard::Shard(ShardOptions options, model::EventId start, ReplaySource& source, const Clock& clock,
              metrics::Registry& metrics, std::function<void()> wake)
@@ -271,7 +273,7 @@ void Shard::open(SessionRequest request, std::unique_ptr<ByteSink> sink, StreamP
   const int64_t now_ms = clock_.steady_ms();
   Session& session = add_session(request, std::move(sink));
   session.kept_place_ = std::move(place);
-  push_text(session, opening(request, session), now_ms);
+  push_own(session, opening(request, session), now_ms);
   if (session.pending_) session.pending_->opening_until_ms = now_ms + kOpeningSlowTimeouts * options_.slow_timeout_ms;
   schedule(session, now_ms);
   if (session.cursor_ == through_) {
@@ -307,7 +309,7 @@ Session& Shard::add_session(const SessionRequest& request, std::unique_ptr<ByteS
 }
 
 // The first bytes of a stream, and with them the session's starting position.
-std::string Shard::opening(const SessionRequest& request, Session& session) {
+RunPtr Shard::opening(const SessionRequest& request, Session& session) {
   const int64_t wall_ms = clock_.wall_ms();
   std::string gap;
   bool resumed = false;
@@ -340,11 +342,14 @@ std::string Shard::opening(const SessionRequest& request, Session& session) {
                       .snapshot_follows = request.snapshot.has_value()},
                      wall_ms, request.view.unnamed);
   out += gap;
+  auto run = std::make_shared<Run>();
+  run->add(std::make_shared<const std::string>(std::move(out)));
   if (request.snapshot) {
-    out += request.snapshot->blocks;
-    out += snapshot_complete_block(request.snapshot->count, request.snapshot->as_of, wall_ms, request.view.unnamed);
+    const auto& [as_of, blocks, count] = *request.snapshot;
+    if (blocks && !blocks->empty()) run->add(blocks);
+    run->add(std::make_shared<const std::string>(snapshot_complete_block(count, as_of, wall_ms, request.view.unnamed)));
   }
-  return out;
+  return run;
 }
 
 std::string Shard::declare_gap(Gap gap, const Session& session) {

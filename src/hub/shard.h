@@ -73,11 +73,14 @@ struct SessionRequest {
   size_t padding_bytes = 0;
   struct Snapshot {
     model::EventId as_of;
-    std::string blocks;  // ready-made chunks
+    std::shared_ptr<const std::string> blocks;  // ready-made chunks, the same for all who asked for the same
     size_t count = 0;
   };
   std::optional<Snapshot> snapshot;  // the stream starts with this and goes on after as_of
 };
+
+// The same for viewers who see the same, and so for nobody else.
+std::string group_key(const SessionRequest& request);
 
 // How fast a counter grows, smoothed over a few seconds.
 class Rate {
@@ -128,7 +131,7 @@ class Shard {
   Group& group_for(const SessionRequest& request);
   void leave_group(Session& session);
   Session& add_session(const SessionRequest& request, std::unique_ptr<ByteSink> sink);
-  std::string opening(const SessionRequest& request, Session& session);
+  RunPtr opening(const SessionRequest& request, Session& session);
   void remove(Session& session, End end);
   void close(Session& session, End end);
   void close_expired(Session& session, int64_t now_ms);

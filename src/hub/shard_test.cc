@@ -271,6 +271,22 @@ constexpr size_t kPlenty = 100'000'000;
 const std::string kAll = "account:1";
 const std::string kDevice = "account:1/site:1/device:1";
 
+TEST(GroupKey, AFieldNameNeverPassesForATopic) {
+  const auto pattern = [](const char* text) { return *model::TopicPattern::parse(text); };
+  SessionRequest entitled;
+  entitled.view.fields = {"a"};
+  entitled.patterns = {pattern("account:1/site:secret"), pattern("account:1/site:z")};
+  SessionRequest other;
+  for (const char* name : {"a account:1/site:secret", "a\n account:1/site:secret", "a\n1 a account:1/site:secret"}) {
+    other.view.fields = {name};
+    other.patterns = {pattern("account:1/site:z")};
+    EXPECT_NE(group_key(other), group_key(entitled)) << name;
+  }
+  other.view.fields = {"a"};
+  other.patterns = {pattern("account:1/site:z"), pattern("account:1/site:secret")};
+  EXPECT_EQ(group_key(other), group_key(entitled)) << "the order does not matter";
+}
+
 TEST_F(ShardTest, HelloCarriesTheCursorAsIdAndARetry) {
   FakeSocket socket(kPlenty);
   open(socket, kAll);
@@ -400,9 +416,11 @@ TEST_F(ShardTest, AViewerHasNoPositionToResumeFromBeforeItsSnapshotIsWhole) {
   FakeSocket socket(kPlenty);
   SessionRequest request;
   request.patterns = {*model::TopicPattern::parse(kAll)};
-  request.snapshot = SessionRequest::Snapshot{.as_of = {kStart, 0}, .blocks = {}, .count = 1};
+  std::string blocks;
   codec::append_block({.retry_ms = {}, .id = {}, .event = "telemetry", .data = R"({"kind":"of the snapshot"})"},
-                      request.snapshot->blocks);
+                      blocks);
+  request.snapshot =
+      SessionRequest::Snapshot{.as_of = {kStart, 0}, .blocks = std::make_shared<const std::string>(blocks), .count = 1};
   shard->open(std::move(request), socket.sink());
   ASSERT_EQ(socket.messages.size(), 3u);
   EXPECT_EQ(socket.messages[0].last_event_id, "") << "hello";
@@ -536,7 +554,8 @@ TEST_F(ShardTest, AViewerThatSipsAtItsSnapshotIsClosedAtTheOpeningsDeadline) {
   const auto open_with_snapshot = [&](FakeSocket& socket) {
     SessionRequest request;
     request.patterns = {*model::TopicPattern::parse(kAll)};
-    request.snapshot = SessionRequest::Snapshot{.as_of = {kStart, 0}, .blocks = padding_block(1'000'000), .count = 0};
+    request.snapshot = SessionRequest::Snapshot{
+        .as_of = {kStart, 0}, .blocks = std::make_shared<const std::string>(padding_block(1'000'000)), .count = 0};
     shard->open(std::move(request), socket.sink());
   };
   FakeSocket sipping(400), taking(400);

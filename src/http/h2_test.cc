@@ -7,12 +7,6 @@
 namespace millstream::http {
 namespace {
 
-std::string chunk(std::string_view payload) {
-  char size[20];
-  std::snprintf(size, sizeof(size), "%zx\r\n", payload.size());
-  return size + std::string(payload) + "\r\n";
-}
-
 // A hub in small.
 class Viewer : public ByteSinkOwner {
  public:

@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <functional>
 #include <future>
@@ -52,6 +53,13 @@ struct Answer {
     return "";
   }
 };
+
+// A chunk as the hub writes them.
+inline std::string chunk(std::string_view payload) {
+  char size[20];
+  std::snprintf(size, sizeof(size), "%zx\r\n", payload.size());
+  return size + std::string(payload) + "\r\n";
+}
 
 class TestClient {
  public:

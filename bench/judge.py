@@ -1,0 +1,63 @@
+"""Says whether a row's targets were reached: one line for people per target."""
+
+import statistics
+
+from rows import MILLSTREAM, Ceiling, Floor, RatioAtMost, TimesAtLeast, VariantAtMost
+
+RECEIVES_EQUAL_WITHIN = 0.10
+
+
+def column(figures, metric):
+    return [run[metric] for run in figures if run.get(metric) is not None]
+
+
+def short(value):
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def judge_row(row, results):
+    """One line per target of the row; none when nothing of ours was measured."""
+    return [judge(target, results) for target in row.targets] if MILLSTREAM in results else []
+
+
+def judge(target, results):
+    """What was asked, what was measured, and whether it was reached. results: {contender: [figures of a run, ...]}"""
+    if isinstance(target, RatioAtMost):
+        asked = f"{target.metric} <= {target.value} x {target.limit}"
+        receives = [statistics.median(column(results[c], "receives_per_delivery")) for c in (MILLSTREAM, target.limit)]
+        if target.at_equal_receives and abs(receives[0] / receives[1] - 1) > RECEIVES_EQUAL_WITHIN:
+            return f"{asked}: not comparable, receives per delivery {receives[0]:.2f} and {receives[1]:.2f}"
+        return at_most(asked, target.value, run_by_run(results, MILLSTREAM, target.limit, target.metric))
+    if isinstance(target, VariantAtMost):
+        asked = f"{target.metric} of {target.variant} <= {target.value} x {MILLSTREAM}"
+        return at_most(asked, target.value, run_by_run(results, target.variant, MILLSTREAM, target.metric))
+    if isinstance(target, TimesAtLeast):
+        asked = f"{target.metric} >= {target.value} x {target.peer}"
+        return at_least(asked, target.value, run_by_run(results, MILLSTREAM, target.peer, target.metric))
+    values = column(results[MILLSTREAM], target.metric)
+    if isinstance(target, Floor):
+        return at_least(f"{target.metric} >= {target.value:,}", target.value, values)
+    assert isinstance(target, Ceiling)
+    return at_most(f"{target.metric} <= {target.value:,}", target.value, values)
+
+
+def run_by_run(results, one, other, metric):
+    """The ratios of the runs that stood side by side; none when one of the two gave no result."""
+    pairs = zip(column(results.get(one, []), metric), column(results.get(other, []), metric))
+    return [a / b for a, b in pairs if b]
+
+
+def at_most(asked, value, values):
+    return verdict(asked, values, lambda measured: measured <= value)
+
+
+def at_least(asked, value, values):
+    return verdict(asked, values, lambda measured: measured >= value)
+
+
+def verdict(asked, values, fits):
+    if not values:
+        return f"{asked}: nothing to compare"
+    spans = fits(min(values)) != fits(max(values))
+    return (f"{asked}: {short(statistics.median(values))} [{short(min(values))} .. {short(max(values))}]  "
+            f"{'reached' if fits(statistics.median(values)) else 'MISSED'}{' (range spans it)' if spans else ''}")

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <thread>
 #include <vector>
 
@@ -37,6 +38,7 @@ constexpr size_t kSeriesThreads = 2;
 constexpr size_t kSeriesJobsMax = 128;  // each may read the whole log
 constexpr size_t kWorkerThreads = 2;
 constexpr size_t kWorkerJobsMax = 256;
+constexpr int64_t kFarewellMs = 1000;  // at the end, for answers under way and the last words of streams
 
 // Frames a committed batch once and hands it to every I/O thread.
 class Dispatcher final : public log::CommitReader {
@@ -387,6 +389,13 @@ void Server::stop() {
   if (p.series) p.series->stop();
   for (const std::unique_ptr<IoThread>& io : p.io_threads) {
     io->loop().post([&io = *io] { io.server().drain(); });  // answers that are ready still leave
+  }
+  const SystemClock clock;
+  const int64_t deadline_ms = clock.steady_ms() + kFarewellMs;
+  for (const std::unique_ptr<IoThread>& io : p.io_threads) {
+    while (io->server().connections() > 0 && clock.steady_ms() < deadline_ms) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
   }
   for (const std::unique_ptr<IoThread>& io : p.io_threads) io->join();
 }

@@ -24,6 +24,7 @@ constexpr int kResetsMax = 200;         // streams opened and given up, by it or
 constexpr int kControlFramesMax = 500;  // PING, SETTINGS, PRIORITY, unknown, and DATA without data
 constexpr size_t kUnansweredAcksMax = 100;
 constexpr int64_t kLookEveryMs = 1000;  // at deadlines
+constexpr int64_t kLastWordsMs = 250;   // from the last payload of a stream to its reset
 
 template <auto Free>
 struct Freed {
@@ -163,7 +164,7 @@ void H2Connection::on_ready(uint32_t events) {
   if (got > 0) feed({state_.input.data(), static_cast<size_t>(got)});
 }
 
-bool H2Connection::feed(std::string_view bytes) {
+void H2Connection::feed(std::string_view bytes) {
   active_ms_ = state_.loop.now_ms();
   const ssize_t used = nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
   if (used < 0) {
@@ -174,7 +175,6 @@ bool H2Connection::feed(std::string_view bytes) {
   settle();
   offer_room();
   touch();
-  return used >= 0;
 }
 
 // Outside of nghttp2: those whose stream is over are told.
@@ -295,6 +295,27 @@ void H2Connection::refuse_new() {
   touch();
 }
 
+void H2Connection::reset_later(int32_t stream_id) {
+  resets_due_.push_back({state_.loop.now_ms() + kLastWordsMs, stream_id});
+  if (!reset_timer_) arm_resets();
+}
+
+void H2Connection::arm_resets() {
+  const int64_t wait_ms = std::max<int64_t>(1, resets_due_.front().due_ms - state_.loop.now_ms());
+  reset_timer_ = state_.loop.after(wait_ms, [this] {
+    reset_timer_ = 0;
+    const int64_t now_ms = state_.loop.now_ms();
+    const auto later = std::find_if(resets_due_.begin(), resets_due_.end(),
+                                    [now_ms](const Reset& reset) { return reset.due_ms > now_ms; });
+    for (auto due = resets_due_.begin(); due != later; ++due) {
+      nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, due->stream_id, NGHTTP2_INTERNAL_ERROR);
+    }
+    resets_due_.erase(resets_due_.begin(), later);
+    if (!resets_due_.empty()) arm_resets();
+    touch();
+  });
+}
+
 void H2Connection::drain() {
   refuse_new();
   draining_ = true;
@@ -304,6 +325,7 @@ void H2Connection::close() {
   if (std::exchange(closed_, true)) return;
   const std::shared_ptr<H2Connection> hold = shared_from_this();
   state_.loop.cancel(timer_);
+  if (reset_timer_) state_.loop.cancel(reset_timer_);
   state_.loop.unwatch(transport_.fd(), this);
   transport_.discard_input();  // closing over unread bytes would reset the connection under the GOAWAY
   transport_.reset();

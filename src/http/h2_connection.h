@@ -50,11 +50,13 @@ class H2Connection final : public net::Watcher, public std::enable_shared_from_t
   void payload_waits(ptrdiff_t bytes) { payload_waiting_ += bytes; }
   void touch();  // something was submitted: flush() at the end of the turn
   void wait_for_room(int32_t stream_id) { waiting_for_room_.push_back(stream_id); }
+  // Ends the stream unfinished once the client has had time to read: a reset makes many drop what they have not read.
+  void reset_later(int32_t stream_id);
 
  private:
   struct Callbacks;
 
-  bool feed(std::string_view bytes);
+  void feed(std::string_view bytes);
   void settle();
   void offer_room();
   void count_frame(const nghttp2_frame_hd& head);
@@ -63,6 +65,7 @@ class H2Connection final : public net::Watcher, public std::enable_shared_from_t
   bool send_waiting();
   void arm();
   void on_timer();
+  void arm_resets();
   H2Stream* find(int32_t stream_id);
 
   ServerState& state_;
@@ -75,6 +78,12 @@ class H2Connection final : public net::Watcher, public std::enable_shared_from_t
   std::string out_;  // frames the socket has not taken
   ptrdiff_t payload_waiting_ = 0;
   net::Loop::TimerId timer_ = 0;
+  struct Reset {
+    int64_t due_ms;
+    int32_t stream_id;
+  };
+  std::vector<Reset> resets_due_;  // soonest first
+  net::Loop::TimerId reset_timer_ = 0;
   int64_t active_ms_ = 0;    // the last time a frame came or a stream ended
   int64_t progress_ms_ = 0;  // the last time the socket took a byte
   int64_t budget_since_ms_ = 0;

@@ -20,6 +20,11 @@ namespace millstream::http {
 namespace {
 constexpr size_t kFieldOverheadBytes = 32;    // RFC 9113 6.5.2
 constexpr size_t kKeptBufferBytesMax = 2048;  // of a stream that waits for events
+
+nghttp2_nv borrowed(std::string& name, std::string& value) {
+  return {reinterpret_cast<uint8_t*>(name.data()), reinterpret_cast<uint8_t*>(value.data()), name.size(), value.size(),
+          NGHTTP2_NV_FLAG_NONE};
+}
 }  // namespace
 
 // A request while it arrives.
@@ -150,8 +155,7 @@ void H2Stream::head_complete(bool body_follows) {
   if (!body_follows) return body_complete();
   if (!framing.expects_continue) return;
   std::string name = ":status", value = "100";
-  nghttp2_nv status{reinterpret_cast<uint8_t*>(name.data()), reinterpret_cast<uint8_t*>(value.data()), name.size(),
-                    value.size(), NGHTTP2_NV_FLAG_NONE};
+  const nghttp2_nv status = borrowed(name, value);
   nghttp2_submit_headers(connection_.session(), NGHTTP2_FLAG_NONE, id_, nullptr, &status, 1, nullptr);
   connection_.touch();
 }
@@ -195,7 +199,7 @@ ssize_t H2Stream::read(uint8_t* out, size_t max, uint32_t& flags) {
     if (end_ == End::clean) flags |= NGHTTP2_DATA_FLAG_EOF;
   }
   if (taken > 0 || end_ == End::clean) return static_cast<ssize_t>(taken);
-  if (end_ == End::reset) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;  // ends the stream with INTERNAL_ERROR
+  if (end_ == End::reset) connection_.reset_later(id_);
   deferred_ = true;
   return NGHTTP2_ERR_DEFERRED;
 }
@@ -276,10 +280,7 @@ void H2Stream::submit(const Response& response, const Request* request, bool pay
       !sink_ && response.status != 204 && response.status != 304 && (payload || !request || !response.body.empty());
   if (told) fields.emplace_back("content-length", std::to_string(response.body.size()));
   std::vector<nghttp2_nv> list;
-  for (auto& [name, value] : fields) {
-    list.push_back({reinterpret_cast<uint8_t*>(name.data()), reinterpret_cast<uint8_t*>(value.data()), name.size(),
-                    value.size(), NGHTTP2_NV_FLAG_NONE});
-  }
+  for (auto& [name, value] : fields) list.push_back(borrowed(name, value));
   nghttp2_data_provider source{};
   source.source.ptr = this;
   source.read_callback = [](nghttp2_session*, int32_t, uint8_t* out, size_t max, uint32_t* flags,

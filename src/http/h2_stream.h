@@ -37,7 +37,7 @@ class H2Stream final : public Answerer {
   // Payload for a DATA frame, as nghttp2's data source.
   ssize_t read(uint8_t* out, size_t max, uint32_t& flags);
   void room_came();
-  // 0: all is well; 408: the request does not arrive; else the client does not read its answer.
+  // The request does not arrive, or the client does not read its answer.
   bool is_late(int64_t now_ms) const;
   void too_late();
 

@@ -60,6 +60,7 @@ struct Config {
     int64_t retention_ms = 86'400'000;  // "retention" = "24h"
     int64_t append_queue_events_max = 100'000;
     int64_t append_queue_bytes_max = 268'435'456;
+    bool sync_commits = true;
   } storage;
 
   struct Ingest {

@@ -197,6 +197,8 @@ std::vector<ConfigRow> make_rows() {
             "events waiting for the disk; beyond, ingest answers 503"),
       size("storage.append_queue_bytes_max", &C::storage, &C::Storage::append_queue_bytes_max, 64 * kKiB, 64 * kGiB,
            "the same in bytes"),
+      flag("storage.sync_commits", &C::storage, &C::Storage::sync_commits,
+           "false: acknowledged before it is on the disk; a power cut may take the last seconds with it"),
 
       text("ingest.default_site", &C::ingest, &C::Ingest::default_site, "for points that name no site", check_name),
       text("ingest.default_device", &C::ingest, &C::Ingest::default_device,

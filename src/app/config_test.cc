@@ -86,6 +86,7 @@ TEST_F(ConfigTest, EveryKindOfValueIsReadFromTheFile) {
     [storage]
     retention = "7d"
     append_queue_bytes_max = "1GiB"
+    sync_commits = false
     [stream]
     session_queue_bytes_max = 65536
     replay_ring_bytes_max = "256KiB"
@@ -99,6 +100,7 @@ TEST_F(ConfigTest, EveryKindOfValueIsReadFromTheFile) {
   EXPECT_TRUE(config->auth.development);
   EXPECT_EQ(config->storage.retention_ms, 7 * 86'400'000);
   EXPECT_EQ(config->storage.append_queue_bytes_max, 1 << 30);
+  EXPECT_FALSE(config->storage.sync_commits);
   EXPECT_EQ(config->stream.session_queue_bytes_max, 65'536);
   EXPECT_EQ(config->stream.replay_ring_bytes_max, 262'144);
 }

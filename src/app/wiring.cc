@@ -166,6 +166,7 @@ struct Server::Parts {
   std::string url;
   bool stopped = false;
 
+  void warn_of(const Config& config);
   Status open_storage(const Config& config);
   void make_context(const Config& config, const std::string& version);
   void make_io_threads(const Config& config);
@@ -184,6 +185,7 @@ Status Server::Parts::open_storage(const Config& config) {
   options.retention_ms = config.storage.retention_ms;
   options.append_queue_events_max = static_cast<size_t>(config.storage.append_queue_events_max);
   options.append_queue_bytes_max = static_cast<size_t>(config.storage.append_queue_bytes_max);
+  options.sync_commits = config.storage.sync_commits;
   log = log::make_sqlite_event_log(options, clock, metrics);
 
   latest = std::make_unique<history::LatestValues>(config.storage.retention_ms);
@@ -301,6 +303,21 @@ void Server::Parts::add_gauges() {
                      [this] { return static_cast<int64_t>(latest->device_count()); });
 }
 
+// What an operator must not forget is on: a line at the start, and a gauge to alert on.
+void Server::Parts::warn_of(const Config& config) {
+  metrics.gauge("millstream_insecure_development_mode", "1: everyone is admin, no credential is asked for")
+      .set(config.auth.development ? 1 : 0);
+  metrics.gauge("millstream_unsynced_commits", "1: events are acknowledged before they are on the disk")
+      .set(config.storage.sync_commits ? 0 : 1);
+  if (config.auth.development) {
+    log_warning("DEVELOPMENT MODE: every request without a credential is admin of account \"" +
+                config.auth.development_account + "\"; never use this with real data");
+  }
+  if (!config.storage.sync_commits) {
+    log_warning("storage.sync_commits is off: a power cut may take events that were acknowledged");
+  }
+}
+
 Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Server::~Server() { stop(); }
 
@@ -309,13 +326,7 @@ Result<std::unique_ptr<Server>> Server::start(const Config& asked, const std::st
   auto parts = std::make_unique<Parts>();
   Parts& p = *parts;
   auto server = std::unique_ptr<Server>(new Server(std::move(parts)));
-  metrics::Gauge& insecure =
-      p.metrics.gauge("millstream_insecure_development_mode", "1: everyone is admin, no credential is asked for");
-  if (config.auth.development) {
-    insecure.set(1);
-    log_warning("DEVELOPMENT MODE: every request without a credential is admin of account \"" +
-                config.auth.development_account + "\"; never use this with real data");
-  }
+  p.warn_of(config);
   if (Status s = p.open_storage(config); !s) return s.error();
   p.make_context(config, version);
   p.log->add_reader(*p.dispatcher);

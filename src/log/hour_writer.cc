@@ -10,13 +10,17 @@
 namespace millstream::log {
 namespace {
 
-Status begin_wal(Database& database) {
+Status begin_wal(Database& database, SyncCommits sync) {
   if (Status s = database.execute("PRAGMA page_size=4096"); !s) return s;
   const Result<std::string> mode = database.text("PRAGMA journal_mode=WAL");
   if (!mode) return mode.error();
   if (*mode != "wal") return Error{Code::internal, "journal mode is " + *mode + ", not wal"};
+  if (Status s = database.execute(sync == SyncCommits::yes ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
+      !s) {
+    return s;
+  }
   return database.execute(
-      "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY;"
+      "PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY;"
       "PRAGMA journal_size_limit=16777216");
 }
 
@@ -29,13 +33,13 @@ Status prepare_into(Database& database, std::string_view sql, std::unique_ptr<St
 
 }  // namespace
 
-Result<std::unique_ptr<HourWriter>> HourWriter::open(const std::string& directory, int64_t hour) {
+Result<std::unique_ptr<HourWriter>> HourWriter::open(const std::string& directory, int64_t hour, SyncCommits sync) {
   const std::string path = hour_file_path(directory, hour);
   std::error_code ignored;
   const bool created = !std::filesystem::exists(path, ignored);
   Result<Database> database = Database::open(path, OpenMode::read_write);
   if (!database) return database.error();
-  if (Status s = begin_wal(*database); !s) return s.error();
+  if (Status s = begin_wal(*database, sync); !s) return s.error();
   if (Status s = ensure_hour_schema(*database); !s) return s.error();
   if (created) sync_directory(directory);
   std::unique_ptr<HourWriter> writer(new HourWriter(std::move(*database), hour));

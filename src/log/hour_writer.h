@@ -22,15 +22,18 @@ namespace millstream::log {
 
 inline constexpr int kWalFramesMax = (4 << 20) / 4096;
 
+// no: a commit is in the kernel's hands; only the copying of the WAL waits for the disk.
+enum class SyncCommits : bool { no, yes };
+
 class HourWriter {
  public:
-  static Result<std::unique_ptr<HourWriter>> open(const std::string& directory, int64_t hour);
+  static Result<std::unique_ptr<HourWriter>> open(const std::string& directory, int64_t hour, SyncCommits sync);
   HourWriter(const HourWriter&) = delete;
   HourWriter& operator=(const HourWriter&) = delete;
 
   int64_t hour() const { return hour_; }
 
-  // All or nothing, on disk when it returns. Ids are given, increase, and lie in this hour.
+  // All or nothing, on disk when it returns (SyncCommits::yes). Ids are given, increase, and lie in this hour.
   Status commit(const std::vector<model::Event>& events);
 
   bool wal_is_long() const { return wal_.frames - wal_.copied >= kWalFramesMax; }

@@ -349,7 +349,8 @@ Status SqliteEventLog::write(const std::vector<model::Event>& events) {
 
 Status SqliteEventLog::open_writer(int64_t hour) {
   if (writer_) sealing_.push_back({.writer = std::move(writer_)});
-  Result<std::unique_ptr<HourWriter>> opened = HourWriter::open(options_.directory, hour);
+  Result<std::unique_ptr<HourWriter>> opened =
+      HourWriter::open(options_.directory, hour, SyncCommits(options_.sync_commits));
   if (!opened) {
     if (opened.error().code == Code::corrupt) damaged(hour, opened.error());
     return opened.error();

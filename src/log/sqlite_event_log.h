@@ -24,6 +24,7 @@ struct SqliteEventLogOptions {
   size_t append_queue_events_max = 100'000;
   size_t append_queue_bytes_max = 256 << 20;
   int64_t tick_interval_ms = 200;
+  bool sync_commits = true;  // false: acknowledged once the kernel has it; what a power cut takes is lost
 };
 
 std::unique_ptr<EventLog> make_sqlite_event_log(SqliteEventLogOptions options, const Clock& clock,

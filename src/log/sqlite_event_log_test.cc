@@ -158,10 +158,10 @@ TEST_F(SqliteEventLogTest, AFlippedBitIsFoundAndTheRowIsNotServed) {
 }
 
 // Appends as fast as it can and writes every acknowledged id to `acks`, until it is killed.
-[[noreturn]] void append_until_killed(const std::string& directory, int acks) {
+[[noreturn]] void append_until_killed(const std::string& directory, bool sync_commits, int acks) {
   const SystemClock clock;
   metrics::Registry metrics;
-  auto log = make_sqlite_event_log({.directory = directory}, clock, metrics);
+  auto log = make_sqlite_event_log({.directory = directory, .sync_commits = sync_commits}, clock, metrics);
   if (!log->start()) _exit(1);
   while (true) {
     std::vector<model::Event> batch;
@@ -185,7 +185,7 @@ TEST_F(SqliteEventLogTest, KilledAtAnyMomentItLosesNothingThatWasAcknowledged) {
     int pipe_ends[2];
     ASSERT_EQ(::pipe(pipe_ends), 0);
     const pid_t child = ::fork();
-    if (child == 0) append_until_killed(logs.directory, pipe_ends[1]);
+    if (child == 0) append_until_killed(logs.directory, round % 2 == 0, pipe_ends[1]);
     ::close(pipe_ends[1]);
     ::usleep(static_cast<useconds_t>(20'000 + random() % 150'000));
     ::kill(child, SIGKILL);

@@ -122,6 +122,12 @@ class Server:
         shutil.rmtree(self.data_directory, ignore_errors=True)
 
 
+def flags_of(launch, subcommand):
+    """What the load program must know of this server; `ingest` opens no streams."""
+    wanted = {"publish_path", "header"} if subcommand == "ingest" else set(launch.flags)
+    return {key: value for key, value in launch.flags.items() if key in wanted}
+
+
 def load_arguments(row, seconds):
     return {**row.load, **({"seconds": seconds} if seconds else {})}
 
@@ -130,7 +136,7 @@ def run_once(programs, contender, row, seconds):
     """One run of one row against one contender: the load program's figures as a dict."""
     with Server(programs, contender) as server:
         target = {"url": server.url, "server_pid": ",".join(map(str, server.pids())),
-                  "server_core": programs.server_core, **server.launch.flags}
+                  "server_core": programs.server_core, **flags_of(server.launch, row.subcommand)}
         arguments = load_arguments(row, seconds)
         if contender == ALONE:
             del arguments["stalled_readers"]

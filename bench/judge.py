@@ -23,11 +23,11 @@ def judge_row(row, results):
 def judge(target, results):
     """What was asked, what was measured, and whether it was reached. results: {contender: [figures of a run, ...]}"""
     if isinstance(target, RatioAtMost):
-        asked = f"{target.metric} <= {target.value} x {target.limit}"
-        receives = [statistics.median(column(results[c], "receives_per_delivery")) for c in (MILLSTREAM, target.limit)]
-        if target.at_equal_receives and abs(receives[0] / receives[1] - 1) > RECEIVES_EQUAL_WITHIN:
-            return f"{asked}: not comparable, receives per delivery {receives[0]:.2f} and {receives[1]:.2f}"
-        return at_most(asked, target.value, run_by_run(results, MILLSTREAM, target.limit, target.metric))
+        whose = "" if target.contender == MILLSTREAM else f" of {target.contender}"
+        asked = f"{target.metric}{whose} <= {target.value} x {target.limit}"
+        if target.at_equal_receives and (unequal := unequal_receives(results, target)):
+            return f"{asked}: not comparable, {unequal}"
+        return at_most(asked, target.value, run_by_run(results, target.contender, target.limit, target.metric))
     if isinstance(target, VariantAtMost):
         asked = f"{target.metric} of {target.variant} <= {target.value} x {MILLSTREAM}"
         return at_most(asked, target.value, run_by_run(results, target.variant, MILLSTREAM, target.metric))
@@ -39,6 +39,15 @@ def judge(target, results):
         return at_least(f"{target.metric} >= {target.value:,}", target.value, values)
     assert isinstance(target, Ceiling)
     return at_most(f"{target.metric} <= {target.value:,}", target.value, values)
+
+
+def unequal_receives(results, target):
+    """How far apart the two sides' receives per delivery are; "" when close enough to compare."""
+    ours, limits = (statistics.median(column(results[contender], "receives_per_delivery"))
+                    for contender in (target.contender, target.limit))
+    if abs(ours / limits - 1) <= RECEIVES_EQUAL_WITHIN:
+        return ""
+    return f"receives per delivery {ours:.2f} and {limits:.2f}"
 
 
 def run_by_run(results, one, other, metric):

@@ -5,9 +5,12 @@ import json
 import peers
 
 TITLES = {"millstream": "**Millstream**", "limit_send": "limit: send()", "limit_joined": "limit: joined send()",
+          "no_sync": "Millstream, no fsync",
           **peers.TITLES}
 SHOWN = {
-    "deliveries_per_s": ("deliveries/s", 1), "server_us_per_delivery": ("CPU per delivery, µs", 1),
+    "deliveries_per_s": ("deliveries/s", 1), "events_per_s": ("events/s", 1),
+    "server_us_per_event": ("CPU per event, µs", 1), "ack_p50_us": ("answer p50, µs", 1),
+    "ack_p99_us": ("answer p99, µs", 1), "server_us_per_delivery": ("CPU per delivery, µs", 1),
     "receives_per_delivery": ("receives per delivery", 1), "bytes_per_delivery": ("bytes per delivery", 1),
     "last_viewer_p50_us": ("last viewer p50, ms", 1e-3), "last_viewer_p99_us": ("last viewer p99, ms", 1e-3),
     "user_bytes_per_connection": ("bytes per viewer, user space", 1),

@@ -22,6 +22,8 @@ VARIANTS = {
     "tls": Variant(server={"tls.self_signed": "true"}),
     "http2_tls": Variant(server={"tls.self_signed": "true"}, load={"h2_streams": 100}),
     "gzip": Variant(server={"stream.gzip": "true"}, load={"gzip": 1}),
+    "100000_others": Variant(load={"other_devices_each": 100}),
+    "no_sync": Variant(server={"storage.sync_commits": "false"}),
     "2_io_threads": Variant(server={"server.io_threads": 2}),
 }
 
@@ -51,7 +53,7 @@ class Ceiling:
 
 @dataclass(frozen=True)
 class RatioAtMost:
-    """Millstream's figure over the limit's, run by run, is at most this much in the median.
+    """The contender's figure over the limit's, run by run, is at most this much in the median.
 
     CPU per delivery compares only where a receive carries as many deliveries on both sides: a receiver that is held up
     makes sends look cheap.
@@ -61,6 +63,7 @@ class RatioAtMost:
     limit: str
     value: float
     at_equal_receives: bool = False
+    contender: str = MILLSTREAM
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,7 @@ INGEST = [
     Metric("ack_p50_us", "us", "acknowledgement p50"),
     Metric("ack_p99_us", "us", "acknowledgement p99"),
     Metric("server_us_per_point", "us", "server CPU per point"),
+    Metric("server_us_per_event", "us", "server CPU per event"),
     Metric("events_per_commit", "events", "events per commit"),
     Metric("commits_per_s", "commits/s", "commits"),
     Metric("commit_mean_us", "us", "mean commit"),
@@ -110,6 +114,7 @@ FAN_OUT = [
     Metric("deliveries_per_s", "deliveries/s", "deliveries"),
     Metric("server_us_per_delivery", "us", "server CPU per delivery"),
     Metric("storing_us_per_delivery", "us", "of that in log and engines"),
+    Metric("serving_us_per_delivery", "us", "the rest, in serving"),
     Metric("ksoftirqd_us_per_delivery", "us", "of that in ksoftirqd"),
     Metric("receives_per_delivery", "receives", "receives per delivery"),
     Metric("bytes_per_delivery", "bytes", "wire bytes per delivery"),
@@ -155,6 +160,19 @@ def fixed_rate(viewers, rate, full_only=True):
         seconds={"quick": 5, "full": 12}, full_only=full_only)
 
 
+def selective(rate):
+    """Every event is for one of 1000 viewers; 1000 others watch 1000 silent devices, in the variant 100 000."""
+    return Row(
+        f"selective_{rate}", f"selective: 1000 viewers of 10 devices each, {rate} events/s, each for one viewer",
+        "viewers",
+        {"viewers": 1000, "audiences": 1000, "devices_each": 10, "others": 1000, "rate": rate, "publishers": 64},
+        FAN_OUT, [SEND, MILLSTREAM, "100000_others"],
+        [Floor("events_per_s", 0.99 * rate), RatioAtMost("server_us_per_delivery", SEND, 1.25),
+         RatioAtMost("serving_us_per_delivery", SEND, 1.25),
+         VariantAtMost("server_us_per_delivery", "100000_others", 1.1)],
+        seconds={"quick": 5, "full": 12}, full_only=True)
+
+
 ROWS = [
     ingest("ingest_json", "durable ingest: JSON, 16 connections x 100 events x 10 fields", 16, 100, 10,
            targets=[Floor("points_per_s", 200_000)]),
@@ -170,6 +188,8 @@ ROWS = [
     closed_loop(100),
     closed_loop(10_000),
     closed_loop(19_640),
+    selective(1000),
+    selective(10_000),
     Row("beside_stalled_1000", "fan-out: 1000 viewers, 100 events/s, beside 1000 readers that stall", "viewers",
         {"viewers": 1000, "rate": 100, "stalled_readers": 1000, "warmup_ms": 6000}, FAN_OUT, [ALONE, MILLSTREAM],
         [RatioAtMost("each_viewer_p99_us", ALONE, 1.2), RatioAtMost("last_viewer_p99_us", ALONE, 1.2)],
@@ -211,4 +231,8 @@ PEER_ROWS = [
     beside_peers(ROW["fanout_closed_1000"], FASTER),
     beside_peers(ROW["fanout_closed_10000"], FASTER),
     beside_peers(ROW["idle_10000"]),
+    Row("peers_publish_16", "publish: an event a request, 16 keep-alive connections, no viewer", "ingest",
+        {"connections": 16, "events": 1, "fields": 3}, INGEST, [MILLSTREAM, "no_sync", peers.NCHAN, SEND],
+        [RatioAtMost("server_us_per_event", SEND, 2, contender="no_sync"),
+         RatioAtMost("server_us_per_event", peers.NCHAN, 1, contender="no_sync")]),
 ]

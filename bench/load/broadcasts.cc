@@ -26,9 +26,16 @@ std::optional<uint32_t> event_number(std::string_view data) {
   return n;
 }
 
-uint32_t Broadcasts::published(int64_t at_ns) {
-  events_.push_back({at_ns});
+Broadcasts::Broadcasts(uint32_t viewers, uint32_t audiences) : audiences_(audiences) {
+  for (uint32_t i = 0; i < audiences; ++i) {
+    audiences_[i].viewers = viewers / audiences + (i < viewers % audiences ? 1 : 0);
+  }
+}
+
+uint32_t Broadcasts::published(int64_t at_ns, uint32_t audience) {
+  events_.push_back({at_ns, audience});
   ++counts_.published;
+  counts_.expected += audiences_[audience].viewers;
   return static_cast<uint32_t>(events_.size() - 1);
 }
 
@@ -36,20 +43,26 @@ void Broadcasts::refused(uint32_t n) {
   if (!events_[n].taken) return;
   events_[n].taken = false;
   ++counts_.refused;
+  counts_.expected -= audiences_[events_[n].audience].viewers;
+}
+
+void Broadcasts::viewer_left(const ViewerPosition& viewer) {
+  if (viewer.audience < audiences_.size()) ++audiences_[viewer.audience].left;
 }
 
 void Broadcasts::delivered(ViewerPosition& viewer, std::string_view id, std::string_view data, int64_t at_ns) {
   const std::optional<uint64_t> packed = packed_id(id);
-  if (!packed) {
+  if (!packed || viewer.audience >= audiences_.size()) {
     ++counts_.strange;
     return;
   }
   if (!find_place(viewer, *packed, data)) return;
-  Event& event = events_[order_[viewer.next].n];
+  const Audience& audience = audiences_[viewer.audience];
+  Event& event = events_[audience.order[viewer.next].n];
   ++viewer.next;
   ++counts_.deliveries;
   to_each_.add(at_ns - event.published_ns);
-  if (++event.receivers == viewers_) {
+  if (++event.receivers == audience.viewers - audience.left) {
     to_last_.add(at_ns - event.published_ns);
     ++complete_;
   }
@@ -57,21 +70,22 @@ void Broadcasts::delivered(ViewerPosition& viewer, std::string_view id, std::str
 
 // True when viewer.next now is the place of `id`.
 bool Broadcasts::find_place(ViewerPosition& viewer, uint64_t id, std::string_view data) {
-  if (viewer.next < order_.size() && order_[viewer.next].id == id) return true;
-  if (order_.empty() || id > order_.back().id) {
+  std::vector<Place>& order = audiences_[viewer.audience].order;
+  if (viewer.next < order.size() && order[viewer.next].id == id) return true;
+  if (order.empty() || id > order.back().id) {
     const std::optional<uint32_t> n = event_number(data);
-    if (!n || *n >= events_.size()) {
+    if (!n || *n >= events_.size() || events_[*n].audience != viewer.audience) {
       ++counts_.strange;
       return false;
     }
-    counts_.skipped += static_cast<int64_t>(order_.size()) - viewer.next;
-    viewer.next = static_cast<uint32_t>(order_.size());
-    order_.push_back({id, *n});
+    counts_.skipped += static_cast<int64_t>(order.size()) - viewer.next;
+    viewer.next = static_cast<uint32_t>(order.size());
+    order.push_back({id, *n});
     return true;
   }
-  const auto place = std::lower_bound(order_.begin(), order_.end(), id,
+  const auto place = std::lower_bound(order.begin(), order.end(), id,
                                       [](const Place& known, uint64_t wanted) { return known.id < wanted; });
-  const uint32_t index = static_cast<uint32_t>(place - order_.begin());
+  const uint32_t index = static_cast<uint32_t>(place - order.begin());
   if (place->id != id) {
     ++counts_.strange;  // between two ids the others got one after the other
   } else if (index < viewer.next) {

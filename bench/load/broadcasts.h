@@ -1,7 +1,9 @@
-// load/broadcasts.h: what was published and who got it: the check that nothing is lost, doubled or out of order.
+// load/broadcasts.h: what was published, to which audience, and who got it: the check that nothing is lost, doubled,
+// out of order, or given to those it was not for.
 //
 // Flow     published(n) when event n leaves; refused(n) when the server did not take it; delivered() for each event a
-//          viewer reads. The first viewer to read an id fixes its place in the order; every other one must agree.
+//          viewer reads. The first viewer of an audience to read an id fixes its place in the order; every other one
+//          must agree.
 // Shapes   event numbers n count from 0 and travel inside the event as the field "n"; ids are "<ms>-<seq>", increasing.
 // Thread   value
 #pragma once
@@ -15,9 +17,10 @@
 
 namespace millstream::load {
 
-// How far one viewer has come in the common order.
+// How far one viewer has come in the order of its audience.
 struct ViewerPosition {
   uint32_t next = 0;
+  uint32_t audience = 0;
 };
 
 class Broadcasts {
@@ -28,19 +31,21 @@ class Broadcasts {
     int64_t deliveries = 0;
     int64_t duplicates = 0;  // an id this viewer had already passed
     int64_t skipped = 0;     // ids others got and this viewer passed over
-    int64_t strange = 0;     // not an id, no number, or an id that was never published
-    // In-order deliveries still missing of what was published and taken.
-    int64_t missing(int64_t viewers) const { return (published - refused) * viewers - deliveries; }
+    int64_t strange = 0;     // not an id, no number, an id that was never published, or an event for another audience
+    int64_t expected = 0;    // deliveries of what was published and taken
+    // In-order deliveries still missing.
+    int64_t missing() const { return expected - deliveries; }
   };
 
-  explicit Broadcasts(uint32_t viewers) : viewers_(viewers) {}
+  // The viewers are dealt out over the audiences, as load/audiences.h does it.
+  explicit Broadcasts(uint32_t viewers, uint32_t audiences = 1);
 
   // Returns the number the new event must carry.
-  uint32_t published(int64_t at_ns);
+  uint32_t published(int64_t at_ns, uint32_t audience = 0);
   void refused(uint32_t n);
   void delivered(ViewerPosition& viewer, std::string_view id, std::string_view data, int64_t at_ns);
   // A closed viewer gets no more: events no longer wait for it.
-  void viewer_left() { --viewers_; }
+  void viewer_left(const ViewerPosition& viewer);
 
   // Events that some viewer still has to get.
   int64_t in_flight() const { return counts_.published - counts_.refused - complete_; }
@@ -54,6 +59,7 @@ class Broadcasts {
  private:
   struct Event {
     int64_t published_ns;
+    uint32_t audience;
     uint32_t receivers = 0;
     bool taken = true;
   };
@@ -61,11 +67,15 @@ class Broadcasts {
     uint64_t id;
     uint32_t n;
   };
+  struct Audience {
+    uint32_t viewers = 0;      // at the start
+    uint32_t left = 0;         // of these, closed since
+    std::vector<Place> order;  // as the ids go
+  };
   bool find_place(ViewerPosition& viewer, uint64_t id, std::string_view data);
 
-  uint32_t viewers_;
   std::vector<Event> events_;  // by n
-  std::vector<Place> order_;   // as the ids go
+  std::vector<Audience> audiences_;
   int64_t complete_ = 0;
   Counts counts_;
   Latencies to_each_;

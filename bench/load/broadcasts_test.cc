@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "load/audiences.h"
+
 namespace millstream::load {
 namespace {
 
@@ -19,7 +21,7 @@ TEST(Broadcasts, EventIsInFlightUntilTheLastViewerHasIt) {
   EXPECT_EQ(broadcasts.in_flight(), 1);
   broadcasts.delivered(second, "5-0", numbered(n), 8000);
   EXPECT_EQ(broadcasts.in_flight(), 0);
-  EXPECT_EQ(broadcasts.counts().missing(2), 0);
+  EXPECT_EQ(broadcasts.counts().missing(), 0);
   EXPECT_EQ(broadcasts.to_each_viewer().count(), 2);
   EXPECT_EQ(broadcasts.to_last_viewer().count(), 1);
   EXPECT_DOUBLE_EQ(broadcasts.to_last_viewer().max_us(), 7.0);
@@ -48,7 +50,7 @@ TEST(Broadcasts, PassedOverEventIsSkippedAndStaysMissing) {
     if (i != 1) broadcasts.delivered(bad, id, numbered(n), 0);
   }
   EXPECT_EQ(broadcasts.counts().skipped, 1);
-  EXPECT_EQ(broadcasts.counts().missing(2), 1);
+  EXPECT_EQ(broadcasts.counts().missing(), 1);
   EXPECT_EQ(broadcasts.in_flight(), 1);
 }
 
@@ -62,13 +64,13 @@ TEST(Broadcasts, FirstReaderOfANewIdCanAlsoHaveSkippedWhatOthersGot) {
   broadcasts.delivered(slow, "5-1", second, 0);
   EXPECT_EQ(broadcasts.counts().skipped, 1);
   broadcasts.delivered(fast, "5-1", second, 0);
-  EXPECT_EQ(broadcasts.counts().missing(2), 1);
+  EXPECT_EQ(broadcasts.counts().missing(), 1);
 }
 
 TEST(Broadcasts, EventNobodyGotIsMissingForEveryViewer) {
   Broadcasts broadcasts(3);
   broadcasts.published(0);
-  EXPECT_EQ(broadcasts.counts().missing(3), 3);
+  EXPECT_EQ(broadcasts.counts().missing(), 3);
 }
 
 TEST(Broadcasts, RepeatedIdIsADuplicateAndNoDelivery) {
@@ -93,7 +95,7 @@ TEST(Broadcasts, OlderIdAfterANewerOneIsNotADelivery) {
   broadcasts.delivered(viewer, "5-0", first, 0);
   EXPECT_EQ(broadcasts.counts().skipped, 1);
   EXPECT_EQ(broadcasts.counts().duplicates, 1);
-  EXPECT_EQ(broadcasts.counts().missing(2), 1);
+  EXPECT_EQ(broadcasts.counts().missing(), 1);
 }
 
 TEST(Broadcasts, RefusedEventIsNotAwaited) {
@@ -103,7 +105,7 @@ TEST(Broadcasts, RefusedEventIsNotAwaited) {
   broadcasts.refused(n);
   EXPECT_EQ(broadcasts.counts().refused, 1);
   EXPECT_EQ(broadcasts.in_flight(), 0);
-  EXPECT_EQ(broadcasts.counts().missing(2), 0);
+  EXPECT_EQ(broadcasts.counts().missing(), 0);
 }
 
 TEST(Broadcasts, WhatWasNeverPublishedIsStrange) {
@@ -115,6 +117,54 @@ TEST(Broadcasts, WhatWasNeverPublishedIsStrange) {
   broadcasts.delivered(viewer, "five", numbered(0), 0);
   EXPECT_EQ(broadcasts.counts().strange, 3);
   EXPECT_EQ(broadcasts.counts().deliveries, 0);
+}
+
+TEST(Broadcasts, EveryAudienceHasItsOwnEventsInItsOwnOrder) {
+  Broadcasts broadcasts(3, 2);  // two viewers in the first audience, one in the second
+  ViewerPosition one{.audience = 0};
+  ViewerPosition two{.audience = 0};
+  ViewerPosition other{.audience = 1};
+  const uint32_t n = broadcasts.published(0, 0);
+  const uint32_t m = broadcasts.published(0, 1);
+  EXPECT_EQ(broadcasts.counts().missing(), 3);
+  broadcasts.delivered(one, "5-0", numbered(n), 0);
+  broadcasts.delivered(other, "5-1", numbered(m), 0);
+  EXPECT_EQ(broadcasts.in_flight(), 1);
+  broadcasts.delivered(two, "5-0", numbered(n), 0);
+  EXPECT_EQ(broadcasts.in_flight(), 0);
+  EXPECT_EQ(broadcasts.counts().missing(), 0);
+  EXPECT_EQ(broadcasts.counts().skipped, 0);
+}
+
+TEST(Broadcasts, EventForAnotherAudienceIsStrange) {
+  Broadcasts broadcasts(2, 2);
+  ViewerPosition wrong{.audience = 1};
+  ViewerPosition of_none{.audience = kNoAudience};
+  const std::string event = numbered(broadcasts.published(0, 0));
+  broadcasts.delivered(wrong, "5-0", event, 0);
+  broadcasts.delivered(of_none, "5-0", event, 0);
+  EXPECT_EQ(broadcasts.counts().strange, 2);
+  EXPECT_EQ(broadcasts.counts().missing(), 1);
+}
+
+TEST(Broadcasts, ViewerThatLeftIsStillOwedButNoLongerWaitedFor) {
+  Broadcasts broadcasts(2);
+  ViewerPosition stays;
+  ViewerPosition leaves;
+  broadcasts.viewer_left(leaves);
+  broadcasts.delivered(stays, "5-0", numbered(broadcasts.published(0)), 0);
+  EXPECT_EQ(broadcasts.in_flight(), 0);
+  EXPECT_EQ(broadcasts.counts().missing(), 1);
+}
+
+TEST(Audiences, ViewersAreDealtOutAndOthersWatchWhatIsSilent) {
+  const Audiences audiences{.count = 2, .devices_each = 2, .viewers = 3, .other_devices_each = 2};
+  EXPECT_EQ(audiences.topics(0), "account:demo/site:bench/device:bench-0,account:demo/site:bench/device:bench-2");
+  EXPECT_EQ(audiences.topics(1), "account:demo/site:bench/device:bench-1,account:demo/site:bench/device:bench-3");
+  EXPECT_EQ(audiences.topics(2), audiences.topics(0));
+  EXPECT_EQ(audiences.topics(4), "account:demo/site:bench/device:o2,account:demo/site:bench/device:o3");
+  EXPECT_EQ(audiences.of_viewer(3), kNoAudience);
+  EXPECT_EQ(Audiences().topics(9), "account:demo/site:bench/device:bench-0");
 }
 
 TEST(PackedId, OnlyMillisecondsDashSequenceIsAnId) {

@@ -17,14 +17,15 @@ Status FanOut::open_viewers(size_t count) { return fleet_.open(count); }
 
 Status FanOut::open_stalled_readers(size_t count) {
   Result<std::vector<Socket>> opened =
-      load::open_stalled_readers(target_.stream.to, http1_request(target_.stream), count);
+      load::open_stalled_readers(target_.stream.to, http1_request(target_.stream, 0), count);
   if (!opened) return opened.error();
   stalled_readers_ = std::move(*opened);
   return {};
 }
 
 Status FanOut::open_publishers(size_t connections) {
-  broadcasts_ = Broadcasts(static_cast<uint32_t>(fleet_.live()));
+  const Audiences& audiences = target_.stream.audiences;
+  broadcasts_ = Broadcasts(std::min(static_cast<uint32_t>(fleet_.live()), audiences.viewers), audiences.count);
   fleet_.watch(broadcasts_);
   for (size_t i = 0; i < connections; ++i) {
     Result<Socket> socket = connect_now(target_.publisher);
@@ -77,8 +78,10 @@ bool FanOut::publish(int64_t due_ns) {
   for (size_t i = 0; i < publishers_.size(); ++i) {
     if (publishers_[i].is_spent() && !renew(i)) continue;
     if (!publishers_[i].is_idle()) continue;
-    const uint32_t n = broadcasts_.published(due_ns);
-    const std::string body = body_.next(n);
+    const Audiences& audiences = target_.stream.audiences;
+    const uint32_t device = static_cast<uint32_t>(random_() % audiences.devices());
+    const uint32_t n = broadcasts_.published(due_ns, audiences.of_device(device));
+    const std::string body = body_.next(n, device);
     carried_[i] = n;
     publishers_[i].send(post_head(target_.publisher, target_.publish_path, target_.stream.extra_headers, body.size()) +
                         body);

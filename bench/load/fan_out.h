@@ -8,6 +8,7 @@
 // Thread   value
 #pragma once
 
+#include <random>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,7 @@ class FanOut {
  public:
   explicit FanOut(FanOutTarget target);
 
+  // The first `stream.audiences.viewers` of them get events. Call again with more to grow.
   Status open_viewers(size_t count);
   // Beside them, viewers of the same stream that read nothing, until the end.
   Status open_stalled_readers(size_t count);
@@ -65,6 +67,7 @@ class FanOut {
   std::vector<Socket> stalled_readers_;
   Broadcasts broadcasts_{0};
   PublishedBody body_;
+  std::minstd_rand random_;  // the next event's device
   std::vector<RequestConnection> publishers_;
   std::vector<uint32_t> carried_;  // the event each publisher has under way
   int64_t progress_ns_ = 0;        // when something was last delivered or answered

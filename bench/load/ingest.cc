@@ -30,9 +30,9 @@ struct Counts {
   int64_t body_bytes = 0;
 };
 
-// What JSON answers say, "accepted":N; a 204 has taken everything.
+// What JSON answers say, "accepted":N; of a 201, 202 and 204 everything was taken.
 int64_t accepted_events(const RequestConnection::Answer& answer, int64_t sent) {
-  if (answer.status == 204) return sent;
+  if (answer.status >= 201 && answer.status <= 204) return sent;
   constexpr std::string_view kKey = "\"accepted\":";
   const size_t at = answer.body.find(kKey);
   int64_t n = 0;
@@ -178,8 +178,9 @@ Status run_ingest(Options& options) {
   shape.fields = static_cast<size_t>(options.number("fields", 10));
   const std::string format = options.text("format", "json");
   shape.format = format == "line" ? BodyFormat::line : BodyFormat::json;
-  shape.path = options.text(
-      "path", shape.format == BodyFormat::json ? "/api/ingest" : "/api/v2/write?bucket=bench&org=bench&precision=ms");
+  shape.path = options.text("publish_path", shape.format == BodyFormat::json
+                                                ? "/api/ingest"
+                                                : "/api/v2/write?bucket=bench&org=bench&precision=ms");
   const int64_t seconds = options.number("seconds", 5);
   const int64_t warmup_ms = options.number("warmup_ms", 1000);
   const Result<TargetOptions> target = TargetOptions::read(options);

@@ -1,7 +1,8 @@
 // The subcommand limit: the least a program can do to broadcast: accept, and send() the same bytes to every socket.
 //
 // Mode `send` makes one send() of every event to every viewer; `joined` gathers the events of one turn of the loop and
-// makes one send() of them all. No log, no rights, no matching, no resume: the measure to hold a real server against.
+// makes one send() of them all. Viewers are looked up by the event's device, and that is all the matching there is. No
+// log, no rights, no resume: the measure to hold a real server against.
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -27,6 +28,16 @@ constexpr std::string_view kPublishAnswer =
     "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 28\r\n\r\n"
     "{\"accepted\":1,\"rejected\":[]}";
 
+constexpr std::string_view kNotFound = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
+
+// What stands between `before` and the next of `ends`; "" when there is no `before`.
+std::string_view between(std::string_view text, std::string_view before, std::string_view ends) {
+  const size_t at = text.find(before);
+  if (at == std::string_view::npos) return "";
+  const std::string_view rest = text.substr(at + before.size());
+  return rest.substr(0, rest.find_first_of(ends));
+}
+
 std::string chunk(std::string_view payload) {
   char size[20];
   std::snprintf(size, sizeof size, "%zx\r\n", payload.size());
@@ -48,7 +59,7 @@ class LimitServer {
           on_ready(event.data.u64, event.events);
         }
       }
-      if (!gathered_.empty()) send_to_all(std::exchange(gathered_, {}));
+      for (Channel* channel : std::exchange(gathering_, {})) send_to(*channel, std::exchange(channel->gathered, {}));
     }
   }
 
@@ -57,6 +68,11 @@ class LimitServer {
   struct Connection {
     Socket socket;
     bool is_viewer = false;
+  };
+  // A device, and who watches it.
+  struct Channel {
+    std::vector<uint64_t> viewers;  // tags
+    std::string gathered;           // in this turn, in mode `joined`
   };
 
   void accept_all() {
@@ -95,7 +111,14 @@ class LimitServer {
     const size_t size = head_end + 4 + length;
     if (request.size() < size) return false;
     if (request.starts_with("GET ")) {
+      const std::string_view topics = between(std::string_view(request).substr(0, head_end), "topics=", "& ");
+      if (topics.empty()) {
+        send_bytes(tag, kNotFound);
+        request.erase(0, size);
+        return true;
+      }
       connections_[tag].is_viewer = true;
+      watch(tag, topics);
       const std::string id = ids_.next(utc_ms());
       send_bytes(tag,
                  std::string(kStreamHead) +
@@ -113,16 +136,27 @@ class LimitServer {
     const int64_t now_ms = utc_ms();
     const std::string id = ids_.next(now_ms);
     const std::string block = "id: " + id + "\nevent: telemetry\ndata: " + event_json(id, now_ms, body) + "\n\n";
-    if (joined_) {
-      gathered_ += chunk(block);
-    } else {
-      send_to_all(chunk(block));
+    const auto channel = channels_.find(std::string(between(body, "\"deviceId\":\"", "\"")));
+    if (channel == channels_.end()) return;
+    if (!joined_) return send_to(channel->second, chunk(block));
+    if (channel->second.gathered.empty()) gathering_.push_back(&channel->second);
+    channel->second.gathered += chunk(block);
+  }
+
+  // By the device in each topic of a comma list.
+  void watch(uint64_t tag, std::string_view topics) {
+    while (!topics.empty()) {
+      const size_t comma = std::min(topics.find(','), topics.size());
+      channels_[std::string(between(topics.substr(0, comma), "device:", ","))].viewers.push_back(tag);
+      topics.remove_prefix(std::min(comma + 1, topics.size()));
     }
   }
 
-  void send_to_all(const std::string& bytes) {
-    for (uint64_t tag = 1; tag < connections_.size(); ++tag) {
-      if (connections_[tag].is_viewer) send_bytes(tag, bytes);
+  void send_to(const Channel& channel, const std::string& bytes) {
+    for (size_t i = 0; i < channel.viewers.size(); ++i) {
+      const uint64_t tag = channel.viewers[i];
+      send_bytes(tag, bytes);
+      if (!connections_[tag].is_viewer) --i;  // gone while it was sent to
     }
   }
 
@@ -154,6 +188,9 @@ class LimitServer {
   }
 
   void drop(uint64_t tag) {
+    if (connections_[tag].is_viewer) {
+      for (auto& [device, channel] : channels_) std::erase(channel.viewers, tag);
+    }
     connections_[tag] = Connection();
     requests_.erase(tag);
     unsent_.erase(tag);
@@ -165,7 +202,8 @@ class LimitServer {
   std::vector<Connection> connections_;  // by tag: the file number + 1
   std::unordered_map<uint64_t, std::string> requests_;
   std::unordered_map<uint64_t, std::string> unsent_;
-  std::string gathered_;
+  std::unordered_map<std::string, Channel> channels_;  // by device
+  std::vector<Channel*> gathering_;                    // with something gathered in this turn
   EventIds ids_;
 };
 

@@ -3,7 +3,7 @@
 // Shapes   ingest: a point, of which the server makes an event (Millstream, the limit, the Node servers).
 //          event: the whole event as JSON, which a hub passes on as it is (nchan).
 //          grip: the whole event-stream block, wrapped for pushpin.
-//          Each gives an event block of about 250 bytes with the number "n" in it.
+//          Each gives an event block of about 250 bytes with the number "n" in it. Devices: load/audiences.h.
 // Errors   none; parse() gives none for a name it does not know
 // Thread   value
 #pragma once
@@ -24,7 +24,7 @@ class PublishedBody {
  public:
   explicit PublishedBody(BodyForm form) : form_(form) {}
 
-  std::string next(uint32_t n);
+  std::string next(uint32_t n, uint32_t device);
 
  private:
   const BodyForm form_;

@@ -12,10 +12,14 @@ constexpr uint8_t kFirstSource = 2;
 constexpr int64_t kOpenStallNs = 15'000'000'000;
 constexpr size_t kReceiveBytes = 128 << 10;
 
-H2Streams::Fields h2_fields(const StreamRequest& request) {
+std::string path_of(const StreamRequest& request, uint32_t viewer) {
+  return request.path.ends_with("topics=") ? request.path + request.audiences.topics(viewer) : request.path;
+}
+
+H2Streams::Fields h2_fields(const StreamRequest& request, uint32_t viewer) {
   H2Streams::Fields fields{{":method", "GET"},
                            {":scheme", request.to.tls ? "https" : "http"},
-                           {":path", request.path},
+                           {":path", path_of(request, viewer)},
                            {":authority", request.to.authority},
                            {"accept", "text/event-stream"}};
   if (request.gzip) fields.emplace_back("accept-encoding", "gzip");
@@ -24,9 +28,9 @@ H2Streams::Fields h2_fields(const StreamRequest& request) {
 
 }  // namespace
 
-std::string http1_request(const StreamRequest& request) {
+std::string http1_request(const StreamRequest& request, uint32_t viewer) {
   std::string text = "GET ";
-  text.append(request.path).append(" HTTP/1.1\r\nHost: ").append(request.to.authority);
+  text.append(path_of(request, viewer)).append(" HTTP/1.1\r\nHost: ").append(request.to.authority);
   text.append("\r\nAccept: text/event-stream\r\n");
   if (request.gzip) text.append("Accept-Encoding: gzip\r\n");
   return text.append(request.extra_headers).append("\r\n");
@@ -76,7 +80,9 @@ Status ViewerFleet::start_one(size_t viewers) {
 
 void ViewerFleet::watch(Broadcasts& broadcasts) {
   broadcasts_ = &broadcasts;
-  for (Viewer& viewer : viewers_) viewer.position = ViewerPosition();
+  for (uint32_t i = 0; i < viewers_.size(); ++i) {
+    viewers_[i].position = {.audience = request_.audiences.of_viewer(i)};
+  }
 }
 
 void ViewerFleet::on_ready(uint64_t tag, uint32_t events) {
@@ -107,10 +113,11 @@ void ViewerFleet::shake_hands(Connection& connection) {
 
 void ViewerFleet::ask(Connection& connection) {
   connection.state = Connection::State::open;
-  if (request_.h2_streams == 0) return send(connection, http1_request(request_));
+  if (request_.h2_streams == 0) return send(connection, http1_request(request_, connection.first));
   make_h2(connection);
-  const H2Streams::Fields fields = h2_fields(request_);
-  for (uint32_t i = 0; i < connection.viewers; ++i) connection.h2->get(fields, connection.first + i);
+  for (uint32_t i = connection.first; i < connection.first + connection.viewers; ++i) {
+    connection.h2->get(h2_fields(request_, i), i);
+  }
   send(connection, connection.h2->take_output());
 }
 
@@ -190,7 +197,7 @@ void ViewerFleet::close(Viewer& viewer, const std::string& why) {
   if (viewer.state == Viewer::State::closed) return;
   if (viewer.state == Viewer::State::live) {
     --live_;
-    if (broadcasts_ != nullptr) broadcasts_->viewer_left();
+    if (broadcasts_ != nullptr) broadcasts_->viewer_left(viewer.position);
   }
   viewer.state = Viewer::State::closed;
   if (counts_.closed++ == 0) first_failure_ = why;

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "load/audiences.h"
 #include "load/broadcasts.h"
 #include "load/h2_streams.h"
 #include "load/inflater.h"
@@ -26,14 +27,15 @@ namespace millstream::load {
 // What every viewer asks, and how.
 struct StreamRequest {
   Endpoint to;
-  std::string path;
+  std::string path;  // one that ends in "topics=" is completed with what the viewer watches
+  Audiences audiences = {};
   std::string extra_headers;  // each line ending in CR LF
   bool gzip = false;
   uint32_t h2_streams = 0;   // viewers on one HTTP/2 connection; 0: HTTP/1.1
   size_t opening_max = 256;  // connections under way at once while it opens
 };
 // The whole GET, as HTTP/1.1 has it.
-std::string http1_request(const StreamRequest& request);
+std::string http1_request(const StreamRequest& request, uint32_t viewer);
 
 inline constexpr uint64_t kViewerTagsEnd = uint64_t{1} << 32;
 

@@ -9,7 +9,8 @@ namespace {
 
 constexpr int64_t kSecondNs = 1'000'000'000;
 constexpr int64_t kLateDuplicateNs = 200'000'000;  // read on for a moment: what comes now came too often
-constexpr size_t kPublishersAtFixedRate = 16;
+constexpr int64_t kAudienceNumberMax = 10'000'000;
+constexpr uint32_t kDevicesEachMax = 150;  // more would not fit into a request line
 constexpr size_t kViewersBeforeIdle = 64;  // opened before the first memory reading: pays for what is made once
 
 // Everything counted since some moment.
@@ -35,7 +36,7 @@ struct StreamOptions {
 };
 
 StreamOptions read_stream_options(Options& options) {
-  return {options.text("stream_path", "/api/stream?topics=account:demo/site:bench/device:bench-0&types=telemetry"),
+  return {options.text("stream_path", "/api/stream?types=telemetry&topics="),
           options.text("publish_url", ""),
           options.text("publish_path", "/api/ingest"),
           options.text("body", "ingest"),
@@ -44,7 +45,8 @@ StreamOptions read_stream_options(Options& options) {
           options.number("h2_streams", 0)};
 }
 
-Result<FanOutTarget> fan_out_target(const StreamOptions& stream, const TargetOptions& target) {
+Result<FanOutTarget> fan_out_target(const StreamOptions& stream, const TargetOptions& target,
+                                    const Audiences& audiences) {
   const std::optional<BodyForm> form = parse_body_form(stream.body_form);
   if (!form) return Error{Code::invalid, "--body: ingest, event or grip"};
   Result<Endpoint> publisher = stream.publish_url.empty() ? target.server : parse_url(stream.publish_url);
@@ -54,6 +56,7 @@ Result<FanOutTarget> fan_out_target(const StreamOptions& stream, const TargetOpt
   if (stream.h2_streams < 0 || stream.h2_streams > 10'000) return Error{Code::invalid, "--h2_streams: 0 to 10000"};
   return FanOutTarget{.stream = {.to = target.server,
                                  .path = stream.stream_path,
+                                 .audiences = audiences,
                                  .extra_headers = target.extra_headers,
                                  .gzip = stream.gzip != 0,
                                  .h2_streams = static_cast<uint32_t>(stream.h2_streams),
@@ -63,14 +66,35 @@ Result<FanOutTarget> fan_out_target(const StreamOptions& stream, const TargetOpt
                       .body_form = *form};
 }
 
+Audiences read_audiences(Options& options) {
+  const auto number = [&](std::string_view key, int64_t fallback) {
+    return static_cast<uint32_t>(std::min<int64_t>(options.number(key, fallback), kAudienceNumberMax));
+  };
+  return {.count = number("audiences", 1),
+          .devices_each = number("devices_each", 1),
+          .viewers = number("viewers", 1000),
+          .other_devices_each = number("other_devices_each", 1)};
+}
+
+Status check(const Audiences& audiences) {
+  if (audiences.count < 1 || audiences.count > std::max(audiences.viewers, 1U)) {
+    return Error{Code::invalid, "--audiences: 1 to as many as there are viewers"};
+  }
+  if (audiences.devices_each < 1 || audiences.devices_each > kDevicesEachMax || audiences.other_devices_each < 1 ||
+      audiences.other_devices_each > kDevicesEachMax) {
+    return Error{Code::invalid, "--devices_each, --other_devices_each: 1 to " + std::to_string(kDevicesEachMax)};
+  }
+  return {};
+}
+
 double per(int64_t amount, int64_t count) {
   return count > 0 ? static_cast<double>(amount) / static_cast<double>(count) : 0.0;
 }
 
-void add_faults(FanOut& fan_out, int64_t viewers, JsonLine& line) {
+void add_faults(FanOut& fan_out, JsonLine& line) {
   const Broadcasts::Counts& counts = fan_out.broadcasts().counts();
   const ViewerFleet::Counts& fleet = fan_out.fleet().counts();
-  line.add("lost", counts.missing(viewers)).add("duplicates", counts.duplicates).add("skipped", counts.skipped);
+  line.add("lost", counts.missing()).add("duplicates", counts.duplicates).add("skipped", counts.skipped);
   line.add("strange", counts.strange).add("declared_gaps", fleet.declared_gaps).add("closed", fleet.closed);
   line.add("refused", counts.refused).add("stalled", int64_t{fan_out.stalled()});
 }
@@ -78,6 +102,7 @@ void add_faults(FanOut& fan_out, int64_t viewers, JsonLine& line) {
 void add_cost(const CpuReading& cpu, int64_t deliveries, JsonLine& line) {
   line.add("server_us_per_delivery", per(cpu.server_ns + cpu.ksoftirqd_ns, deliveries) / 1000);
   line.add("storing_us_per_delivery", per(cpu.storing_ns, deliveries) / 1000);
+  line.add("serving_us_per_delivery", per(cpu.server_ns + cpu.ksoftirqd_ns - cpu.storing_ns, deliveries) / 1000);
   line.add("ksoftirqd_us_per_delivery", per(cpu.ksoftirqd_ns, deliveries) / 1000);
   line.add("server_cpu_share", per(cpu.server_ns + cpu.ksoftirqd_ns, cpu.at_ns));
   line.add("foreign_cpu_share", per(cpu.core_busy_ns - cpu.server_ns - cpu.ksoftirqd_ns, cpu.at_ns));
@@ -87,23 +112,26 @@ void add_cost(const CpuReading& cpu, int64_t deliveries, JsonLine& line) {
 }  // namespace
 
 Status run_viewers(Options& options) {
-  const int64_t viewers = options.number("viewers", 1000);
+  const Audiences audiences = read_audiences(options);
+  const int64_t others = options.number("others", 0);
   const Pace pace{options.number("in_flight", 0), options.number("rate", 0)};
   const int64_t seconds = options.number("seconds", 5);
   const int64_t warmup_ms = options.number("warmup_ms", 1000);
+  const int64_t publishers = options.number("publishers", pace.in_flight > 0 ? pace.in_flight : 16);
   const int64_t stalled = options.number("stalled_readers", 0);
   const StreamOptions stream = read_stream_options(options);
   const Result<TargetOptions> target = TargetOptions::read(options);
   if (!target) return target.error();
   if ((pace.in_flight > 0) == (pace.rate > 0)) return Error{Code::invalid, "give one of --in_flight and --rate"};
+  if (const Status status = check(audiences); !status) return status;
 
-  Result<FanOutTarget> to = fan_out_target(stream, *target);
+  Result<FanOutTarget> to = fan_out_target(stream, *target, audiences);
   if (!to) return to.error();
   FanOut fan_out(std::move(*to));
-  if (const Status status = fan_out.open_viewers(static_cast<size_t>(viewers)); !status) return status;
+  if (const Status status = fan_out.open_viewers(audiences.viewers + static_cast<size_t>(others)); !status)
+    return status;
   if (const Status status = fan_out.open_stalled_readers(static_cast<size_t>(stalled)); !status) return status;
-  const size_t publishers = pace.in_flight > 0 ? static_cast<size_t>(pace.in_flight) : kPublishersAtFixedRate;
-  if (const Status status = fan_out.open_publishers(publishers); !status) return status;
+  if (const Status status = fan_out.open_publishers(static_cast<size_t>(publishers)); !status) return status;
 
   fan_out.run(pace, warmup_ms * 1'000'000);
   fan_out.broadcasts().restart_clock();
@@ -127,7 +155,7 @@ Status run_viewers(Options& options) {
   line.add("each_viewer_p50_us", broadcasts.to_each_viewer().percentile_us(0.5));
   line.add("each_viewer_p99_us", broadcasts.to_each_viewer().percentile_us(0.99));
   add_cost(cpu, deliveries, line);
-  add_faults(fan_out, viewers, line);
+  add_faults(fan_out, line);
   line.print();
   return {};
 }
@@ -139,7 +167,7 @@ Status run_idle(Options& options) {
   const Result<TargetOptions> target = TargetOptions::read(options);
   if (!target) return target.error();
 
-  Result<FanOutTarget> to = fan_out_target(stream, *target);
+  Result<FanOutTarget> to = fan_out_target(stream, *target, Audiences());
   if (!to) return to.error();
   FanOut fan_out(std::move(*to));
   const size_t first = std::min(static_cast<size_t>(viewers), kViewersBeforeIdle);
@@ -173,7 +201,7 @@ Status run_idle(Options& options) {
   line.add("idle_cpu_share", per(cpu.server_ns + cpu.ksoftirqd_ns, cpu.at_ns));
   line.add("broadcast_reached", fan_out.broadcasts().counts().deliveries);
   line.add("broadcast_last_viewer_us", fan_out.broadcasts().to_last_viewer().max_us());
-  add_faults(fan_out, viewers, line);
+  add_faults(fan_out, line);
   line.print();
   return {};
 }

@@ -12,11 +12,12 @@ import time
 from pathlib import Path
 
 import peers
-from rows import ALONE, VARIANTS, Variant
+from rows import ALONE, BESIDE, MILLSTREAM, VARIANTS, Variant
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "build" / "bench"
-START_S, STOP_S = 30, 20
+START_S, STOP_S = 120, 60  # with a log of millions of events in it
+SEED_S = 900
 
 
 class RunFailed(Exception):
@@ -50,10 +51,13 @@ class Programs:
 
 
 class Server:
-    """A server process with a fresh data directory, for one run. `with Server(...) as server:`"""
+    """A server process for one run, in a fresh data directory or a copy of a seeded one. `with Server(...) as server:`"""
 
-    def __init__(self, programs, contender):
+    def __init__(self, programs, contender, seed=None):
         self.data_directory = Path(tempfile.mkdtemp(prefix="data-", dir=OUT))
+        if seed:
+            shutil.copytree(seed, self.data_directory, dirs_exist_ok=True)
+            os.sync()  # or the run would pay for the copy's way to the disk
         self.output = OUT / f"{contender}.log"
         self.launch = programs.launch(contender, self.data_directory)
         self.core = programs.server_core
@@ -104,13 +108,17 @@ class Server:
                 found += [int(child) for child in children.read_text().split()]
         return found
 
+    def target(self):
+        """The load program's flags that say where the server is, and which one."""
+        return {"url": self.url, "server_pid": ",".join(map(str, self.pids())), "server_core": self.core}
+
     def last_words(self):
         return " | ".join(self.output.read_text(errors="replace").splitlines()[-3:])
 
     def disk_bytes(self):
         return sum(p.stat().st_blocks * 512 for p in self.data_directory.rglob("*") if p.is_file())
 
-    def __exit__(self, *_):
+    def stop(self):
         for process in reversed([*self.helpers, *self.processes]):
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
@@ -119,7 +127,39 @@ class Server:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+    def __exit__(self, *_):
+        self.stop()
         shutil.rmtree(self.data_directory, ignore_errors=True)
+
+
+class Seed:
+    """What a row's runs find stored already: ingested once, then copied. `with Seed(programs, row) as seed:`"""
+
+    def __init__(self, programs, row):
+        self.directory = None
+        self.flags = {}  # of the load program: when the events are from
+        if not row.seed:
+            return
+        self.directory = Path(tempfile.mkdtemp(prefix="seed-", dir=OUT))
+        with Server(programs, MILLSTREAM) as server:
+            from_ms = int(time.time() * 1000)
+            fill = programs.load_command("ingest", {**row.seed, "seconds": SEED_S, **server.target()})
+            done = subprocess.run(fill, capture_output=True, text=True, timeout=SEED_S + 90, cwd=ROOT)
+            to_ms = int(time.time() * 1000)
+            if done.returncode != 0 or json.loads(done.stdout)["accepted_in_all"] < row.seed["events_in_all"]:
+                raise RunFailed(f"seeding: {done.stderr.strip() or done.stdout}; server: {server.last_words()}")
+            server.stop()
+            shutil.copytree(server.data_directory, self.directory, dirs_exist_ok=True)
+        # Not from the last twentieth: whoever is cut off there may have missed nothing.
+        self.flags = {"from_ms": from_ms, "to_ms": to_ms - (to_ms - from_ms) // 20}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.directory:
+            shutil.rmtree(self.directory, ignore_errors=True)
 
 
 def flags_of(launch, subcommand):
@@ -132,14 +172,13 @@ def load_arguments(row, seconds):
     return {**row.load, **({"seconds": seconds} if seconds else {})}
 
 
-def run_once(programs, contender, row, seconds):
+def run_once(programs, contender, row, seconds, seed):
     """One run of one row against one contender: the load program's figures as a dict."""
-    with Server(programs, contender) as server:
-        target = {"url": server.url, "server_pid": ",".join(map(str, server.pids())),
-                  "server_core": programs.server_core, **flags_of(server.launch, row.subcommand)}
+    with Server(programs, contender, seed.directory) as server:
+        target = {**seed.flags, **server.target(), **flags_of(server.launch, row.subcommand)}
         arguments = load_arguments(row, seconds)
         if contender == ALONE:
-            del arguments["stalled_readers"]
+            arguments = {key: value for key, value in arguments.items() if key not in BESIDE}
         command = programs.load_command(row.subcommand, {**arguments, **target})
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=(seconds or 0) + 90, cwd=ROOT)

@@ -16,8 +16,7 @@ WARM_S, MEASURED_S = 3, 5
 def start_viewers(programs, server, viewers, pace):
     """The load program, running. `pace`: {"in_flight": events} or {"rate": events a second}."""
     command = programs.load_command("viewers", {
-        "viewers": viewers, **pace, "seconds": WARM_S + MEASURED_S + 1, "url": server.url,
-        "server_pid": ",".join(map(str, server.pids())), "server_core": programs.server_core})
+        "viewers": viewers, **pace, "seconds": WARM_S + MEASURED_S + 1, **server.target()})
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=ROOT)
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 import peers
 
 SEND, JOINED, MILLSTREAM = "limit_send", "limit_joined", "millstream"
-ALONE = "millstream_alone"  # Millstream without the load's stalled readers
+ALONE = "millstream_alone"  # Millstream without what the load has beside its viewers:
+BESIDE = {"stalled_readers", "resumes"}
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ class Row:
     targets: list = field(default_factory=list)
     seconds: dict = field(default_factory=lambda: {"quick": 4, "full": 10})
     full_only: bool = False
+    seed: dict = field(default_factory=dict)  # of `ingest`: what is stored before the runs
 
 
 INGEST = [
@@ -122,8 +124,20 @@ FAN_OUT = [
     Metric("last_viewer_p99_us", "us", "publish to last viewer p99"),
     Metric("each_viewer_p50_us", "us", "publish to each viewer p50"),
     Metric("each_viewer_p99_us", "us", "publish to each viewer p99"),
+    Metric("resumed", "viewers", "came back beside them"),
+    Metric("first_byte_p99_us", "us", "their first byte p99"),
+    Metric("first_event_p50_us", "us", "their first event p50"),
+    Metric("first_event_p99_us", "us", "their first event p99"),
     Metric("server_cpu_share", "share", "server's share of its core"),
     Metric("load_cpu_share", "share", "load program's share of its core"),
+    Metric("foreign_cpu_share", "share", "others on the server's core"),
+]
+RESUME = [
+    Metric("first_byte_p50_us", "us", "request to first byte p50"),
+    Metric("first_byte_p99_us", "us", "request to first byte p99"),
+    Metric("first_event_p50_us", "us", "request to first event p50"),
+    Metric("first_event_p99_us", "us", "request to first event p99"),
+    Metric("server_us_per_resume", "us", "server CPU per resume"),
     Metric("foreign_cpu_share", "share", "others on the server's core"),
 ]
 IDLE = [
@@ -173,6 +187,10 @@ def selective(rate):
         seconds={"quick": 5, "full": 12}, full_only=True)
 
 
+# 10 million events of 80 000 devices, 125 each.
+TEN_MILLION = {"connections": 16, "events": 5000, "fields": 1, "format": "line", "events_in_all": 10_000_000}
+RESUMES = {"gateways": 16, "gateway_devices": 5000}
+
 ROWS = [
     ingest("ingest_json", "durable ingest: JSON, 16 connections x 100 events x 10 fields", 16, 100, 10,
            targets=[Floor("points_per_s", 200_000)]),
@@ -194,6 +212,14 @@ ROWS = [
         {"viewers": 1000, "rate": 100, "stalled_readers": 1000, "warmup_ms": 6000}, FAN_OUT, [ALONE, MILLSTREAM],
         [RatioAtMost("each_viewer_p99_us", ALONE, 1.2), RatioAtMost("last_viewer_p99_us", ALONE, 1.2)],
         seconds={"quick": 8, "full": 12}, full_only=True),
+    Row("resume_10m", "resume: at a random point of a log of 10 million events, one after the other", "resume",
+        {"resumes": 2000, **RESUMES}, RESUME, targets=[Ceiling("first_byte_p99_us", 5000)], seconds={}, full_only=True,
+        seed=TEN_MILLION),
+    Row("beside_resumes_10000", "fan-out: 1000 viewers, 100 events/s, beside 10000 resumes in a log of 10 million",
+        "viewers",
+        {"viewers": 1000, "rate": 100, "resumes": 10_000, **RESUMES}, FAN_OUT, [ALONE, MILLSTREAM],
+        [RatioAtMost("each_viewer_p99_us", ALONE, 1.2), RatioAtMost("last_viewer_p99_us", ALONE, 1.2),
+         Floor("resumed", 10_000)], seconds={"quick": 12, "full": 12}, full_only=True, seed=TEN_MILLION),
     Row("protocols_1000", "fan-out: 1000 viewers, closed loop, 4 events in flight, by protocol", "viewers",
         {"viewers": 1000, "in_flight": 4}, FAN_OUT, [MILLSTREAM, *VARIANTS],
         [VariantAtMost("server_us_per_delivery", "http2", 1.3),

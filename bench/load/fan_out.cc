@@ -23,6 +23,10 @@ Status FanOut::open_stalled_readers(size_t count) {
   return {};
 }
 
+void FanOut::add_resumes(const ResumeShape& shape) {
+  resumes_ = std::make_unique<Resumes>(poller_, target_.stream.to, target_.stream.extra_headers, shape);
+}
+
 Status FanOut::open_publishers(size_t connections) {
   const Audiences& audiences = target_.stream.audiences;
   broadcasts_ = Broadcasts(std::min(static_cast<uint32_t>(fleet_.live()), audiences.viewers), audiences.count);
@@ -99,8 +103,13 @@ Status FanOut::renew(size_t publisher) {
 
 void FanOut::turn(int64_t wait_ns) {
   const int64_t deliveries_before = broadcasts_.counts().deliveries;
+  if (resumes_) static_cast<void>(resumes_->start());
   for (const epoll_event& event : poller_.wait(wait_ns)) {
     const uint64_t tag = event.data.u64;
+    if (tag >= kResumeTagsBegin) {
+      resumes_->on_ready(tag, event.events);
+      continue;
+    }
     if (tag < kViewerTagsEnd) {
       fleet_.on_ready(tag, event.events);
       continue;

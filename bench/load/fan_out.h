@@ -8,6 +8,7 @@
 // Thread   value
 #pragma once
 
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "load/broadcasts.h"
 #include "load/published_body.h"
 #include "load/request_connection.h"
+#include "load/resumes.h"
 #include "load/socket.h"
 #include "load/stalled_readers.h"
 #include "load/viewer_fleet.h"
@@ -41,6 +43,8 @@ class FanOut {
   Status open_viewers(size_t count);
   // Beside them, viewers of the same stream that read nothing, until the end.
   Status open_stalled_readers(size_t count);
+  // Beside them, from the next run() on.
+  void add_resumes(const ResumeShape& shape);
   // Once, after the viewers are there.
   Status open_publishers(size_t connections);
 
@@ -53,6 +57,7 @@ class FanOut {
 
   ViewerFleet& fleet() { return fleet_; }
   Broadcasts& broadcasts() { return broadcasts_; }
+  const Resumes* resumes() const { return resumes_.get(); }
   bool stalled() const { return stalled_; }
 
  private:
@@ -65,6 +70,7 @@ class FanOut {
   Poller poller_;
   ViewerFleet fleet_;
   std::vector<Socket> stalled_readers_;
+  std::unique_ptr<Resumes> resumes_;  // null: none
   Broadcasts broadcasts_{0};
   PublishedBody body_;
   std::minstd_rand random_;  // the next event's device

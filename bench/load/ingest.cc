@@ -24,6 +24,7 @@ int64_t utc_ms() {
 }
 
 struct Counts {
+  int64_t sent = 0;      // events
   int64_t requests = 0;  // answered
   int64_t accepted = 0;  // events acknowledged
   int64_t rejected = 0;  // events of answered requests that were not
@@ -50,6 +51,7 @@ class IngestLoad {
     size_t fields;
     BodyFormat format;
     std::string path;
+    int64_t events_in_all;  // 0: no limit
   };
 
   IngestLoad(const TargetOptions& target, Shape shape) : target_(target), shape_(std::move(shape)) {}
@@ -70,7 +72,7 @@ class IngestLoad {
     int64_t progress_ns = now_ns();
     for (;;) {
       const int64_t at_ns = now_ns();
-      if (at_ns < end_ns) {
+      if (at_ns < end_ns && !sent_all()) {
         for (Gateway& gateway : gateways_) {
           if (gateway.connection.is_idle()) send_next(gateway);
         }
@@ -108,6 +110,7 @@ class IngestLoad {
     std::string request = post_head(target_.server, shape_.path, target_.extra_headers, body.size());
     request += body;
     gateway.sent_ns = now_ns();
+    counts_.sent += static_cast<int64_t>(shape_.events);
     gateway.connection.send(std::move(request));
   }
 
@@ -126,6 +129,7 @@ class IngestLoad {
     return true;
   }
 
+  bool sent_all() const { return shape_.events_in_all > 0 && counts_.sent >= shape_.events_in_all; }
   bool all_idle() const {
     return std::all_of(gateways_.begin(), gateways_.end(),
                        [](const Gateway& g) { return g.connection.is_idle() || !g.connection.is_open(); });
@@ -181,6 +185,7 @@ Status run_ingest(Options& options) {
   shape.path = options.text("publish_path", shape.format == BodyFormat::json
                                                 ? "/api/ingest"
                                                 : "/api/v2/write?bucket=bench&org=bench&precision=ms");
+  shape.events_in_all = options.number("events_in_all", 0);
   const int64_t seconds = options.number("seconds", 5);
   const int64_t warmup_ms = options.number("warmup_ms", 1000);
   const Result<TargetOptions> target = TargetOptions::read(options);

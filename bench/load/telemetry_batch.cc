@@ -14,6 +14,10 @@ void append_tenths(int tenths, std::string& out) {
 
 }  // namespace
 
+std::string batch_device(size_t gateway, size_t device) {
+  return "g" + std::to_string(gateway) + "-" + std::to_string(device);
+}
+
 TelemetryBatches::TelemetryBatches(BodyFormat format, size_t gateway, size_t events, size_t fields) : format_(format) {
   std::vector<std::vector<int>> tenths(events, std::vector<int>(fields));
   std::minstd_rand random(static_cast<unsigned>(gateway) + 1);
@@ -34,7 +38,7 @@ TelemetryBatches::Body TelemetryBatches::make_body(size_t gateway, size_t events
   if (format_ == BodyFormat::json) body.text += '[';
   for (size_t i = 0; i < events; ++i) {
     if (format_ == BodyFormat::json && i > 0) body.text += ',';
-    append_event("g" + std::to_string(gateway) + "-" + std::to_string(i), tenths[i], body);
+    append_event(batch_device(gateway, i), tenths[i], body);
   }
   if (format_ == BodyFormat::json) body.text += ']';
   return body;

@@ -15,6 +15,9 @@ namespace millstream::load {
 
 enum class BodyFormat { json, line };
 
+// "g3-17"
+std::string batch_device(size_t gateway, size_t device);
+
 class TelemetryBatches {
  public:
   // `gateway` names the devices: "g3-0", "g3-1", …

@@ -1,6 +1,7 @@
 // The subcommands viewers (broadcasts under load) and idle (memory of connections that wait).
 #include "load/fan_out.h"
 #include "load/json_line.h"
+#include "load/resume_options.h"
 #include "load/subcommands.h"
 #include "load/target_options.h"
 
@@ -119,11 +120,13 @@ Status run_viewers(Options& options) {
   const int64_t warmup_ms = options.number("warmup_ms", 1000);
   const int64_t publishers = options.number("publishers", pace.in_flight > 0 ? pace.in_flight : 16);
   const int64_t stalled = options.number("stalled_readers", 0);
+  const ResumeShape resumes = read_resume_shape(options, true);
   const StreamOptions stream = read_stream_options(options);
   const Result<TargetOptions> target = TargetOptions::read(options);
   if (!target) return target.error();
   if ((pace.in_flight > 0) == (pace.rate > 0)) return Error{Code::invalid, "give one of --in_flight and --rate"};
   if (const Status status = check(audiences); !status) return status;
+  if (const Status status = check(resumes); !status) return status;
 
   Result<FanOutTarget> to = fan_out_target(stream, *target, audiences);
   if (!to) return to.error();
@@ -135,6 +138,7 @@ Status run_viewers(Options& options) {
 
   fan_out.run(pace, warmup_ms * 1'000'000);
   fan_out.broadcasts().restart_clock();
+  if (resumes.count > 0) fan_out.add_resumes(resumes);
   const Mark before = mark_now(fan_out, target->cost);
   if (!fan_out.stalled()) fan_out.run(pace, seconds * kSecondNs);
   const Mark after = mark_now(fan_out, target->cost);
@@ -155,6 +159,11 @@ Status run_viewers(Options& options) {
   line.add("each_viewer_p50_us", broadcasts.to_each_viewer().percentile_us(0.5));
   line.add("each_viewer_p99_us", broadcasts.to_each_viewer().percentile_us(0.99));
   add_cost(cpu, deliveries, line);
+  if (fan_out.resumes() != nullptr) {
+    const Resumes::Counts& counts = fan_out.resumes()->counts();
+    add_latencies(*fan_out.resumes(), line);
+    line.add("resumed", counts.reached).add("resumes_closed", counts.closed).add("resumes_strange", counts.strange);
+  }
   add_faults(fan_out, line);
   line.print();
   return {};

@@ -35,19 +35,20 @@ Result<hub::ReplayPage> LogReplay::make_page(hub::ReplayRequest request) {
     page.trimmed_to = oldest;
     read.after = oldest;
   }
-  if (request.first) {
-    const Result<bool> many = too_many(read);
-    if (!many) return many.error();
-    page.too_many = *many;
-    page.scanned_to = read.after;
-    if (page.too_many) return page;
-  }
   Result<log::ReadPage> events = log_.read(read);
   while (events && events->missing && events->missing->after <= read.after) {
     page.trimmed_to = read.after = std::min(events->missing->to, request.until);
     events = log_.read(read);
   }
   if (!events) return events.error();
+  // Most who come back have missed no more than a page: only the others are counted.
+  if (request.first && (events->more || events->events.size() > options_.replay_events_max)) {
+    const Result<bool> many = too_many(read);
+    if (!many) return many.error();
+    page.too_many = *many;
+    page.scanned_to = read.after;
+    if (page.too_many) return page;
+  }
   page.scanned_to = events->more ? events->scanned_to : request.until;
   if (events->missing) {  // what lies before it first; the next page begins with it
     page.scanned_to = events->missing->after;

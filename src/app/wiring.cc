@@ -199,8 +199,13 @@ Status Server::Parts::open_storage(const Config& config) {
 }
 
 void Server::Parts::make_context(const Config& config, const std::string& version) {
-  readers = std::make_unique<WorkQueue>("ms-read", kReaderThreads, kReaderJobsMax, WorkQueue::AtStop::drop);
-  series = std::make_unique<WorkQueue>("ms-series", kSeriesThreads, kSeriesJobsMax, WorkQueue::AtStop::drop);
+  // What is read again gives way to what is live.
+  const auto reading = [](const char* name, size_t threads, size_t jobs_max) {
+    return std::make_unique<WorkQueue>(name, threads, jobs_max, WorkQueue::AtStop::drop,
+                                       WorkQueue::Priority::background);
+  };
+  readers = reading("ms-read", kReaderThreads, kReaderJobsMax);
+  series = reading("ms-series", kSeriesThreads, kSeriesJobsMax);
   workers = std::make_unique<WorkQueue>("ms-work", kWorkerThreads, kWorkerJobsMax);
   stream_places = std::make_unique<hub::StreamPlaces>(static_cast<size_t>(config.stream.streams_per_credential_max));
   std::optional<model::Grants> open;

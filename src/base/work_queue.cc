@@ -1,11 +1,16 @@
 #include "base/work_queue.h"
 
 #include <pthread.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 namespace millstream {
+namespace {
+constexpr int kBackgroundNice = 10;  // a tenth of the weight of a thread at 0
+}
 
-WorkQueue::WorkQueue(std::string name, size_t threads, size_t jobs_max, AtStop at_stop)
-    : jobs_max_(jobs_max), at_stop_(at_stop) {
+WorkQueue::WorkQueue(std::string name, size_t threads, size_t jobs_max, AtStop at_stop, Priority priority)
+    : jobs_max_(jobs_max), at_stop_(at_stop), priority_(priority) {
   for (size_t i = 0; i < threads; ++i) {
     threads_.emplace_back([this, thread_name = name + "/" + std::to_string(i)] { run(thread_name); });
   }
@@ -43,6 +48,8 @@ void WorkQueue::stop() {
 
 void WorkQueue::run(const std::string& thread_name) {
   pthread_setname_np(pthread_self(), thread_name.c_str());
+  // On Linux a thread has a niceness of its own. A kernel that refuses leaves it as it is.
+  if (priority_ == Priority::background) ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kBackgroundNice);
   std::unique_lock lock(mu_);
   while (true) {
     wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });

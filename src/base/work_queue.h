@@ -17,12 +17,14 @@ namespace millstream {
 
 class WorkQueue {
  public:
-  enum class AtStop { run, drop };  // what stop() does with the jobs that wait
+  enum class AtStop { run, drop };             // what stop() does with the jobs that wait
+  enum class Priority { normal, background };  // background: gives way to other threads where cores are few
 
   // `name` (at most 12 characters) names the threads for the operator's tools.
   // `drop`: waiting jobs are destroyed unrun, so that stopping takes no longer than the jobs that run. Whoever waits
   // for such a job learns of it by what the job held.
-  WorkQueue(std::string name, size_t threads, size_t jobs_max, AtStop at_stop = AtStop::run);
+  WorkQueue(std::string name, size_t threads, size_t jobs_max, AtStop at_stop = AtStop::run,
+            Priority priority = Priority::normal);
   ~WorkQueue();  // stop()
   WorkQueue(const WorkQueue&) = delete;
   WorkQueue& operator=(const WorkQueue&) = delete;
@@ -37,6 +39,7 @@ class WorkQueue {
 
   const size_t jobs_max_;
   const AtStop at_stop_;
+  const Priority priority_;
   mutable std::mutex mu_;
   std::condition_variable wake_;
   std::deque<std::function<void()>> jobs_;  // guarded by mu_

@@ -13,7 +13,7 @@
 namespace millstream::http {
 
 namespace {
-constexpr int kAcceptsPerTurnMax = 64;
+constexpr int kAcceptsPerTurnMax = 8;
 constexpr int64_t kPauseMs = 100;
 
 net::UniqueFd spare_descriptor() { return net::UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC)); }

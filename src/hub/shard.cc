@@ -13,7 +13,9 @@ constexpr size_t kWheelSlots = 256;          // 64 s at 250 ms: beyond the longe
 constexpr size_t kSlicesPerRunMax = 64;      // more are copied together, once per group
 constexpr size_t kCatchUpBytes = 256 << 10;  // per write while behind
 constexpr size_t kCatchUpEventsScanned = 4096;
-constexpr int kCatchUpRounds = 4;  // per session and turn, so that one resume cannot starve others
+constexpr int kCatchUpRounds = 4;        // per session and turn, so that one resume cannot starve others
+constexpr int64_t kCatchUpTurnUs = 500;  // in one turn for all who are behind: live events come first
+constexpr size_t kPagesAtOnce = 4;       // read for this shard; the others wait their turn here, however many they are
 constexpr int64_t kExpiryWarningMs = 60'000;
 
 // One buffer instead of many slices: the bytes are copied once for the whole group.
@@ -99,11 +101,20 @@ void Shard::turn_end() {
     }
   }
   flush_due(now_ms);
-  std::vector<Session*> runnable;
-  runnable.swap(runnable_);
-  for (Session* session : runnable) session->runnable_ = false;
-  for (Session* session : runnable) catch_up(*session);
+  run_those_behind();
   if (!runnable_.empty()) wake_();
+}
+
+// Each at most once, as far as the time goes; who was not reached comes first in the next turn.
+void Shard::run_those_behind() {
+  const int64_t end_us = clock_.steady_us() + kCatchUpTurnUs;
+  for (size_t left = runnable_.size(); left > 0 && !runnable_.empty(); --left) {
+    Session& session = *runnable_.front();
+    runnable_.pop_front();
+    session.runnable_ = false;
+    catch_up(session);
+    if (clock_.steady_us() >= end_us) return;
+  }
 }
 
 void Shard::build_runs() {
@@ -421,7 +432,7 @@ void Shard::catch_up(Session& session) {
       push_text(session, slow_block(session.cursor_, clock_.wall_ms(), session.group_.view.unnamed), now_ms);
       if (session.has_pending()) return;
     }
-    if (session.cursor_ < ring_floor_) return read_page(session);
+    if (session.cursor_ < ring_floor_) return want_page(session);
     auto run = std::make_shared<Run>();
     session.cursor_ = gather_from_ring(session.group_, session.cursor_, session.collapsed_, *run);
     if (run->empty()) continue;
@@ -455,8 +466,15 @@ model::EventId Shard::gather_from_ring(const Group& group, model::EventId cursor
   return reached;
 }
 
-void Shard::read_page(Session& session) {
+// One page of the log, now or when it is this session's turn.
+void Shard::want_page(Session& session) {
   session.reading_ = true;
+  if (pages_reading_ < kPagesAtOnce) return read_page(session);
+  page_queue_.push_back(session.id_);
+}
+
+void Shard::read_page(Session& session) {
+  ++pages_reading_;
   ReplayRequest request{.after = session.cursor_,
                         .until = through_,
                         .patterns = session.group_.patterns,
@@ -469,9 +487,17 @@ void Shard::read_page(Session& session) {
 
 void Shard::on_page(uint64_t session_id, Result<ReplayPage> result) {
   MS_ON_OWNER(thread_);
+  --pages_reading_;
   const auto it = sessions_.find(session_id);
-  if (it == sessions_.end()) return;  // left meanwhile
-  Session& session = *it->second;
+  if (it != sessions_.end()) take_page(*it->second, std::move(result));  // or it left meanwhile
+  while (pages_reading_ < kPagesAtOnce && !page_queue_.empty()) {
+    const auto next = sessions_.find(page_queue_.front());
+    page_queue_.pop_front();
+    if (next != sessions_.end()) read_page(*next->second);
+  }
+}
+
+void Shard::take_page(Session& session, Result<ReplayPage> result) {
   session.reading_ = false;
   if (!result) {
     // The viewer comes back by itself and resumes by id: nothing is lost by ending here.

@@ -148,8 +148,11 @@ class Shard {
   bool waits(Group& group, const FramedEvent& event, int64_t now_ms) const;
   bool merges(const Group& group) const { return group.interval_ms > 0 || options_.telemetry_per_second_max > 0; }
   void collapse(Session& session, model::EventId cursor);
+  void run_those_behind();
+  void want_page(Session& session);
   void read_page(Session& session);
   void on_page(uint64_t session_id, Result<ReplayPage> result);
+  void take_page(Session& session, Result<ReplayPage> result);
 
   void build_runs();
   void send_runs(int64_t now_ms, model::EventId before);
@@ -200,10 +203,12 @@ class Shard {
   uint64_t event_serial_ = 0;
   std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions_;
   uint64_t next_session_id_ = 1;
-  std::vector<Session*> runnable_;  // behind, nothing pending, more to read: next turn
-  std::vector<Session*> waiting_;   // behind with a cursor this shard has not reached yet
-  std::vector<Session*> wheel_;     // heads of the slots
-  int64_t wheel_time_ = 0;          // in ticks
+  std::deque<Session*> runnable_;    // behind, nothing pending, more to read: next turn
+  std::vector<Session*> waiting_;    // behind with a cursor this shard has not reached yet
+  std::deque<uint64_t> page_queue_;  // ids of those whose next page is not being read yet; some may have left
+  size_t pages_reading_ = 0;
+  std::vector<Session*> wheel_;  // heads of the slots
+  int64_t wheel_time_ = 0;       // in ticks
   std::mt19937_64 random_;
   const uint64_t stream_id_salt_;
   uint64_t deliveries_ = 0;

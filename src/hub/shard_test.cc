@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <deque>
 #include <map>
 #include <random>
 
@@ -380,6 +381,24 @@ TEST_F(ShardTest, TooOldAnIdIsADeclaredGapAndTheRestIsReplayed) {
   EXPECT_EQ(socket.count_kind("gap"), 1u);
   EXPECT_NE(socket.last_kind("gap").data.find("\"reason\":\"trimmed\""), std::string::npos);
   EXPECT_EQ(socket.ids(), (std::vector<EventId>{{kStart, 5}, {kStart, 6}}));
+}
+
+TEST_F(ShardTest, AStormOfResumesReadsFewPagesAtOnceAndForgetsNobody) {
+  make_shard({.replay_ring_bytes_max = 1});
+  for (int i = 0; i < 7; ++i) publish(kDevice);
+  std::deque<FakeSocket> sockets;
+  for (int i = 0; i < 100; ++i) {
+    open(sockets.emplace_back(kPlenty), kAll, {.from = Start::From::id, .id = {kStart, 1}});
+    ASSERT_LE(log.jobs.size(), 4u);
+  }
+  for (size_t i = 0; i < sockets.size(); i += 3) sockets[i].disconnect();  // reading as well as waiting ones
+  settle();
+  publish(kDevice);
+  const std::vector<EventId> missed{{kStart, 2}, {kStart, 3}, {kStart, 4}, {kStart, 5},
+                                    {kStart, 6}, {kStart, 7}, {kStart, 8}};
+  for (size_t i = 0; i < sockets.size(); ++i) {
+    EXPECT_EQ(sockets[i].ids(), i % 3 == 0 ? std::vector<EventId>{} : missed) << i;
+  }
 }
 
 TEST_F(ShardTest, TooManyMissedEventsAreADeclaredGapFromMemoryAndFromTheLog) {

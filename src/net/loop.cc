@@ -46,7 +46,11 @@ struct Loop::Impl {
   bool ended = false;                        // guarded by mu
 };
 
-Loop::Loop(const Clock& clock) : clock_(clock), now_ms_(clock.steady_ms()), impl_(std::make_unique<Impl>(now_ms_)) {
+Loop::Loop(const Clock& clock)
+    : clock_(clock),
+      now_ms_(clock.steady_ms()),
+      last_all_delivered_ms_(now_ms_),
+      impl_(std::make_unique<Impl>(now_ms_)) {
   MS_CHECK(impl_->epoll && impl_->wake);
   epoll_event event{};
   event.events = EPOLLIN;
@@ -132,14 +136,16 @@ void Loop::turn() {
   now_ms_ = started_us / 1000;
 
   // Events before timers: after a long turn, bytes that have arrived count before the deadline they were late for.
-  deliver_events(count);
-  impl.wheel.run_due(now_ms_);
+  const bool all_delivered = deliver_events(count, started_us + kEventsTurnUs);
+  if (all_delivered) last_all_delivered_ms_ = now_ms_;
+  if (all_delivered || now_ms_ - last_all_delivered_ms_ >= kTimersLateMsMax) impl.wheel.run_due(now_ms_);
   run_inbox();
   for (const auto& task : impl.turn_ends) task();
   if (impl.turn_histogram) impl.turn_histogram->observe_us(clock_.steady_us() - started_us);
 }
 
-void Loop::deliver_events(int count) {
+// False: cut short. What was not delivered is still ready, and comes again.
+bool Loop::deliver_events(int count, int64_t end_us) {
   Impl& impl = *impl_;
   impl.event_count = std::max(count, 0);
   impl.event_next = 0;
@@ -152,8 +158,11 @@ void Loop::deliver_events(int count) {
       continue;
     }
     static_cast<Watcher*>(event.data.ptr)->on_ready(event.events);
+    if (clock_.steady_us() >= end_us) break;
   }
+  const bool all = impl.event_next >= impl.event_count;
   impl.event_count = 0;
+  return all;
 }
 
 void Loop::run_inbox() {

@@ -2,6 +2,8 @@
 //
 // Flow     run() on its own thread; everything registered here is called on that thread.
 // Shapes   times in steady milliseconds (Clock::steady_ms).
+// Limits   a turn spends at most kEventsTurnUs on its sockets before tasks, timers and turn ends come; the rest of the
+//          sockets follow in the next turn. A rush of requests does not hold up what others wait for.
 // Thread   loop, except post(), stop() and on_thread(): any
 // Source   epoll(7), eventfd(2). Why not Asio: docs/decisions/own-readiness-loop.md
 #pragma once
@@ -30,6 +32,8 @@ class Watcher {
 class Loop {
  public:
   using TimerId = uint64_t;  // 0: no timer
+  static constexpr int64_t kEventsTurnUs = 1000;
+  static constexpr int64_t kTimersLateMsMax = 100;  // so long timers wait for sockets that are ready
 
   explicit Loop(const Clock& clock);
   ~Loop();
@@ -66,13 +70,14 @@ class Loop {
 
  private:
   void turn();
-  void deliver_events(int count);
+  bool deliver_events(int count, int64_t end_us);
   void run_inbox();
   int sleep_ms() const;
 
   struct Impl;
   const Clock& clock_;
   int64_t now_ms_ = 0;
+  int64_t last_all_delivered_ms_;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -7,6 +7,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <deque>
 #include <functional>
 #include <thread>
 #include <vector>
@@ -223,6 +224,34 @@ TEST(Loop, TheSameAddressWatchedAgainGetsOnlyNewEvents) {
   fresh.write_far("x");
   loop.run();
   EXPECT_EQ(calls, 0);
+}
+
+// Each socket keeps the thread busy for a millisecond of the loop's clock.
+TEST(Loop, ARushOfReadySocketsHoldsUpNeitherTasksNorTimersAndNoneIsForgotten) {
+  ManualClock clock(0);
+  Loop loop(clock);
+  std::deque<Pair> pairs(300);
+  std::deque<CallingWatcher> watchers;
+  size_t heard = 0;
+  size_t heard_before_task = 0;
+  size_t heard_before_timer = 0;
+  for (Pair& pair : pairs) {
+    pair.write_far("x");
+    watchers.emplace_back([&](uint32_t) {
+      char byte = 0;
+      EXPECT_EQ(::recv(pair.near.get(), &byte, 1, 0), 1) << "heard twice";
+      clock.advance_ms(1);
+      if (++heard == 1) loop.post([&] { heard_before_task = heard; });
+      if (heard == pairs.size()) loop.stop();
+    });
+    ASSERT_TRUE(loop.watch(pair.near.get(), EPOLLIN, &watchers.back()));
+  }
+  loop.after(1, [&] { heard_before_timer = heard; });
+  loop.run();
+  EXPECT_EQ(heard, pairs.size());
+  EXPECT_EQ(heard_before_task, 1u);
+  EXPECT_GE(heard_before_timer, 100u) << "bytes that have arrived come before deadlines";
+  EXPECT_LE(heard_before_timer, 110u);
 }
 
 TEST(Loop, TurnHistogramCountsTheTimeATaskHeldTheThread) {

@@ -1,5 +1,7 @@
-"""Looks into one server while it fans out: what it allocates for a delivery, and where its time goes."""
+"""Looks beyond the rows: what a delivery allocates, where the time goes, and how many viewers the machine holds."""
 
+import contextlib
+import json
 import os
 import re
 import struct
@@ -10,6 +12,8 @@ import urllib.request
 from harness import OUT, ROOT, RunFailed, Server
 
 FEW, MANY, RATE = 100, 1000, 100
+VIEWERS_EACH = 19_600  # what the usual limit of open files allows one process
+HOLD_S = 30  # so long all of them are there together
 WARM_S, MEASURED_S = 3, 5
 
 
@@ -67,6 +71,39 @@ def allocations_per_event(programs, viewers):
 def sample(server, path):
     deliveries = metric(server, "millstream_stream_events_sent_total")
     return struct.unpack("Q", path.read_bytes()[:8])[0], deliveries
+
+
+def held(programs, instances):
+    """Viewers of plain HTTP/1.1 held by several instances at once, each with its own log, each then reached by one
+    broadcast. Every instance has a load program of its own."""
+    with contextlib.ExitStack() as stack:
+        servers = [stack.enter_context(Server(programs, "millstream")) for _ in range(instances)]
+        # Together they open about 4000 a second; the first must still be there when the last has come.
+        hold_s = HOLD_S + instances * VIEWERS_EACH // 4000
+        loads = [subprocess.Popen(programs.load_command("idle", {"viewers": VIEWERS_EACH, "hold_seconds": hold_s,
+                                                                 **server.target()}),
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) for server in servers]
+        try:
+            figures = [answer(load, hold_s * 4) for load in loads]
+        finally:
+            for load in loads:
+                load.kill()
+    def total(key):
+        return sum(one[key] for one in figures)
+    return {"viewers": total("connections"), "reached": total("broadcast_reached"),
+            "lost": total("lost") + total("closed"), "sockets_at_once": max(one["kernel_sockets"] for one in figures),
+            "user_bytes_per_viewer": total("user_bytes_per_connection") / instances,
+            "broadcast_slowest_ms": max(one["broadcast_last_viewer_us"] for one in figures) / 1000}
+
+
+def answer(load, timeout):
+    try:
+        output, errors = load.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        raise RunFailed("load program not done") from None
+    if load.returncode != 0:
+        raise RunFailed(errors.decode(errors="replace")[-300:])
+    return json.loads(output)
 
 
 def profile(programs, top=15):

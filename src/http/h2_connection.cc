@@ -16,6 +16,7 @@ namespace {
 
 constexpr uint32_t kReading = EPOLLIN | EPOLLRDHUP;
 constexpr size_t kSendBytes = size_t{64} << 10;  // gathered before the socket is tried
+constexpr size_t kKeptBufferBytesMax = 2048;     // between two turns
 constexpr int32_t kStreamWindowBytes = 256 << 10;
 constexpr int32_t kConnectionWindowBytes = 4 << 20;
 // What a client may do for nothing within kBudgetMs.
@@ -166,7 +167,9 @@ void H2Connection::on_ready(uint32_t events) {
 
 void H2Connection::feed(std::string_view bytes) {
   active_ms_ = state_.loop.now_ms();
+  reading_ = true;
   const ssize_t used = nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
+  reading_ = false;
   if (used < 0) {
     nghttp2_session_terminate_session(session_,
                                       used == NGHTTP2_ERR_FLOODED ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR);
@@ -188,7 +191,7 @@ void H2Connection::settle() {
 }
 
 void H2Connection::offer_room() {
-  if (waiting_for_room_.empty() || !out_.empty() || closed_) return;
+  if (waiting_for_room_.empty() || socket_full_ || closed_) return;
   const std::vector<int32_t> waiting = std::move(waiting_for_room_);
   waiting_for_room_.clear();
   for (const int32_t id : waiting) {
@@ -203,7 +206,7 @@ void H2Connection::offer_room() {
 }
 
 size_t H2Connection::room(int32_t stream_id, size_t waiting) const {
-  if (!out_.empty() || closed_) return 0;
+  if (socket_full_ || closed_) return 0;
   const int64_t of_stream =
       nghttp2_session_get_stream_remote_window_size(session_, stream_id) - static_cast<int64_t>(waiting);
   const int64_t of_all = nghttp2_session_get_remote_window_size(session_) - static_cast<int64_t>(payload_waiting_);
@@ -252,33 +255,38 @@ void H2Connection::flush() {
   set_interest(all_sent ? kReading : kReading | EPOLLOUT);
 }
 
+bool H2Connection::gather() {
+  if (reading_ || broken_ || closed_ || out_.size() >= kSendBytes) return false;
+  while (out_.size() < kSendBytes) {
+    const uint8_t* bytes = nullptr;
+    const ssize_t size = nghttp2_session_mem_send(session_, &bytes);
+    broken_ = size < 0;
+    if (size <= 0) break;
+    out_.append(reinterpret_cast<const char*>(bytes), static_cast<size_t>(size));
+  }
+  return true;
+}
+
 // False: the socket is full, and bytes wait in out_ or under TLS.
 bool H2Connection::send_waiting() {
-  std::string frames = std::move(out_);
-  out_.clear();
   while (transport_.flush()) {
-    while (frames.size() < kSendBytes) {
-      const uint8_t* bytes = nullptr;
-      const ssize_t size = nghttp2_session_mem_send(session_, &bytes);
-      if (size < 0) {
-        close();
-        return false;
-      }
-      if (size == 0) break;
-      frames.append(reinterpret_cast<const char*>(bytes), static_cast<size_t>(size));
+    gather();
+    if (out_.empty() && !broken_) {
+      if (out_.capacity() > kKeptBufferBytesMax) std::string().swap(out_);
+      socket_full_ = false;
+      return true;
     }
-    if (frames.empty()) return true;
-    const iovec piece{frames.data(), frames.size()};
-    const ssize_t sent = transport_.send({&piece, 1});
+    const iovec piece{out_.data(), out_.size()};
+    const ssize_t sent = broken_ ? -1 : transport_.send({&piece, 1});
     if (sent < 0) {
       close();
       return false;
     }
     if (sent > 0) progress_ms_ = state_.loop.now_ms();
-    frames.erase(0, static_cast<size_t>(sent));
-    if (!frames.empty()) break;
+    out_.erase(0, static_cast<size_t>(sent));
+    if (!out_.empty()) break;
   }
-  out_ = std::move(frames);
+  socket_full_ = true;
   return false;
 }
 

@@ -49,6 +49,8 @@ class H2Connection final : public net::Watcher, public std::enable_shared_from_t
   size_t room(int32_t stream_id, size_t waiting) const;
   void payload_waits(ptrdiff_t bytes) { payload_waiting_ += bytes; }
   void touch();  // something was submitted: flush() at the end of the turn
+  // Makes frames of what the streams have, for that flush(). False: not now.
+  bool gather();
   void wait_for_room(int32_t stream_id) { waiting_for_room_.push_back(stream_id); }
   // Ends the stream unfinished once the client has had time to read: a reset makes many drop what they have not read.
   void reset_later(int32_t stream_id);
@@ -75,7 +77,7 @@ class H2Connection final : public net::Watcher, public std::enable_shared_from_t
   std::unordered_map<int32_t, std::unique_ptr<H2Stream>> streams_;
   std::vector<std::unique_ptr<H2Stream>> ended_;  // their waiters are told outside of nghttp2
   std::vector<int32_t> waiting_for_room_;
-  std::string out_;  // frames the socket has not taken
+  std::string out_;  // frames for the socket
   ptrdiff_t payload_waiting_ = 0;
   net::Loop::TimerId timer_ = 0;
   struct Reset {
@@ -91,7 +93,10 @@ class H2Connection final : public net::Watcher, public std::enable_shared_from_t
   int control_frames_ = 0;  // since then
   uint32_t interest_ = 0;
   bool unflushed_ = false;
-  bool closing_ = false;  // after what is queued, the end
+  bool reading_ = false;      // nghttp2 is at work on what came, and must not be asked for frames
+  bool broken_ = false;       // nghttp2 cannot go on
+  bool socket_full_ = false;  // it has not taken all of out_
+  bool closing_ = false;      // after what is queued, the end
   bool draining_ = false;
   bool closed_ = false;
 };

@@ -18,8 +18,7 @@
 namespace millstream::http {
 
 namespace {
-constexpr size_t kFieldOverheadBytes = 32;    // RFC 9113 6.5.2
-constexpr size_t kKeptBufferBytesMax = 2048;  // of a stream that waits for events
+constexpr size_t kFieldOverheadBytes = 32;  // RFC 9113 6.5.2
 
 nghttp2_nv borrowed(std::string& name, std::string& value) {
   return {reinterpret_cast<uint8_t*>(name.data()), reinterpret_cast<uint8_t*>(value.data()), name.size(), value.size(),
@@ -51,10 +50,11 @@ class H2Sink final : public ByteSink {
 
   void set_owner(ByteSinkOwner* owner) override {
     owner_ = owner;
-    if (owner_ && gone_)
-      tally_->loop.post([alive = std::weak_ptr<bool>(alive_), this] {
-        if (!alive.expired()) tell_gone();
-      });
+    if (!owner_ || !gone_) return;
+    alive_ = std::make_shared<bool>(true);
+    tally_->loop.post([alive = std::weak_ptr<bool>(alive_), this] {
+      if (!alive.expired()) tell_gone();
+    });
   }
   size_t write(std::span<const iovec> pieces) override { return stream_ ? stream_->write(pieces, unchunk_) : 0; }
   void close(bool finished) override {
@@ -84,7 +84,7 @@ class H2Sink final : public ByteSink {
   H2Stream* stream_;
   ByteSinkOwner* owner_ = nullptr;
   const std::shared_ptr<Tally> tally_;
-  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  std::shared_ptr<bool> alive_;  // while someone is to be told that the stream is over
   Unchunk unchunk_;
   bool counted_ = true;
   bool gone_ = false;
@@ -186,18 +186,37 @@ void H2Stream::ended() {
   if (H2Sink* sink = std::exchange(sink_, nullptr)) sink->stream_ended();
 }
 
+// What write() was given and nothing has taken yet.
+struct H2Stream::Offer {
+  std::span<iovec> pieces;
+
+  size_t take(uint8_t* out, size_t max) {
+    size_t taken = 0;
+    while (!pieces.empty() && taken < max) {
+      iovec& piece = pieces.front();
+      const size_t n = std::min(piece.iov_len, max - taken);
+      std::memcpy(out + taken, piece.iov_base, n);
+      taken += n;
+      piece.iov_base = static_cast<char*>(piece.iov_base) + n;
+      piece.iov_len -= n;
+      if (piece.iov_len == 0) pieces = pieces.subspan(1);
+    }
+    return taken;
+  }
+};
+
 ssize_t H2Stream::read(uint8_t* out, size_t max, uint32_t& flags) {
-  const size_t taken = std::min(out_.size() - sent_, max);
+  size_t taken = std::min(out_.size() - sent_, max);
   std::memcpy(out, out_.data() + sent_, taken);
   sent_ += taken;
+  if (sent_ == out_.size()) {
+    if (sent_ > 0) std::string().swap(out_);  // an idle stream keeps no buffer
+    sent_ = 0;
+    if (offer_) taken += offer_->take(out + taken, max - taken);
+    if (end_ == End::clean && !offer_) flags |= NGHTTP2_DATA_FLAG_EOF;
+  }
   payload_leaves(taken);
   progress_ms_ = connection_.state().loop.now_ms();
-  if (sent_ == out_.size()) {
-    if (out_.capacity() > kKeptBufferBytesMax) std::string().swap(out_);
-    out_.clear();
-    sent_ = 0;
-    if (end_ == End::clean) flags |= NGHTTP2_DATA_FLAG_EOF;
-  }
   if (taken > 0 || end_ == End::clean) return static_cast<ssize_t>(taken);
   if (end_ == End::reset) connection_.reset_later(id_);
   deferred_ = true;
@@ -304,8 +323,7 @@ size_t H2Stream::write(std::span<const iovec> pieces, Unchunk& unchunk) {
     size_t count = 0;
     size_t bytes = 0;
     size_t passed = unchunk.advance({offered.data(), offered_count}, room, payload, count, bytes);
-    for (size_t i = 0; i < count; ++i) out_.append(static_cast<const char*>(payload[i].iov_base), payload[i].iov_len);
-    connection_.payload_waits(static_cast<ptrdiff_t>(bytes));
+    take({payload.data(), count}, bytes);
     passed_total += passed;
     if (passed == 0) {
       connection_.wait_for_room(id_);
@@ -317,9 +335,22 @@ size_t H2Stream::write(std::span<const iovec> pieces, Unchunk& unchunk) {
     }
     offset = passed;
   }
-  if (!out_.empty() && std::exchange(deferred_, false)) nghttp2_session_resume_data(connection_.session(), id_);
   connection_.touch();
   return passed_total;
+}
+
+// Into frames at once, where that may be; what is left of it waits.
+void H2Stream::take(std::span<iovec> payload, size_t bytes) {
+  if (bytes == 0) return;
+  connection_.payload_waits(static_cast<ptrdiff_t>(bytes));
+  if (std::exchange(deferred_, false)) nghttp2_session_resume_data(connection_.session(), id_);
+  Offer offer{payload};
+  if (out_.empty()) {
+    offer_ = &offer;
+    connection_.gather();
+    offer_ = nullptr;
+  }
+  for (const iovec& piece : offer.pieces) out_.append(static_cast<const char*>(piece.iov_base), piece.iov_len);
 }
 
 void H2Stream::end(bool finished) {

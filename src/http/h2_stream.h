@@ -52,19 +52,22 @@ class H2Stream final : public Answerer {
 
  private:
   struct Incoming;
+  struct Offer;
   enum class End : uint8_t { open, clean, reset };
 
   void refuse(int status, std::string_view detail);
   void send(const Request* request, Response response);
   void submit(const Response& response, const Request* request, bool payload);
+  void take(std::span<iovec> payload, size_t bytes);
   void payload_leaves(size_t bytes);
 
   H2Connection& connection_;
   std::unique_ptr<Incoming> incoming_;       // until the handler has it
   std::weak_ptr<WaitingExchange> exchange_;  // while handling
   H2Sink* sink_ = nullptr;
-  std::string out_;
-  size_t sent_ = 0;  // of out_
+  std::string out_;         // what waits for the client's window, or for nghttp2 to be free
+  size_t sent_ = 0;         // of out_
+  Offer* offer_ = nullptr;  // during write() only
   int64_t progress_ms_;
   const int32_t id_;
   End end_ = End::open;  // what follows out_

@@ -230,7 +230,7 @@ TEST_P(H2Test, AFinishedStreamEndsCleanlyAndABrokenOneIsReset) {
     if (frame.flags & NGHTTP2_FLAG_END_STREAM && frame.type == NGHTTP2_DATA) outcome += "end" + at;
     ends += frame.type == NGHTTP2_RST_STREAM || (frame.type == NGHTTP2_DATA && frame.flags & NGHTTP2_FLAG_END_STREAM);
   }
-  EXPECT_EQ(outcome, "last words@1 end@1 last words@3 reset@3 ");
+  EXPECT_EQ(outcome, "last words@1 last words@3 end@1 reset@3 ");
 }
 
 TEST_P(H2Test, WhoResetsAStreamOrLeavesIsNoticed) {

@@ -587,6 +587,8 @@ TEST_P(ServerTest, WithoutDescriptorsNewClientsAreShedAndTheLoopDoesNotSpin) {
   EXPECT_EQ(early.receive().status, 200);
   const auto turns = std::make_shared<std::atomic<int>>(0);  // the loop counts on when this function has returned
   server_.run_on_loop([&] { server_.loop.add_turn_end([turns] { ++*turns; }); });
+  early.send(get("/hello"));  // when it is answered, the loop has let go of the task
+  EXPECT_EQ(early.receive().status, 200);
   // Descriptors are numbered from the lowest free one, so a limit just above what is open leaves none to be had.
   rlimit limit{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);

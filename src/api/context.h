@@ -19,6 +19,7 @@
 #include "ingest/validator.h"
 #include "log/event_log.h"
 #include "metrics/registry.h"
+#include "model/ticket.h"
 
 namespace millstream::api {
 
@@ -31,6 +32,7 @@ struct Context {
   log::EventLog& log;
   const history::LatestValues& latest;
   const auth::Authenticator& authenticator;
+  model::TicketStore& tickets;
   const ingest::Validator& validator;
   WorkQueue& readers;  // blocking reads of the log
   WorkQueue& series;   // reads of up to the whole log, apart, so that no replay waits for charts

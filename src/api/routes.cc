@@ -14,6 +14,7 @@ const Context::Shard& Context::at(const net::Loop& loop) const {
 
 void add_routes(http::Router& router, Context& context) {
   add_stream_routes(router, context);
+  add_ticket_routes(router, context);
   add_ingest_routes(router, context);
   add_influx_routes(router, context);
   add_backfill_routes(router, context);

@@ -12,6 +12,7 @@ namespace millstream::api {
 void add_routes(http::Router& router, Context& context);
 
 // One function per handler file.
+void add_ticket_routes(http::Router& router, Context& context);    // ticket.cc
 void add_stream_routes(http::Router& router, Context& context);    // stream.cc
 void add_ingest_routes(http::Router& router, Context& context);    // ingest.cc
 void add_influx_routes(http::Router& router, Context& context);    // influx.cc

@@ -4,6 +4,9 @@
 #include "api/problem.h"
 #include "api/query_fields.h"
 #include "api/routes.h"
+#include "api/ticket.h"
+#include "auth/ticket.h"
+#include "base/log_line.h"
 #include "http/accept_encoding.h"
 
 #include <algorithm>
@@ -59,12 +62,6 @@ Result<hub::Start> parse_start(const http::Request& request, int64_t now_ms) {
   return hub::Start{.from = hub::Start::From::id, .id = **since};
 }
 
-// What the contract knows but this version does not do yet must not be taken for done.
-Status refuse_unsupported(const http::Query& query) {
-  if (query.get("ticket")) return Error{Code::invalid, "ticket: not supported by this version"};
-  return {};
-}
-
 // Which fields of telemetry; none named: all.
 Result<hub::FieldNames> parse_fields(const http::Query& query) {
   hub::FieldNames names;
@@ -101,12 +98,12 @@ Result<int64_t> parse_interval(const http::Query& query) {
 }
 
 Result<Parameters> parse_parameters(const http::Request& request, int64_t now_ms) {
-  if (Status s = check_once(request.query, {"topics", "topic", "accountId", "siteId", "deviceId", "types", "since",
-                                            "lastEventId", "last_event_id", "Last-Event-ID", "snapshot", "mode",
-                                            "interval", "fields", "minSeverity", "heartbeat", "unnamed", "pad"});
+  if (Status s =
+          check_once(request.query, {"topics", "topic", "accountId", "siteId", "deviceId", "types", "since",
+                                     "lastEventId", "last_event_id", "Last-Event-ID", "snapshot", "mode", "interval",
+                                     "fields", "minSeverity", "heartbeat", "unnamed", "pad", "ticket"});
       !s)
     return s.error();
-  if (Status s = refuse_unsupported(request.query); !s) return s.error();
   Parameters out;
   const Result<model::EventTypes> types = parse_types(request.query);
   if (!types) return types.error();
@@ -161,13 +158,34 @@ bool turned_away(Context& context, const http::ExchangePtr& exchange, bool unnam
   return true;
 }
 
-void open_stream(Context& context, const http::ExchangePtr& exchange, hub::SessionRequest request,
-                 const std::string& credential) {
-  if (turned_away(context, exchange, request.view.unnamed)) return;
-  auto place = context.stream_places.take(credential);
-  if (!place) return turn_away(context, exchange, "overloaded", request.view.unnamed);
-  std::unique_ptr<ByteSink> sink = exchange->start_stream(stream_head(request.gzip));
-  if (sink) context.shard_on(exchange->loop()).open(std::move(request), std::move(sink), std::move(*place));
+// A stream that is about to be opened, and for whom.
+struct Opening {
+  hub::SessionRequest session;
+  model::Grants grants;
+  std::string ticket;  // hash of the one it uses for the first time; empty: none
+};
+
+// Whoever is turned away comes back with the same ticket.
+void keep_ticket(Context& context, const Opening& opening) {
+  if (opening.ticket.empty()) return;
+  const bool posted = context.workers.post([&context, ticket = opening.ticket] {
+    if (const Status s = context.tickets.give_back(ticket); !s) {
+      log_warning("a ticket could not be given back", {{"reason", s.error().detail}});
+    }
+  });
+  if (!posted) log_warning("a ticket could not be given back", {{"reason", "too much work is waiting"}});
+}
+
+void open_stream(Context& context, const http::ExchangePtr& exchange, Opening opening) {
+  hub::SessionRequest& session = opening.session;
+  if (turned_away(context, exchange, session.view.unnamed)) return keep_ticket(context, opening);
+  auto place = context.stream_places.take(credential_of(opening.grants));
+  if (!place) {
+    turn_away(context, exchange, "overloaded", session.view.unnamed);
+    return keep_ticket(context, opening);
+  }
+  std::unique_ptr<ByteSink> sink = exchange->start_stream(stream_head(session.gzip));
+  if (sink) context.shard_on(exchange->loop()).open(std::move(session), std::move(sink), std::move(*place));
 }
 
 hub::SessionRequest::Snapshot make_snapshot(Context& context, const hub::SessionRequest& request) {
@@ -180,40 +198,96 @@ hub::SessionRequest::Snapshot make_snapshot(Context& context, const hub::Session
           .count = events.size()};
 }
 
-void open_with_snapshot(Context& context, const http::ExchangePtr& exchange, hub::SessionRequest request) {
-  const bool unnamed = request.view.unnamed;
+void open_with_snapshot(Context& context, const http::ExchangePtr& exchange, Opening opening) {
+  const bool unnamed = opening.session.view.unnamed;
   // Asked here too, so that no snapshot is made in vain; open_stream() asks again, as waiting for a reader takes time.
-  if (turned_away(context, exchange, unnamed)) return;
-  auto job = [&context, exchange = exchange, request = std::move(request)]() mutable {
-    request.snapshot = context.snapshots.get(
-        hub::group_key(request), [](const auto&) { return true; }, [&] { return make_snapshot(context, request); });
+  if (turned_away(context, exchange, unnamed)) return keep_ticket(context, opening);
+  const auto waiting = std::make_shared<Opening>(std::move(opening));
+  auto job = [&context, exchange = exchange, waiting]() mutable {
+    hub::SessionRequest& session = waiting->session;
+    session.snapshot = context.snapshots.get(
+        hub::group_key(session), [](const auto&) { return true; }, [&] { return make_snapshot(context, session); });
     net::Loop& loop = exchange->loop();
-    loop.post([&context, exchange = std::move(exchange), request = std::move(request)]() mutable {
+    loop.post([&context, exchange = std::move(exchange), waiting = std::move(waiting)]() mutable {
       // A key revoked meanwhile has been ended on this loop already: nobody would end this stream.
-      const Result<model::Grants> grants = grants_of(context, exchange->request());
-      if (!grants) return exchange->respond(problem(grants.error()));
-      open_stream(context, exchange, std::move(request), credential_of(*grants));
+      if (!context.authenticator.still_holds(waiting->grants)) {
+        return exchange->respond(problem(auth::refused_credential()));
+      }
+      open_stream(context, exchange, std::move(*waiting));
     });
   };
-  if (!context.readers.post(std::move(job))) turn_away(context, exchange, "overloaded", unnamed);
+  if (context.readers.post(std::move(job))) return;
+  turn_away(context, exchange, "overloaded", unnamed);
+  keep_ticket(context, *waiting);
+}
+
+void open_reading(Context& context, const http::ExchangePtr& exchange, Reading reading, Parameters parameters,
+                  std::string ticket) {
+  hub::SessionRequest& session = parameters.session;
+  session.gzip = context.gzip_streams && http::takes_gzip(exchange->request().headers.get("accept-encoding"));
+  session.patterns = std::move(reading.patterns);
+  session.expires_at_ms = reading.grants.expires_at_ms;
+  session.leeway_ms = reading.grants.leeway_ms;
+  session.api_key = reading.grants.api_key;
+  Opening opening{std::move(session), std::move(reading.grants), std::move(ticket)};
+  if (parameters.snapshot) return open_with_snapshot(context, exchange, std::move(opening));
+  open_stream(context, exchange, std::move(opening));
+}
+
+// On the loop again, with what the store said of the ticket.
+void open_with_ticket(Context& context, const http::ExchangePtr& exchange, const Result<model::TicketRecord>& ticket,
+                      Parameters parameters, bool resuming) {
+  const http::Request& request = exchange->request();
+  const std::string_view origin = request.headers.get("origin");
+  const char* why = nullptr;
+  if (ticket && !context.authenticator.still_holds(ticket->grants)) why = "its credential is not good any more";
+  if (ticket && !origin.empty() && !ticket->origin.empty() && origin != ticket->origin) why = "from another origin";
+  if (!ticket || why) {
+    log_debug("ticket refused", {{"reason", why ? why : ticket.error().detail}});
+    return exchange->respond(problem(auth::refused_credential()));
+  }
+  Result<Reading> reading = ticket_reading(*ticket, request);
+  if (!reading) return exchange->respond(problem(reading.error()));
+  const Result<model::EventTypes> types = ticket_types(*ticket, request);
+  if (!types) return exchange->respond(problem(types.error()));
+  parameters.session.types = *types;
+  open_reading(context, exchange, std::move(*reading), std::move(parameters), resuming ? "" : ticket->sha256);
+}
+
+// The ticket stands for the credential that an EventSource cannot send. Nothing that can be refused without looking at
+// it uses it up.
+void handle_ticket(Context& context, const http::ExchangePtr& exchange, std::string_view text, Parameters parameters) {
+  const http::Request& request = exchange->request();
+  if (request.method == "HEAD") return exchange->respond(problem(400, "ticket: only for GET"));
+  if (!request.headers.get("authorization").empty()) {
+    return exchange->respond(problem(400, "ticket: not together with an Authorization header"));
+  }
+  if (turned_away(context, exchange, parameters.session.view.unnamed)) return;
+  std::optional<std::string> sha256 = auth::ticket_sha256(text);
+  if (!sha256) return exchange->respond(problem(auth::refused_credential()));
+  const bool resuming = !request.headers.get("last-event-id").empty();
+  const bool unnamed = parameters.session.view.unnamed;
+  auto job = [&context, exchange = exchange, sha256 = std::move(*sha256), resuming,
+              parameters = std::make_shared<Parameters>(std::move(parameters))]() mutable {
+    const Result<model::TicketRecord> ticket = context.tickets.use(sha256, resuming, context.clock.wall_ms());
+    net::Loop& loop = exchange->loop();
+    loop.post([&context, exchange = std::move(exchange), ticket, parameters = std::move(parameters), resuming] {
+      open_with_ticket(context, exchange, ticket, std::move(*parameters), resuming);
+    });
+  };
+  if (!context.workers.post(std::move(job))) turn_away(context, exchange, "overloaded", unnamed);
 }
 
 void handle_stream(Context& context, const http::ExchangePtr& exchange) {
   const http::Request& request = exchange->request();
-  Result<Reading> reading = authorize_reading(context, request);
+  const std::optional<std::string_view> ticket = request.query.get("ticket");
+  Result<Reading> reading = ticket ? Result<Reading>(Reading()) : authorize_reading(context, request);
   if (!reading) return exchange->respond(problem(reading.error()));
   Result<Parameters> parameters = parse_parameters(request, context.clock.wall_ms());
   if (!parameters) return exchange->respond(problem(parameters.error()));
+  if (ticket) return handle_ticket(context, exchange, *ticket, std::move(*parameters));
   if (request.method == "HEAD") return exchange->respond(stream_head());
-
-  hub::SessionRequest& session = parameters->session;
-  session.gzip = context.gzip_streams && http::takes_gzip(request.headers.get("accept-encoding"));
-  session.patterns = std::move(reading->patterns);
-  session.expires_at_ms = reading->grants.expires_at_ms;
-  session.leeway_ms = reading->grants.leeway_ms;
-  session.api_key = reading->grants.api_key;
-  if (parameters->snapshot) return open_with_snapshot(context, exchange, std::move(session));
-  open_stream(context, exchange, std::move(session), credential_of(reading->grants));
+  open_reading(context, exchange, std::move(*reading), std::move(*parameters), "");
 }
 
 }  // namespace

@@ -48,6 +48,28 @@ class Keys final : public model::ApiKeyLookup {
   model::ApiKeyRecord record;
 };
 
+// A store that holds the last ticket made.
+class OneTicket final : public model::TicketStore {
+ public:
+  Status add(const model::TicketRecord& made, int64_t) override {
+    record = made;
+    used = false;
+    return {};
+  }
+  Result<model::TicketRecord> use(std::string_view sha256, bool resuming, int64_t) override {
+    if (sha256 != record.sha256 || (used && !resuming)) return Error{Code::unauthenticated, "a test"};
+    used = true;
+    return record;
+  }
+  Status give_back(std::string_view) override {
+    used = false;
+    return {};
+  }
+
+  model::TicketRecord record;
+  bool used = false;
+};
+
 // What a request was answered with; the first answer ends the loop.
 struct Answer {
   bool client_gone = false;
@@ -141,6 +163,7 @@ class ApiTest : public ::testing::Test {
   model::Grants grants;
   history::LatestValues latest{kDayMs};
   auth::Authenticator authenticator{{}, keys, clock, std::nullopt};
+  OneTicket tickets;
   ingest::Validator validator{{}, metrics};
   net::Loop loop{clock};
   hub::StreamPlaces stream_places{3};
@@ -153,6 +176,7 @@ class ApiTest : public ::testing::Test {
                   .log = log,
                   .latest = latest,
                   .authenticator = authenticator,
+                  .tickets = tickets,
                   .validator = validator,
                   .readers = readers,
                   .series = series,

@@ -27,6 +27,7 @@
 #include "net/tls.h"
 #include "presence/presence_engine.h"
 #include "registry/registry.h"
+#include "registry/tickets.h"
 #include "rules/rule_engine.h"
 
 namespace millstream::app {
@@ -146,6 +147,7 @@ struct Server::Parts {
   SystemClock clock;
   metrics::Registry metrics;
   std::unique_ptr<registry::Registry> registry;
+  std::unique_ptr<registry::Tickets> tickets;
   std::unique_ptr<log::EventLog> log;
   std::unique_ptr<history::LatestValues> latest;
   std::unique_ptr<presence::PresenceEngine> presence;
@@ -179,6 +181,9 @@ Status Server::Parts::open_storage(const Config& config) {
   Result<std::unique_ptr<registry::Registry>> opened = registry::Registry::open(config.server.data_directory);
   if (!opened) return opened.error();
   registry = std::move(*opened);
+  Result<std::unique_ptr<registry::Tickets>> ticket_file = registry::Tickets::open(config.server.data_directory);
+  if (!ticket_file) return ticket_file.error();
+  tickets = std::move(*ticket_file);
 
   log::SqliteEventLogOptions options;
   options.directory = config.server.data_directory + "/log";
@@ -221,6 +226,7 @@ void Server::Parts::make_context(const Config& config, const std::string& versio
                                  .log = *log,
                                  .latest = *latest,
                                  .authenticator = *authenticator,
+                                 .tickets = *tickets,
                                  .validator = *validator,
                                  .readers = *readers,
                                  .series = *series,

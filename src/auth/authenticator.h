@@ -43,11 +43,17 @@ Result<model::Grants> verify_jwt(const JwtOptions& options, std::string_view tok
 // Refuses to start: short secret, PEM text as an HMAC secret.
 Status check_jwt_options(const JwtOptions& options);
 
+// One answer for every bad credential: which step refused it helps an attacker more than a user.
+Error refused_credential();
+
 class Authenticator {
  public:
   // `development`: when set, a request without any credential gets these grants (loopback only; app/ sees to that).
   Authenticator(JwtOptions jwt, const model::ApiKeyLookup& keys, const Clock& clock,
                 std::optional<model::Grants> development);
+
+  // Whether the credential that gave these grants some time ago still would.
+  bool still_holds(const model::Grants& grants) const;
 
   // `credential`: a JWT or an API key as text; empty: none was given.
   Result<model::Grants> authenticate(std::string_view credential) const;

@@ -32,6 +32,8 @@ class Headers {
 // Query parameters, percent-decoded ("+" is a space), in order.
 class Query {
  public:
+  Query() = default;
+  explicit Query(std::vector<std::pair<std::string, std::string>> list) : list_(std::move(list)) {}
   // Fails (nullopt) on a bad percent escape or a NUL.
   static std::optional<Query> parse(std::string_view text);
   std::optional<std::string_view> get(std::string_view name) const;  // first of that name

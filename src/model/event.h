@@ -40,6 +40,8 @@ class EventTypes {
   static constexpr EventTypes none() { return EventTypes(0); }
   constexpr EventTypes with(EventType type) const { return EventTypes(bits_ | (1u << static_cast<unsigned>(type))); }
   constexpr bool has(EventType type) const { return (bits_ >> static_cast<unsigned>(type)) & 1u; }
+  static constexpr EventTypes from_bits(uint8_t bits) { return EventTypes(bits & all().bits_); }
+  constexpr EventTypes operator&(EventTypes other) const { return EventTypes(bits_ & other.bits_); }
   constexpr bool is_all() const { return *this == all(); }
   constexpr bool empty() const { return bits_ == 0; }
   constexpr uint8_t bits() const { return bits_; }

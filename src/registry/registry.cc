@@ -1,16 +1,13 @@
 #include "registry/registry.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
-#include <filesystem>
 #include <unordered_map>
 #include <utility>
 
 #include "base/guarded.h"
+#include "registry/columns.h"
+#include "registry/private_file.h"
 #include "registry/sqlite.h"
 
 namespace millstream::registry {
@@ -26,7 +23,6 @@ bool holds_good(const KeysById& keys, const std::string& id) {
 
 constexpr int64_t kSchemaVersion = 1;
 constexpr size_t kSha256Bytes = 32;
-constexpr std::string_view kAll = "*";  // no name can be "*", and an empty text never means "all" by accident
 
 constexpr const char* kSchema = R"(
   CREATE TABLE IF NOT EXISTS api_keys (
@@ -44,30 +40,7 @@ constexpr const char* kSchema = R"(
   PRAGMA user_version = 1;
 )";
 
-Error system_error(const std::string& what) { return Error{Code::internal, what + ": " + std::strerror(errno)}; }
-
-// The directory is made private; one that exists keeps its mode, the operator chose it.
-Status make_directory(const std::string& directory) {
-  std::error_code error;
-  const std::filesystem::path parent = std::filesystem::absolute(directory, error).parent_path();
-  std::filesystem::create_directories(parent, error);
-  if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return system_error("cannot make " + directory);
-  return {};
-}
-
 std::string path_in(const std::string& directory) { return directory + "/registry.db"; }
-
-// Made here, not by SQLite, so that there is no moment in which others may read it. SQLite gives its journal the same
-// mode.
-Status make_private_file(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0) return system_error("cannot open " + path);
-  const bool ok = ::fchmod(fd, 0600) == 0;
-  Status status;
-  if (!ok) status = system_error("cannot make private " + path);
-  ::close(fd);
-  return status;
-}
 
 Status make_schema(Connection& db) {
   if (Status s = db.run("PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF"); !s) {
@@ -78,51 +51,6 @@ Status make_schema(Connection& db) {
     if (!version) return version.error();
     if (*version > kSchemaVersion) return Error{Code::invalid, "registry.db was written by a newer millstream"};
     return *version == kSchemaVersion ? Status() : db.run(kSchema);
-  });
-}
-
-template <class N>
-std::string join(const std::vector<N>& names) {
-  if (names.empty()) return std::string(kAll);
-  std::string text;
-  for (const N& name : names) text += (text.empty() ? "" : ",") + name.text();
-  return text;
-}
-
-std::string join(const model::Roles& roles) {
-  std::string text;
-  for (int i = 0; i < model::kRoles; ++i) {
-    const auto role = static_cast<model::Role>(i);
-    if (roles.has(role)) text.append(text.empty() ? "" : ",").append(model::role_name(role));
-  }
-  return text;
-}
-
-// Calls f with every part of a comma list; the empty text has one empty part. False as soon as f says so.
-bool each_part(std::string_view text, const std::function<bool(std::string_view)>& f) {
-  while (true) {
-    const size_t comma = text.find(',');
-    if (!f(text.substr(0, comma))) return false;
-    if (comma == std::string_view::npos) return true;
-    text.remove_prefix(comma + 1);
-  }
-}
-
-template <class N>
-bool split_names(std::string_view text, std::vector<N>& names) {
-  if (text == kAll) return true;
-  return each_part(text, [&](std::string_view part) {
-    Result<N> name = N::parse(part);
-    if (name) names.push_back(std::move(*name));
-    return name.ok();
-  });
-}
-
-bool split_roles(std::string_view text, model::Roles& roles) {
-  return each_part(text, [&](std::string_view part) {
-    const std::optional<model::Role> role = model::parse_role(part);
-    if (role) roles = roles.with(*role);
-    return role.has_value();
   });
 }
 
@@ -220,7 +148,7 @@ bool Registry::exists(const std::string& directory) { return ::access(path_in(di
 
 Result<std::unique_ptr<Registry>> Registry::open(const std::string& directory) {
   const std::string path = path_in(directory);
-  if (Status s = make_directory(directory); !s) return s.error();
+  if (Status s = make_private_directory(directory); !s) return s.error();
   if (Status s = make_private_file(path); !s) return s.error();
   Result<Connection> connection = Connection::open(path);
   if (!connection) return connection.error();

@@ -1,0 +1,153 @@
+// POST /api/stream-token: a ticket for one stream, for browsers, whose EventSource sends no Authorization header.
+#include "api/ticket.h"
+
+#include <simdjson.h>
+
+#include <algorithm>
+
+#include "api/offload.h"
+#include "api/problem.h"
+#include "api/query_fields.h"
+#include "api/routes.h"
+#include "auth/ticket.h"
+#include "base/time_text.h"
+#include "codec/event_json.h"
+
+namespace millstream::api {
+namespace {
+
+constexpr size_t kBodyBytesMax = 64 << 10;
+constexpr int64_t kFirstUseMs = 30'000;
+constexpr int64_t kReconnectsMs = kDayMs;  // so long the browser may come back with it, if its credential lasts
+
+// A string, or a list of them, as one comma list.
+Result<std::string> read_list(std::string_view name, const simdjson::dom::element& value) {
+  const Error wrong{Code::invalid, std::string(name) + ": neither a string nor a list of strings"};
+  std::string_view text;
+  if (value.get(text) == simdjson::SUCCESS) return std::string(text);
+  simdjson::dom::array items;
+  if (value.get(items) != simdjson::SUCCESS) return wrong;
+  std::string list;
+  for (const simdjson::dom::element item : items) {
+    if (item.get(text) != simdjson::SUCCESS) return wrong;
+    list.append(list.empty() ? "" : ",").append(text);
+  }
+  if (list.empty()) return Error{Code::invalid, std::string(name) + ": names nothing"};
+  return list;
+}
+
+http::Query as_query(const TicketRequest& asked) {
+  std::vector<std::pair<std::string, std::string>> list;
+  if (!asked.topics.empty()) list.emplace_back("topics", asked.topics);
+  if (!asked.types.empty()) list.emplace_back("types", asked.types);
+  return http::Query(std::move(list));
+}
+
+Result<model::TicketRecord> make_record(const model::Grants& grants, const TicketRequest& asked,
+                                        std::string_view origin, int64_t now_ms) {
+  const http::Query query = as_query(asked);
+  const Result<auth::Selection> selection = parse_selection(query, grants.account);
+  if (!selection) return selection.error();
+  Result<std::vector<model::TopicPattern>> topics = auth::authorize_read(grants, *selection);
+  if (!topics) return topics.error();
+  const Result<model::EventTypes> types = parse_types(query);
+  if (!types) return types.error();
+  const int64_t credential_ends_ms = grants.expires_at_ms.value_or(INT64_MAX - grants.leeway_ms) + grants.leeway_ms;
+  return model::TicketRecord{.sha256 = {},
+                             .grants = grants,
+                             .topics = std::move(*topics),
+                             .types = *types,
+                             .origin = std::string(origin),
+                             .first_use_by_ms = std::min(now_ms + kFirstUseMs, credential_ends_ms),
+                             .ends_at_ms = std::min(now_ms + kReconnectsMs, credential_ends_ms)};
+}
+
+http::Response made(const std::string& text, const model::TicketRecord& record) {
+  std::string body = "{\"ticket\":";
+  codec::append_json_string(text, body);
+  body += ",\"expiresAt\":\"" + rfc3339_ms(record.first_use_by_ms) + "\",\"url\":\"/api/stream?ticket=" + text + "\"}";
+  http::Response response = http::Response::json(200, std::move(body));
+  response.headers.add("Cache-Control", "no-store");
+  return response;
+}
+
+void handle_ticket_request(Context& context, http::ExchangePtr exchange) {
+  const http::Request& request = exchange->request();
+  if (const Status known = check_known(request.query, {}); !known) return exchange->respond(problem(known.error()));
+  const Result<model::Grants> grants = grants_of(context, request);
+  if (!grants) return exchange->respond(problem(grants.error()));
+  const Result<TicketRequest> asked = parse_ticket_request(request.body);
+  if (!asked) return exchange->respond(problem(asked.error()));
+  const int64_t now_ms = context.clock.wall_ms();
+  Result<model::TicketRecord> record = make_record(*grants, *asked, request.headers.get("origin"), now_ms);
+  if (!record) return exchange->respond(problem(record.error()));
+  respond_from(context.workers, std::move(exchange), [&context, record = std::move(*record), now_ms]() mutable {
+    const std::string text = auth::make_ticket_text();
+    record.sha256 = *auth::ticket_sha256(text);
+    const Status added = context.tickets.add(record, now_ms);
+    return added ? made(text, record) : problem(added.error());
+  });
+}
+
+std::optional<http::Response> admit_ticket_request(const Context& context, const http::Request& request) {
+  const Result<model::Grants> grants = grants_of(context, request);
+  return grants ? std::nullopt : std::optional(problem(grants.error()));
+}
+
+}  // namespace
+
+Result<TicketRequest> parse_ticket_request(std::string_view body) {
+  TicketRequest out;
+  if (body.empty()) return out;
+  simdjson::dom::parser parser;
+  simdjson::dom::object object;
+  if (parser.parse(body.data(), body.size()).get(object) != simdjson::SUCCESS) {
+    return Error{Code::invalid, "body: not a JSON object"};
+  }
+  for (const auto& [name, value] : object) {
+    std::string* const member = name == "topics" ? &out.topics : name == "types" ? &out.types : nullptr;
+    if (!member) {
+      return Error{Code::invalid, "body: \"" + std::string(name.substr(0, 64)) + "\" is neither topics nor types"};
+    }
+    if (!member->empty()) return Error{Code::invalid, std::string(name) + ": given more than once"};
+    Result<std::string> list = read_list(name, value);
+    if (!list) return list.error();
+    *member = std::move(*list);
+  }
+  return out;
+}
+
+Result<Reading> ticket_reading(const model::TicketRecord& ticket, const http::Request& request) {
+  const Result<auth::Selection> selection = parse_selection(request.query, ticket.grants.account);
+  if (!selection) return selection.error();
+  const bool selects = !selection->topics.empty() || !selection->account.empty() || !selection->site.empty() ||
+                       !selection->device.empty();
+  if (!selects) return Reading{ticket.grants, ticket.topics};
+  Result<std::vector<model::TopicPattern>> patterns = auth::authorize_read(ticket.grants, *selection);
+  if (!patterns) return patterns.error();
+  for (const model::TopicPattern& pattern : *patterns) {
+    if (std::none_of(ticket.topics.begin(), ticket.topics.end(),
+                     [&](const model::TopicPattern& topic) { return pattern.within(topic); })) {
+      return Error{Code::forbidden, "\"" + pattern.text() + "\" is not within what the ticket is for"};
+    }
+  }
+  return Reading{ticket.grants, std::move(*patterns)};
+}
+
+Result<model::EventTypes> ticket_types(const model::TicketRecord& ticket, const http::Request& request) {
+  const Result<model::EventTypes> asked = parse_types(request.query);
+  if (!asked || asked->is_all()) return asked ? Result<model::EventTypes>(ticket.types) : asked;
+  if ((*asked & ticket.types) != *asked) {
+    return Error{Code::forbidden, "types: not within what the ticket is for"};
+  }
+  return *asked;
+}
+
+void add_ticket_routes(http::Router& router, Context& context) {
+  router.add(
+      "POST", "/api/stream-token", kBodyBytesMax,
+      [&context](const http::ExchangePtr& exchange) { handle_ticket_request(context, exchange); },
+      [&context](const http::Request& request) { return admit_ticket_request(context, request); });
+}
+
+}  // namespace millstream::api

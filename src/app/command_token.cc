@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "app/commands.h"
+#include "app/jwt_settings.h"
 #include "auth/authenticator.h"
 #include "base/clock.h"
 #include "base/time_text.h"
@@ -9,7 +10,7 @@
 namespace millstream::app {
 
 Result<int> run_token(const Config& config, const TokenOptions& options) {
-  const auth::JwtOptions jwt{config.auth.jwt_secret, config.auth.jwt_issuer, config.auth.jwt_audience};
+  const auth::JwtOptions jwt = jwt_options(config.auth);
   if (jwt.hs256_secret.empty()) {
     return Error{Code::invalid, "there is no secret to sign with: set auth.jwt_secret_file in the configuration"};
   }

@@ -10,6 +10,7 @@
 
 #include "app/certificate.h"
 #include "app/config_rows.h"
+#include "app/jwt_settings.h"
 #include "app/rule_settings.h"
 #include "app/secret_file.h"
 #include "app/setting.h"
@@ -207,9 +208,20 @@ Status check_tls(const Config::Tls& tls) {
   if (!made) return Error{Code::invalid, tls.certificate_file + ": " + made.error().detail};
   return {};
 }
+
+// Whoever serves public keys signs tokens for others too: those for us must say so.
+Status check_jwks(const Config::Auth& auth) {
+  if (auth.jwks_file.empty()) return {};
+  if (auth.jwt_issuer.empty() || auth.jwt_audience.empty()) {
+    return Error{Code::invalid, "auth.jwks_file needs auth.jwt_issuer and auth.jwt_audience"};
+  }
+  const Result<KeySetPtr> keys = JwksFile(auth.jwks_file).read();
+  return keys ? Status() : Status(keys.error());
+}
 }  // namespace
 
 Status check_config(const Config& config) {
+  if (Status s = check_jwks(config.auth); !s) return s;
   if (Status s = auth::check_jwt_options({config.auth.jwt_secret, "", ""}); !s) return s;
   const Result<ListenAddress> listen = parse_listen(config.server.listen);
   if (!listen) return Error{Code::invalid, "server.listen: " + listen.error().detail};
@@ -225,12 +237,12 @@ Status check_config(const Config& config) {
     }
     return {};
   }
-  if (!config.auth.jwt_secret.empty()) return {};
+  if (!config.auth.jwt_secret.empty() || !config.auth.jwks_file.empty()) return {};
   const Result<bool> key = has_api_key(config.server.data_directory);
   if (!key) return key.error();
   if (*key) return {};
   return Error{Code::invalid,
-               "nobody could sign in: set auth.jwt_secret_file, make a key with `millstream key create`, or, to try "
+               "nobody could sign in: set auth.jwt_secret_file or auth.jwks_file, make a key with `millstream key create`, or, to try "
                "things out, auth.development = true"};
 }
 

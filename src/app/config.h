@@ -54,6 +54,11 @@ struct Config {
     std::string jwt_secret;  // or jwt_secret_file; never a flag (argv is readable by others)
     std::string jwt_issuer;
     std::string jwt_audience;
+    std::string jwks_file;  // JSON Web Key Set: who may sign tokens beside the secret
+    std::string account_claim = "accountId";
+    std::string sites_claim = "sites";
+    std::string devices_claim = "devices";
+    std::string roles_claim = "roles";
   } auth;
 
   struct Storage {

@@ -190,6 +190,13 @@ std::vector<ConfigRow> make_rows() {
       jwt_secret_file(),
       text("auth.jwt_issuer", &C::auth, &C::Auth::jwt_issuer, "what iss must say; empty: not checked"),
       text("auth.jwt_audience", &C::auth, &C::Auth::jwt_audience, "what aud must hold; empty: not checked"),
+      text("auth.jwks_file", &C::auth, &C::Auth::jwks_file,
+           "JSON Web Key Set: public keys for RS256, PS256, ES256, EdDSA. Read again when it changes"),
+      text("auth.account_claim", &C::auth, &C::Auth::account_claim, "the claim that names the account",
+           check_not_empty),
+      text("auth.sites_claim", &C::auth, &C::Auth::sites_claim, "the claim that lists sites", check_not_empty),
+      text("auth.devices_claim", &C::auth, &C::Auth::devices_claim, "the claim that lists devices", check_not_empty),
+      text("auth.roles_claim", &C::auth, &C::Auth::roles_claim, "the claim that lists roles", check_not_empty),
 
       duration("storage.retention", &C::storage, &C::Storage::retention_ms, kMinuteMs, 366 * kDayMs,
                "how long events are kept"),

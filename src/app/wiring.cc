@@ -14,6 +14,7 @@
 #include "app/embedded_files.h"
 #include "app/engine_runner.h"
 #include "app/io_thread.h"
+#include "app/jwt_settings.h"
 #include "app/node_name.h"
 #include "auth/authenticator.h"
 #include "base/log_line.h"
@@ -72,11 +73,6 @@ model::Grants development_grants(const Config& config) {
   grants.account = *model::AccountId::parse(config.auth.development_account);
   grants.roles = model::Roles().with(model::Role::admin);
   return grants;
-}
-
-auth::JwtOptions jwt_options(const Config& config) {
-  return {
-      .hs256_secret = config.auth.jwt_secret, .issuer = config.auth.jwt_issuer, .audience = config.auth.jwt_audience};
 }
 
 // Exact origins only, and never a wildcard with credentials.
@@ -148,6 +144,8 @@ struct Server::Parts {
   metrics::Registry metrics;
   std::unique_ptr<registry::Registry> registry;
   std::unique_ptr<registry::Tickets> tickets;
+  std::unique_ptr<JwksFile> jwks;
+  KeySetPtr jwks_keys;  // until the authenticator has them
   std::unique_ptr<log::EventLog> log;
   std::unique_ptr<history::LatestValues> latest;
   std::unique_ptr<presence::PresenceEngine> presence;
@@ -184,6 +182,12 @@ Status Server::Parts::open_storage(const Config& config) {
   Result<std::unique_ptr<registry::Tickets>> ticket_file = registry::Tickets::open(config.server.data_directory);
   if (!ticket_file) return ticket_file.error();
   tickets = std::move(*ticket_file);
+  jwks = std::make_unique<JwksFile>(config.auth.jwks_file);
+  if (!jwks->path().empty()) {
+    Result<KeySetPtr> keys = jwks->read();
+    if (!keys) return keys.error();
+    jwks_keys = std::move(*keys);
+  }
 
   log::SqliteEventLogOptions options;
   options.directory = config.server.data_directory + "/log";
@@ -215,7 +219,8 @@ void Server::Parts::make_context(const Config& config, const std::string& versio
   stream_places = std::make_unique<hub::StreamPlaces>(static_cast<size_t>(config.stream.streams_per_credential_max));
   std::optional<model::Grants> open;
   if (config.auth.development) open = development_grants(config);
-  authenticator = std::make_unique<auth::Authenticator>(jwt_options(config), *registry, clock, open);
+  authenticator = std::make_unique<auth::Authenticator>(jwt_options(config.auth), *registry, clock, open);
+  if (jwks_keys) authenticator->set_keys(std::move(jwks_keys));
   validator =
       std::make_unique<ingest::Validator>(ingest::ValidatorOptions{.default_site = config.ingest.default_site,
                                                                    .default_device = config.ingest.default_device,
@@ -366,6 +371,7 @@ size_t Server::sessions() const {
 }
 
 void Server::refresh() {
+  refresh_jwks();
   const Result<std::vector<std::string>> ended = parts_->registry->refresh();
   if (!ended) {
     return log_warning("credentials could not be read again; the ones known stay valid",
@@ -378,6 +384,16 @@ void Server::refresh() {
   for (const std::unique_ptr<IoThread>& io : parts_->io_threads) {
     io->loop().post([&shard = io->shard(), keys] { shard.end_keys(keys); });
   }
+}
+
+void Server::refresh_jwks() {
+  const std::optional<Result<KeySetPtr>> read = parts_->jwks->read_if_changed();
+  if (!read) return;
+  if (!*read) {
+    return log_error("the new public keys are not used; those in use stay", {{"reason", read->error().detail}});
+  }
+  parts_->authenticator->set_keys(**read);
+  log_info("the public keys were read again", {{"file", parts_->jwks->path()}, {"count", (**read)->size()}});
 }
 
 void Server::reload_certificate(const Config& config) {

@@ -19,11 +19,17 @@ Result<model::Grants> Authenticator::authenticate(std::string_view credential) c
     return refused_credential();
   }
   const bool is_api_key = credential.starts_with(kApiKeyPrefix);
+  const auto public_keys = public_keys_.with([](const std::shared_ptr<const KeySet>& keys) { return keys; });
+  const int64_t now_ms = clock_.wall_ms();
   Result<model::Grants> grants =
-      is_api_key ? verify_api_key(keys_, credential, clock_.wall_ms()) : verify_jwt(jwt_, credential, clock_.wall_ms());
+      is_api_key ? verify_api_key(keys_, credential, now_ms) : verify_jwt(jwt_, credential, now_ms, public_keys.get());
   if (grants) return grants;
   log_debug("credential refused", {{"kind", is_api_key ? "api key" : "jwt"}, {"reason", grants.error().detail}});
   return refused_credential();
+}
+
+void Authenticator::set_keys(std::shared_ptr<const KeySet> keys) {
+  public_keys_.with([&](std::shared_ptr<const KeySet>& current) { current.swap(keys); });
 }
 
 bool Authenticator::still_holds(const model::Grants& grants) const {

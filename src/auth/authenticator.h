@@ -14,18 +14,29 @@
 #include <string>
 #include <string_view>
 
+#include "auth/jwks.h"
 #include "base/clock.h"
+#include "base/guarded.h"
 #include "base/result.h"
 #include "model/api_key.h"
 #include "model/grants.h"
 
 namespace millstream::auth {
 
+// Under which names a token says what it allows.
+struct ClaimNames {
+  std::string account = "accountId";
+  std::string sites = "sites";
+  std::string devices = "devices";
+  std::string roles = "roles";
+};
+
 struct JwtOptions {
-  std::string hs256_secret;  // at least 32 bytes; empty: JWTs are refused
+  std::string hs256_secret;  // at least 32 bytes; empty: none
   std::string issuer;        // empty: not checked
   std::string audience;      // empty: not checked
   int64_t leeway_ms = 60'000;
+  ClaimNames claims = {};
 };
 
 // "ms_<key id>_<secret>": makes a new key; the full text is shown to the operator once.
@@ -37,8 +48,11 @@ NewApiKey make_api_key(std::string name, model::Grants grants, int64_t now_ms);
 
 // Signs an HS256 token with the claims of `grants` (sub, accountId, sites?, devices?, roles, iat, exp, iss?, aud?).
 std::string sign_jwt(const JwtOptions& options, const model::Grants& grants, int64_t now_ms, int64_t expires_at_ms);
-// Strict: algorithm pinned to HS256, canonical base64url, at most 4 KiB, no duplicate keys, exp and accountId required.
-Result<model::Grants> verify_jwt(const JwtOptions& options, std::string_view token, int64_t now_ms);
+// Strict: HS256 with the secret alone, other algorithms with the key of `keys` that is pinned to them; canonical
+// base64url, at most 4 KiB, no duplicate keys, exp and account required. Without secret and keys every token is
+// refused.
+Result<model::Grants> verify_jwt(const JwtOptions& options, std::string_view token, int64_t now_ms,
+                                 const KeySet* keys = nullptr);
 
 // Refuses to start: short secret, PEM text as an HMAC secret.
 Status check_jwt_options(const JwtOptions& options);
@@ -52,6 +66,9 @@ class Authenticator {
   Authenticator(JwtOptions jwt, const model::ApiKeyLookup& keys, const Clock& clock,
                 std::optional<model::Grants> development);
 
+  // The public keys that tokens may be signed with, in place of those until now. Any thread.
+  void set_keys(std::shared_ptr<const KeySet> keys);
+
   // Whether the credential that gave these grants some time ago still would.
   bool still_holds(const model::Grants& grants) const;
 
@@ -63,6 +80,7 @@ class Authenticator {
   const model::ApiKeyLookup& keys_;
   const Clock& clock_;
   const std::optional<model::Grants> development_;
+  mutable Guarded<std::shared_ptr<const KeySet>> public_keys_;
 };
 
 }  // namespace millstream::auth

@@ -1,5 +1,5 @@
-// JSON Web Tokens, signed with HS256 only. The order of the steps matters: nothing of the claims is read before the
-// signature is known to be ours.
+// JSON Web Tokens. The order of the steps matters: nothing of the claims is read before the signature is known to be of
+// a key we know, and a header says which key that is to be, never how it is used.
 // Source   RFC 7515 (JWS), RFC 7519 (JWT), RFC 8725 (best practice)
 #include <simdjson.h>
 
@@ -94,16 +94,31 @@ std::optional<std::string_view> as_text(const element& value) {
   return text;
 }
 
-Status check_header(const JsonPart& header) {
+// Who a token says has signed it.
+struct Signer {
+  JwtAlgorithm algorithm;
+  std::string key_id;  // empty: it does not say
+};
+
+Result<Signer> check_header(const JsonPart& header) {
   const auto is = [&](std::string_view key, std::string_view expected) {
     const std::optional<element> value = header.find(key);
     return value && as_text(*value) == expected;
   };
-  if (!is("alg", "HS256")) return refused("alg is not HS256");
-  if (header.find("typ") && !is("typ", "JWT")) return refused("typ is not JWT");
+  const std::optional<element> alg = header.find("alg");
+  const auto algorithm = parse_jwt_algorithm(alg ? as_text(*alg).value_or("") : "");
+  if (!algorithm) return refused("alg is none of HS256, RS256, PS256, ES256, EdDSA");
+  if (header.find("typ") && !is("typ", "JWT") && !is("typ", "at+jwt")) return refused("typ is not JWT");
   // "crit" names extensions that must be understood; we know none. "b64" changes what was signed.
   if (header.find("crit") || header.find("b64")) return refused("an extension that is not supported");
-  return {};
+  Signer signer{*algorithm, ""};
+  if (*algorithm == JwtAlgorithm::hs256) return signer;  // the secret has no name
+  if (const std::optional<element> kid = header.find("kid")) {
+    const auto text = as_text(*kid);
+    if (!text || !is_key_id(*text)) return refused("kid is not the name of a key");
+    signer.key_id = *text;
+  }
+  return signer;
 }
 
 Result<std::optional<int64_t>> read_seconds(const JsonPart& claims, std::string_view key) {
@@ -177,8 +192,8 @@ Status read_names(const JsonPart& claims, std::string_view key, std::vector<N>& 
   return {};
 }
 
-Status read_roles(const JsonPart& claims, model::Roles& roles) {
-  const Result<std::vector<std::string_view>> texts = read_list(claims, "roles");
+Status read_roles(const JsonPart& claims, std::string_view key, model::Roles& roles) {
+  const Result<std::vector<std::string_view>> texts = read_list(claims, key);
   if (!texts) return texts.error();
   for (const std::string_view text : *texts) {
     const std::optional<model::Role> role = model::parse_role(text);
@@ -200,42 +215,49 @@ Status read_subject(const JsonPart& claims, std::string& subject) {
   return {};
 }
 
-Result<Grants> read_grants(const JsonPart& claims, int64_t expires_at_ms) {
+Result<Grants> read_grants(const JsonPart& claims, const ClaimNames& names, int64_t expires_at_ms) {
   Grants grants;
-  const std::optional<element> account = claims.find("accountId");
+  const std::optional<element> account = claims.find(names.account);
   const auto text = account ? as_text(*account) : std::nullopt;
-  if (!text) return refused("accountId is missing or not a string");
+  if (!text) return refused(names.account + " is missing or not a string");
   Result<model::AccountId> name = model::AccountId::parse(*text);
-  if (!name) return refused("accountId: " + name.error().detail);
+  if (!name) return refused(names.account + ": " + name.error().detail);
   grants.account = std::move(*name);
   if (Status s = read_subject(claims, grants.subject); !s) return s.error();
-  if (Status s = read_names(claims, "sites", grants.sites); !s) return s.error();
-  if (Status s = read_names(claims, "devices", grants.devices); !s) return s.error();
-  if (Status s = read_roles(claims, grants.roles); !s) return s.error();
+  if (Status s = read_names(claims, names.sites, grants.sites); !s) return s.error();
+  if (Status s = read_names(claims, names.devices, grants.devices); !s) return s.error();
+  if (Status s = read_roles(claims, names.roles, grants.roles); !s) return s.error();
   grants.expires_at_ms = expires_at_ms;
   return grants;
 }
 
-Status check_signature(const JwtOptions& options, const TokenParts& parts) {
+Status check_signature(const JwtOptions& options, const KeySet* keys, const Signer& signer, const TokenParts& parts) {
   const std::optional<std::string> signature = decode_base64url(parts.signature);
   if (!signature) return refused("signature: not canonical base64url");
+  if (signer.algorithm != JwtAlgorithm::hs256) {
+    return keys ? keys->verify(signer.key_id, signer.algorithm, parts.signed_text, *signature)
+                : Status(refused("no public keys are configured"));
+  }
+  // Without a secret everyone could sign.
+  if (options.hs256_secret.size() < kSecretBytesMin) return refused("HS256 is not configured");
   if (!same_bytes(*signature, hmac_sha256(options.hs256_secret, parts.signed_text))) {
     return refused("signature does not match");
   }
   return {};
 }
 
-Result<Grants> verify_parts(const JwtOptions& options, const TokenParts& parts, int64_t now_ms) {
+Result<Grants> verify_parts(const JwtOptions& options, const KeySet* keys, const TokenParts& parts, int64_t now_ms) {
   JsonPart header;
   if (Status s = header.read(parts.header); !s) return s.error();
-  if (Status s = check_header(header); !s) return s.error();
-  if (Status s = check_signature(options, parts); !s) return s.error();
+  const Result<Signer> signer = check_header(header);
+  if (!signer) return signer.error();
+  if (Status s = check_signature(options, keys, *signer, parts); !s) return s.error();
   JsonPart claims;
   if (Status s = claims.read(parts.claims); !s) return s.error();
   const Result<int64_t> expires_at_ms = check_times(options, claims, now_ms);
   if (!expires_at_ms) return expires_at_ms.error();
   if (Status s = check_origin(options, claims); !s) return s.error();
-  Result<Grants> grants = read_grants(claims, *expires_at_ms);
+  Result<Grants> grants = read_grants(claims, options.claims, *expires_at_ms);
   if (grants) grants->leeway_ms = options.leeway_ms;
   return grants;
 }
@@ -281,10 +303,10 @@ std::string sign_jwt(const JwtOptions& options, const Grants& grants, int64_t no
   const std::string_view subject = grants.subject;
   std::string json = "{";
   append_member("sub", subject.starts_with(kUserPrefix) ? subject.substr(kUserPrefix.size()) : subject, json);
-  append_member("accountId", grants.account.text(), json);
-  append_list("sites", texts_of(grants.sites), json);
-  append_list("devices", texts_of(grants.devices), json);
-  append_list("roles", texts_of(grants.roles), json);
+  append_member(options.claims.account, grants.account.text(), json);
+  append_list(options.claims.sites, texts_of(grants.sites), json);
+  append_list(options.claims.devices, texts_of(grants.devices), json);
+  append_list(options.claims.roles, texts_of(grants.roles), json);
   if (!options.issuer.empty()) append_member("iss", options.issuer, json);
   if (!options.audience.empty()) append_member("aud", options.audience, json);
   json += "\"iat\":" + std::to_string(now_ms / 1000) + ",\"exp\":" + std::to_string(expires_at_ms / 1000) + "}";
@@ -294,13 +316,11 @@ std::string sign_jwt(const JwtOptions& options, const Grants& grants, int64_t no
   return token + "." + signature;
 }
 
-Result<Grants> verify_jwt(const JwtOptions& options, std::string_view token, int64_t now_ms) {
-  // Without a key everyone could sign.
-  if (options.hs256_secret.size() < kSecretBytesMin) return refused("tokens are not configured");
+Result<Grants> verify_jwt(const JwtOptions& options, std::string_view token, int64_t now_ms, const KeySet* keys) {
   if (token.size() > kTokenBytesMax) return refused("too long");
   const std::optional<TokenParts> parts = split_token(token);
   if (!parts) return refused("not three parts");
-  return verify_parts(options, *parts, now_ms);
+  return verify_parts(options, keys, *parts, now_ms);
 }
 
 Status check_jwt_options(const JwtOptions& options) {

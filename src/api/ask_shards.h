@@ -14,7 +14,7 @@
 namespace millstream::api {
 
 template <class Answer>
-void ask_shards(Context& context, const http::ExchangePtr& exchange, std::function<Answer(const hub::Shard&)> ask,
+void ask_shards(Context& context, const http::ExchangePtr& exchange, std::function<Answer(hub::Shard&)> ask,
                 std::function<void(std::vector<Answer>)> done) {
   struct Gathered {
     std::mutex mu;

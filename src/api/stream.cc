@@ -1,4 +1,5 @@
 // GET /api/stream: events as they happen, over Server-Sent Events.
+#include "api/ask_shards.h"
 #include "api/credential.h"
 #include "api/latest_events.h"
 #include "api/problem.h"
@@ -7,7 +8,9 @@
 #include "api/ticket.h"
 #include "auth/ticket.h"
 #include "base/log_line.h"
+#include "base/time_text.h"
 #include "http/accept_encoding.h"
+#include "model/api_key.h"
 
 #include <algorithm>
 
@@ -228,7 +231,7 @@ void open_reading(Context& context, const http::ExchangePtr& exchange, Reading r
   session.patterns = std::move(reading.patterns);
   session.expires_at_ms = reading.grants.expires_at_ms;
   session.leeway_ms = reading.grants.leeway_ms;
-  session.api_key = reading.grants.api_key;
+  session.holder = model::holder_number(reading.grants);
   Opening opening{std::move(session), std::move(reading.grants), std::move(ticket)};
   if (parameters.snapshot) return open_with_snapshot(context, exchange, std::move(opening));
   open_stream(context, exchange, std::move(opening));
@@ -290,9 +293,44 @@ void handle_stream(Context& context, const http::ExchangePtr& exchange) {
   open_reading(context, exchange, std::move(*reading), std::move(*parameters), "");
 }
 
+// Whether these grants allow all that a stream follows, and not only a part of it.
+bool allows_all(const model::Grants& grants, const std::vector<model::TopicPattern>& patterns) {
+  const Result<std::vector<model::TopicPattern>> allowed = auth::authorize_read(grants, {.topics = patterns});
+  return allowed && std::all_of(patterns.begin(), patterns.end(), [&](const model::TopicPattern& pattern) {
+           return std::any_of(allowed->begin(), allowed->end(),
+                              [&](const auto& wider) { return pattern.within(wider); });
+         });
+}
+
+void handle_renewal(Context& context, const http::ExchangePtr& exchange) {
+  const http::Request& request = exchange->request();
+  if (const Status known = check_known(request.query, {}); !known) return exchange->respond(problem(known.error()));
+  const Result<model::Grants> grants = grants_of(context, request);
+  if (!grants) return exchange->respond(problem(grants.error()));
+  const hub::Renewal renewal{
+      .account = grants->account,
+      .holder = model::holder_number(*grants),
+      .expires_at_ms = grants->expires_at_ms,
+      .leeway_ms = grants->leeway_ms,
+      .allows = [grants = *grants](const auto& patterns) { return allows_all(grants, patterns); }};
+  const auto answer = [exchange, expires_at_ms = grants->expires_at_ms](const std::vector<hub::Renewed>& shards) {
+    const auto any = [&](hub::Renewed what) { return std::find(shards.begin(), shards.end(), what) != shards.end(); };
+    if (any(hub::Renewed::allows_less)) {
+      return exchange->respond(problem(403, "the new credential does not allow all that the stream follows"));
+    }
+    if (!any(hub::Renewed::done)) return exchange->respond(problem(404, "no stream of this holder is open by this id"));
+    const std::string until = expires_at_ms ? '"' + rfc3339_ms(*expires_at_ms) + '"' : "null";
+    exchange->respond(http::Response::json(200, "{\"expiresAt\":" + until + "}"));
+  };
+  ask_shards<hub::Renewed>(
+      context, exchange,
+      [stream = request.captures.front(), renewal](hub::Shard& shard) { return shard.renew(stream, renewal); }, answer);
+}
+
 }  // namespace
 
 void add_stream_routes(http::Router& router, Context& context) {
+  router.add("POST", "/api/stream/{}/renew", 0, [&context](const http::ExchangePtr& e) { handle_renewal(context, e); });
   router.add("GET", "/api/stream", 0, [&context](const http::ExchangePtr& e) { handle_stream(context, e); });
 }
 

@@ -76,7 +76,7 @@ class Session final : public ByteSinkOwner {
   int64_t expires_ms_ = 0;  // 0: never
   int64_t drain_ms_ = 0;    // 0: not draining
   uint64_t id_ = 0;
-  uint64_t api_key_ = 0;  // 0: the credential is not a key
+  uint64_t holder_ = 0;  // of the credential
   uint32_t heartbeat_interval_ms_ = 0;
   uint32_t comment_interval_ms_ = 0;
   uint32_t expiry_warning_ms_ = 0;  // before expires_ms_

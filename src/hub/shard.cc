@@ -1,6 +1,7 @@
 #include "hub/shard.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/check.h"
 #include "base/log_line.h"
@@ -307,12 +308,8 @@ Session& Shard::add_session(const SessionRequest& request, std::unique_ptr<ByteS
   session.next_heartbeat_ms_ =
       now_ms + session.heartbeat_interval_ms_ * 3 / 4 +
       static_cast<int64_t>(random_() % std::max<uint32_t>(1, session.heartbeat_interval_ms_ / 4));
-  if (request.expires_at_ms) {
-    const int64_t left_ms = *request.expires_at_ms + request.leeway_ms - clock_.wall_ms();
-    session.expires_ms_ = std::max<int64_t>(1, now_ms + left_ms);
-    session.expiry_warning_ms_ = static_cast<uint32_t>(kExpiryWarningMs + request.leeway_ms);
-  }
-  session.api_key_ = request.api_key;
+  set_expiry(session, request.expires_at_ms, request.leeway_ms);
+  session.holder_ = request.holder;
   sessions_.emplace(session.id_, std::move(owned));
   session_count_.store(sessions_.size(), std::memory_order_relaxed);
   session_gauge_.add(1);
@@ -600,6 +597,16 @@ model::EventId Shard::position(const Session& session) const {
   return session.group_.news ? session.group_.position : through_;
 }
 
+Session* Shard::find(std::string_view stream_id, const model::AccountId& account) const {
+  uint64_t id = 0;
+  const size_t dash = stream_id.find('-');
+  if (dash == std::string_view::npos) return nullptr;
+  std::from_chars(stream_id.data() + dash + 1, stream_id.data() + stream_id.size(), id);
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end() || this->stream_id(*found->second) != stream_id) return nullptr;
+  return found->second->group_.patterns.front().account == account ? found->second.get() : nullptr;
+}
+
 std::string Shard::stream_id(const Session& session) const {
   return std::to_string(stream_id_salt_ >> 32) + '-' + std::to_string(session.id_);
 }
@@ -702,13 +709,31 @@ void Shard::turn_away(std::string_view kind, bool unnamed, std::unique_ptr<ByteS
   sink->close(false);
 }
 
+void Shard::set_expiry(Session& session, std::optional<int64_t> expires_at_ms, int64_t leeway_ms) {
+  session.expires_ms_ = 0;
+  session.warned_expiry_ = false;
+  if (!expires_at_ms) return;
+  const int64_t left_ms = *expires_at_ms + leeway_ms - clock_.wall_ms();
+  session.expires_ms_ = std::max<int64_t>(1, clock_.steady_ms() + left_ms);
+  session.expiry_warning_ms_ = static_cast<uint32_t>(kExpiryWarningMs + leeway_ms);
+}
+
+Renewed Shard::renew(const std::string& stream_id, const Renewal& renewal) {
+  MS_ON_OWNER(thread_);
+  Session* const session = find(stream_id, renewal.account);
+  if (!session || session->holder_ != renewal.holder) return Renewed::no_such_stream;
+  if (!renewal.allows(session->group_.patterns)) return Renewed::allows_less;
+  unschedule(*session);
+  set_expiry(*session, renewal.expires_at_ms, renewal.leeway_ms);
+  schedule(*session, clock_.steady_ms());
+  return Renewed::done;
+}
+
 void Shard::end_keys(const std::vector<uint64_t>& keys) {
   MS_ON_OWNER(thread_);
   std::vector<Session*> ended;
   for (auto& [id, session] : sessions_) {
-    if (session->api_key_ != 0 && std::find(keys.begin(), keys.end(), session->api_key_) != keys.end()) {
-      ended.push_back(session.get());
-    }
+    if (std::find(keys.begin(), keys.end(), session->holder_) != keys.end()) ended.push_back(session.get());
   }
   const int64_t now_ms = clock_.steady_ms();
   for (Session* session : ended) close_expired(*session, now_ms);

@@ -69,7 +69,7 @@ struct SessionRequest {
   std::optional<int64_t> heartbeat_ms;   // the viewer's own wish
   std::optional<int64_t> expires_at_ms;  // wall time at which the credential ends
   int64_t leeway_ms = 0;                 // for which it still opens streams then: the stream lives as long
-  uint64_t api_key = 0;                  // model::api_key_number(); 0: the credential is not a key
+  uint64_t holder = 0;                   // model::holder_number() of the credential
   size_t padding_bytes = 0;
   struct Snapshot {
     model::EventId as_of;
@@ -78,6 +78,17 @@ struct SessionRequest {
   };
   std::optional<Snapshot> snapshot;  // the stream starts with this and goes on after as_of
 };
+
+// A fresh credential for a stream that is open.
+struct Renewal {
+  model::AccountId account;
+  uint64_t holder = 0;  // the same as the stream's
+  std::optional<int64_t> expires_at_ms;
+  int64_t leeway_ms = 0;
+  // Whether it still allows what the stream follows.
+  std::function<bool(const std::vector<model::TopicPattern>&)> allows;
+};
+enum class Renewed { no_such_stream, allows_less, done };
 
 // The same for viewers who see the same, and so for nobody else.
 std::string group_key(const SessionRequest& request);
@@ -114,6 +125,8 @@ class Shard {
   void turn_away(std::string_view kind, bool unnamed, std::unique_ptr<ByteSink> sink);
   // Ends the sessions that came with one of these keys, as if it had expired.
   void end_keys(const std::vector<uint64_t>& keys);
+  // Moves the end of a stream, which its holder only may do.
+  Renewed renew(const std::string& stream_id, const Renewal& renewal);
   // Tells every session `draining` and cuts it, spread over `spread_ms`.
   void drain(int64_t spread_ms);
 
@@ -135,6 +148,8 @@ class Shard {
   void remove(Session& session, End end);
   void close(Session& session, End end);
   void close_expired(Session& session, int64_t now_ms);
+  void set_expiry(Session& session, std::optional<int64_t> expires_at_ms, int64_t leeway_ms);
+  Session* find(std::string_view stream_id, const model::AccountId& account) const;
 
   std::string declare_gap(Gap gap, const Session& session);
   size_t missed_in_ring(const Session& session) const;

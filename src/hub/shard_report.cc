@@ -46,21 +46,19 @@ ShardStats Shard::stats(const model::AccountId& account) const {
 
 std::optional<StreamReport> Shard::report(const std::string& stream_id, const model::AccountId& account) const {
   MS_ON_OWNER(thread_);
-  for (const auto& [id, session] : sessions_) {
-    const Group& group = session->group_;
-    if (group.patterns.front().account != account || this->stream_id(*session) != stream_id) continue;
-    return StreamReport{.patterns = group.patterns,
-                        .types = group.types,
-                        .min_severity = group.min_severity,
-                        .fields = group.view.fields,
-                        .interval_ms = group.interval_ms,
-                        .live = session->place_ == Session::Place::live,
-                        .slow = session->collapsed_,
-                        .cursor = position(*session),
-                        .head = through_,
-                        .queued_bytes = session->pending_ ? session->pending_->bytes : 0};
-  }
-  return std::nullopt;
+  const Session* const session = find(stream_id, account);
+  if (!session) return std::nullopt;
+  const Group& group = session->group_;
+  return StreamReport{.patterns = group.patterns,
+                      .types = group.types,
+                      .min_severity = group.min_severity,
+                      .fields = group.view.fields,
+                      .interval_ms = group.interval_ms,
+                      .live = session->place_ == Session::Place::live,
+                      .slow = session->collapsed_,
+                      .cursor = position(*session),
+                      .head = through_,
+                      .queued_bytes = session->pending_ ? session->pending_->bytes : 0};
 }
 
 }  // namespace millstream::hub

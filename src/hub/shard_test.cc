@@ -856,6 +856,47 @@ TEST_F(ShardTest, AStreamLivesAsLongAsItsCredentialStillOpensOne) {
   EXPECT_TRUE(socket.closed());
 }
 
+TEST_F(ShardTest, ItsHolderMovesTheEndOfAStreamWithoutABreak) {
+  FakeSocket socket(kPlenty);
+  SessionRequest request;
+  request.patterns = {*model::TopicPattern::parse(kAll)};
+  request.expires_at_ms = kStart + 90'000;
+  request.holder = 7;
+  shard->open(std::move(request), socket.sink());
+  pass_ms(40'000);
+  const std::string& hello = socket.last_kind("hello").data;
+  const size_t at = hello.find("\"streamId\":\"") + 12;
+  const std::string stream = hello.substr(at, hello.find('"', at) - at);
+  const auto all = [](const auto&) { return true; };
+  Renewal renewal{
+      .account = *model::AccountId::parse("1"), .holder = 7, .expires_at_ms = kStart + 200'000, .allows = all};
+
+  Renewal stranger = renewal;
+  stranger.holder = 8;
+  EXPECT_EQ(shard->renew(stream, stranger), Renewed::no_such_stream);
+  Renewal other_account = renewal;
+  other_account.account = *model::AccountId::parse("2");
+  EXPECT_EQ(shard->renew(stream, other_account), Renewed::no_such_stream);
+  Renewal narrower = renewal;
+  narrower.allows = [](const auto& patterns) { return patterns.front().text() != "account:1/site:*/device:*"; };
+  EXPECT_EQ(shard->renew(stream, narrower), Renewed::allows_less);
+  for (const char* wrong : {"", "-", "1-1", "x", "999999999999999999999-1"}) {
+    EXPECT_EQ(shard->renew(wrong, renewal), Renewed::no_such_stream) << wrong;
+  }
+
+  EXPECT_EQ(shard->renew(stream, renewal), Renewed::done);
+  pass_ms(60'000);
+  EXPECT_FALSE(socket.closed()) << "past its first end";
+  EXPECT_EQ(socket.count_kind("auth_expiring"), 1u) << "of the first credential";
+  pass_ms(50'000);
+  EXPECT_EQ(socket.count_kind("auth_expiring"), 2u);
+  renewal.expires_at_ms.reset();
+  EXPECT_EQ(shard->renew(stream, renewal), Renewed::done);
+  pass_ms(300'000);
+  EXPECT_FALSE(socket.closed()) << "its credential has no end";
+  EXPECT_EQ(socket.count_kind("auth_expired"), 0u);
+}
+
 TEST_F(ShardTest, TheStreamsOfARevokedKeyEndAndNoOthers) {
   const std::vector<uint64_t> keys = {model::api_key_number("abcdefgh0123"), model::api_key_number("abcdefgh0124"), 0};
   std::vector<std::unique_ptr<FakeSocket>> sockets;
@@ -863,7 +904,7 @@ TEST_F(ShardTest, TheStreamsOfARevokedKeyEndAndNoOthers) {
     sockets.push_back(std::make_unique<FakeSocket>(kPlenty));
     SessionRequest request;
     request.patterns = {*model::TopicPattern::parse(kAll)};
-    request.api_key = key;
+    request.holder = key;
     shard->open(std::move(request), sockets.back()->sink());
   }
   shard->end_keys({keys[0]});

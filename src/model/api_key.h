@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -30,6 +31,11 @@ constexpr uint64_t api_key_number(std::string_view key_id) {
     number = number * 36 + static_cast<uint64_t>(is_letter ? c - 'a' : c - '0' + 26);
   }
   return number;
+}
+
+// Whose a stream is, as one number beside its account: the key's, else one of the subject's name.
+inline uint64_t holder_number(const Grants& grants) {
+  return grants.api_key != 0 ? grants.api_key : std::hash<std::string>{}(grants.subject);
 }
 
 // Finds a key by its id, without blocking.

@@ -105,6 +105,25 @@ test('a token that is accepted a little after its end keeps its stream as long',
   stream.close();
 });
 
+test('a fresh token of the same subject lets a stream go on, and no other does', async () => {
+  const token = (more, expiresInS) => bearer(jwt({ accountId: 'a', roles: ['viewer'], sub: 'anna', ...more }, { expiresInS }));
+  const stream = await Stream.open(server, '?siteId=north', { headers: token({}, -57) }); // 3 s of the leeway are left
+  const hello = await stream.waitFor((m) => m.data.data.kind === 'hello', 'the hello');
+  const renew = (headers, id = hello.data.data.streamId) => post(server, `/api/stream/${id}/renew`, '', { headers });
+  assert.equal((await renew({})).status, 401);
+  assert.equal((await renew(token({ sub: 'eve' }, 600))).status, 404);
+  assert.equal((await renew(token({ accountId: 'b' }, 600))).status, 404);
+  assert.equal((await renew(token({ sites: ['south'] }, 600))).status, 403);
+  assert.equal((await renew(token({}, 600), '1-1')).status, 404);
+  const renewed = await renew(token({ sites: ['north', 'south'] }, 600));
+  assert.equal(renewed.status, 200, renewed.text);
+  assert.ok(Date.parse(renewed.json().expiresAt) > Date.now() + 590_000);
+  await sleep(3500);
+  assert.ok(!stream.closed, 'past the end of its first token');
+  assert.equal(stream.system('auth_expired').length, 0);
+  stream.close();
+});
+
 test('a token for one site sees that site alone', async () => {
   const headers = viewerA({ sites: ['north'] });
   const { devices } = (await get(server, '/api/devices', { headers })).json();

@@ -238,7 +238,7 @@ TEST(Authorize, AgreesWithTheNaiveModelOnRandomTriples) {
     const Selection s = world.selection();
     const Result<std::vector<TopicPattern>> result = authorize_read(g, s);
     bool anything = false;
-    for (int n = 0; n < 5; ++n) {
+    for (int n = 0; n < 20; ++n) {
       const Topic t = world.a_topic();
       const bool seen = model_seen(g, s, t);
       anything |= seen;

@@ -1,0 +1,133 @@
+// Three tenants, every endpoint that reads, and selectors of every kind of ill will: nobody gets a byte of another's,
+// over HTTP/1.1 and over HTTP/2.
+
+import assert from 'node:assert/strict';
+import http2 from 'node:http2';
+import net from 'node:net';
+import test, { after, before } from 'node:test';
+import { Server, bearer, ingest, jwt, jwtSecret, post, until } from './harness.mjs';
+
+const tenants = ['a', 'b', 'c'];
+const marker = (tenant) => `only-for-${tenant}-eyes`;
+const streamMs = 150;
+let server;
+let session;
+
+before(async () => {
+  server = await Server.start({ development: false, env: { MILLSTREAM_AUTH_JWT_SECRET: jwtSecret } });
+  for (const tenant of tenants) {
+    const headers = bearer(jwt({ accountId: tenant, roles: ['ingest'] }));
+    // The same names in every tenant: only the account tells them apart.
+    await ingest(server, { deviceId: 'pump', siteId: 'plant', fields: { note: marker(tenant) } }, { headers });
+    await ingest(server, { deviceId: `own-${tenant}`, siteId: `site-${tenant}`, fields: { note: marker(tenant) } }, { headers });
+  }
+  session = http2.connect(server.url);
+  session.on('error', () => {});
+});
+after(() => session.destroy());
+
+/** Over HTTP/1.1 as the bytes are, since a client would tidy them up. Gives {status, text}: all, or `ms` of a stream. */
+function over1(target, headers, ms = 3000) {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect(server.port, '127.0.0.1');
+    let text = '';
+    const lines = Object.entries({ Host: 'x', Connection: 'close', ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
+    socket.setEncoding('utf8');
+    socket.on('data', (part) => (text += part));
+    socket.on('error', reject);
+    socket.on('close', () => resolve({ status: Number(/^HTTP\/1\.1 (\d+)/.exec(text)?.[1]), text }));
+    socket.write(`GET ${target} HTTP/1.1\r\n${lines.join('')}\r\n`);
+    setTimeout(() => socket.destroy(), ms);
+  });
+}
+
+function over2(target, headers, ms = 3000) {
+  return new Promise((resolve) => {
+    const answer = { status: 0, text: '' };
+    const stream = session.request({ ':path': target, ...headers });
+    stream.setEncoding('utf8');
+    stream.on('response', (head) => (answer.status = head[':status']));
+    stream.on('data', (part) => (answer.text += part));
+    stream.on('error', () => {});
+    stream.on('close', () => resolve(answer));
+    stream.end();
+    setTimeout(() => stream.close(http2.constants.NGHTTP2_CANCEL), ms);
+  });
+}
+
+const since = 'since=2020-01-01T00:00:00Z';
+// Where a selector goes: {topic} a pattern, {name} a device or site by itself.
+const endpoints = [
+  `/api/stream?${since}&topics={topic}`, `/api/stream?snapshot=latest&topics={topic}`, `/api/stream?${since}&siteId={name}`,
+  `/api/stream?${since}&deviceId={name}`, `/api/stream?${since}&accountId={account}`,
+  `/api/events/backfill?${since}&topic={topic}`, `/api/events/backfill?${since}&siteId={name}&accountId={account}`,
+  '/api/latest?topic={topic}', '/api/latest?deviceId={name}', '/api/latest?accountId={account}',
+  '/api/devices?topic={topic}', '/api/devices?siteId={name}', '/api/devices/{name}', '/api/devices/{account}/{name}',
+  '/api/series?deviceId={name}', '/api/series?deviceId={name}&accountId={account}', '/api/series?topic={topic}',
+  '/api/stats?topic={topic}', '/api/explain?topic={topic}', '/api/explain?topic={topic}&stream=1',
+];
+const spellings = (other) => [
+  { topic: `account:${other}`, name: `own-${other}`, account: other },
+  { topic: `account:${other}/site:site-${other}/device:own-${other}`, name: `site-${other}`, account: other },
+  { topic: 'account:*', name: '*', account: '*' },
+  { topic: `account:*/site:site-${other}`, name: 'own-*', account: `${other}*` },
+  { topic: `account:${other}%2fsite:plant`, name: `..%2f${other}%2fpump`, account: `${other}%2f` },
+  { topic: `account:a/../account:${other}`, name: '..', account: `../${other}` },
+  { topic: `account:${other}//site:plant`, name: `//${other}`, account: `${other}//` },
+  { topic: `account:${other}%00`, name: 'pump%00', account: `${other}%00` },
+  { topic: `account:${encodeURIComponent({ a: 'а', b: 'ƅ', c: 'с' }[other])}`, name: 'pum%D1%80', account: '%D0%B0' },
+  { topic: `account:${other.repeat(129)}`, name: 'p'.repeat(129), account: other.repeat(129) },
+  { topic: `account:a,account:b,account:c`, name: 'pump,own-b', account: 'a,b,c' },
+  { topic: `account:${other.toUpperCase()}`, name: 'PUMP', account: other.toUpperCase() },
+  { topic: `account:${other}/site:*/device:*&accountId=${other}`, name: `pump&accountId=${other}`, account: `a&accountId=${other}` },
+  { topic: `%25account:${other}`, name: '%2525', account: '%25' },
+];
+
+for (const [protocol, ask] of [['HTTP/1.1', over1], ['HTTP/2', over2]]) {
+  test(`no selector gives one tenant a byte of another over ${protocol}`, { timeout: 90_000 }, async () => {
+    let asked = 0;
+    let own = 0;
+    const leaks = [];
+    for (const tenant of tenants) {
+      const headers = bearer(jwt({ accountId: tenant, roles: ['viewer', 'operator', 'admin'] }));
+      for (const other of tenants) {
+        const targets = spellings(other).flatMap((words) => endpoints.map((endpoint) =>
+          endpoint.replaceAll(/\{(\w+)\}/g, (_, name) => words[name])));
+        for (let i = 0; i < targets.length; i += 40) {
+          await Promise.all(targets.slice(i, i + 40).map(async (target) => {
+            const { status, text } = await ask(target, headers, target.startsWith('/api/stream') ? streamMs : 3000);
+            ++asked;
+            if (![200, 400, 403, 404, 422].includes(status)) leaks.push(`${tenant} ${target}: status ${status}`);
+            if (text.includes(marker(tenant))) ++own;
+            for (const stranger of tenants.filter((t) => t !== tenant)) {
+              if (text.includes(marker(stranger))) leaks.push(`${tenant} ${target}: ${text}`);
+            }
+          }));
+        }
+      }
+    }
+    assert.deepEqual(leaks.slice(0, 5), [], `${leaks.length} leaks`);
+    assert.equal(asked, 9 * endpoints.length * 14);
+    assert.ok(own > 100, `its own it does see (${own} times)`);
+  });
+}
+
+test('a tenant\'s administrator writes into no other tenant', async () => {
+  const headers = bearer(jwt({ accountId: 'a', roles: ['admin'] }));
+  const bodies = [
+    ['/api/ingest', '{"deviceId":"pump","siteId":"plant","accountId":"b","fields":{"x":"from-a"}}'],
+    ['/api/ingest?accountId=b', '{"deviceId":"pump","siteId":"plant","fields":{"x":"from-a"}}'],
+    ['/api/ingest', '{"deviceId":"account:b/site:plant/device:pump","fields":{"x":"from-a"}}'],
+    ['/api/ingest', '{"deviceId":"pump","siteId":"../b","fields":{"x":"from-a"}}'],
+    ['/write?db=b', 'm,account=b,site=plant,device=pump x="from-a"'],
+    ['/api/v2/write?bucket=b&org=b', 'm,account=b,site=plant,device=pump x="from-a"'],
+  ];
+  for (const [target, body] of bodies) await post(server, target, body, { headers });
+  for (const tenant of ['b', 'c']) {
+    const { text } = await over1('/api/latest', bearer(jwt({ accountId: tenant, roles: ['viewer'] })));
+    assert.ok(text.includes(marker(tenant)));
+    assert.ok(!text.includes('from-a'), tenant);
+  }
+  const seen = async () => (await over1('/api/latest', headers)).text.includes('from-a');
+  await until(seen, 'in its own account it does write');
+});

@@ -10,6 +10,7 @@
 #include "base/log_line.h"
 #include "base/time_text.h"
 #include "http/accept_encoding.h"
+#include "hub/blocks.h"
 #include "model/api_key.h"
 
 #include <algorithm>
@@ -54,6 +55,7 @@ Result<hub::Start> parse_start(const http::Request& request, int64_t now_ms) {
   for (std::string_view name : {"lastEventId", "last_event_id", "Last-Event-ID"}) {
     if (!cursor) cursor = request.query.get(name);
   }
+  if (cursor == hub::kSnapshotAgain) return hub::Start{};
   if (cursor && !cursor->empty()) {
     const auto id = model::EventId::parse(*cursor);
     if (!id) return hub::Start{.from = hub::Start::From::unknown, .id = {}};
@@ -254,6 +256,7 @@ void open_with_ticket(Context& context, const http::ExchangePtr& exchange, const
   const Result<model::EventTypes> types = ticket_types(*ticket, request);
   if (!types) return exchange->respond(problem(types.error()));
   parameters.session.types = *types;
+  parameters.session.by_ticket = true;
   open_reading(context, exchange, std::move(*reading), std::move(parameters), resuming ? "" : ticket->sha256);
 }
 

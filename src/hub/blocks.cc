@@ -69,7 +69,8 @@ std::string hello_block(const Hello& hello, int64_t now_ms, bool unnamed) {
   if (hello.telemetry_per_second_max > 0) {
     more += ",\"telemetryPerSecondMax\":" + std::to_string(hello.telemetry_per_second_max);
   }
-  const std::string_view id = hello.snapshot_follows ? std::string_view() : std::string_view(cursor);
+  const std::string_view before_snapshot = hello.by_ticket ? kSnapshotAgain : std::string_view();
+  const std::string_view id = hello.snapshot_follows ? before_snapshot : std::string_view(cursor);
   return system_block(system_json("hello", more, now_ms), unnamed, hello.retry_ms, id);
 }
 

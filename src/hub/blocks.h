@@ -29,7 +29,12 @@ struct Hello {
   bool resumed = false;
   // A viewer cut off within its snapshot must not come back with an id: it would resume, and never see the rest.
   bool snapshot_follows = false;
+  // Then it has this one, if it comes back with an id or not at all.
+  bool by_ticket = false;
 };
+
+// As Last-Event-ID: cut off within its snapshot, begin with the snapshot again.
+inline constexpr std::string_view kSnapshotAgain = "snapshot";
 
 // Why a viewer misses events. The words are the wire's.
 enum class GapReason { trimmed, unknown, too_many, slow };

@@ -347,7 +347,8 @@ RunPtr Shard::opening(const SessionRequest& request, Session& session) {
                       .telemetry_per_second_max = options_.telemetry_per_second_max,
                       .topics = &session.group_.patterns,
                       .resumed = resumed,
-                      .snapshot_follows = request.snapshot.has_value()},
+                      .snapshot_follows = request.snapshot.has_value(),
+                      .by_ticket = request.by_ticket},
                      wall_ms, request.view.unnamed);
   out += gap;
   auto run = std::make_shared<Run>();

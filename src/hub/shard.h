@@ -63,6 +63,7 @@ struct SessionRequest {
   model::EventTypes types = model::EventTypes::all();
   model::Severity min_severity = model::Severity::info;  // of alerts
   View view;
+  bool by_ticket = false;   // the viewer can come back only with an id
   bool gzip = false;        // the sink's peer was told that it comes so
   int64_t interval_ms = 0;  // telemetry is merged per device and sent this often; 0: each event at once
   Start start;

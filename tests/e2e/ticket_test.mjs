@@ -79,6 +79,33 @@ test('EventSource comes back by itself with its ticket and misses nothing', asyn
   assert.deepEqual(numbers, Array.from({ length: 30 }, (_, i) => 100 + i));
 });
 
+test('who is cut off within its snapshot comes back with its ticket and gets it again', async () => {
+  await point('pump', 50);
+  const proxy = await CutProxy.start(server);
+  proxy.cutAfter = '"snapshot":true';
+  const source = new EventSource(`${proxy.url}/api/stream?snapshot=latest&types=telemetry,system&ticket=${await ticketFor(viewer())}`);
+  atEnd(() => source.close());
+  const hellos = [];
+  const ends = [];
+  source.addEventListener('system', (event) => {
+    const message = JSON.parse(event.data);
+    if (message.data.kind === 'hello') hellos.push(event.lastEventId);
+    if (message.data.kind === 'snapshot') ends.push(event.lastEventId);
+    assert.notEqual(message.data.kind, 'gap');
+  });
+  await until(() => ends.length === 1, 'the whole snapshot');
+  assert.deepEqual(hellos, ['snapshot', 'snapshot']);
+  const numbers = [];
+  source.addEventListener('telemetry', (event) => numbers.push(JSON.parse(event.data).data.fields.n));
+  await point('pump', 51);
+  await until(() => numbers.includes(51), 'what comes after it');
+  proxy.cut();
+  await point('pump', 52);
+  await until(() => numbers.includes(52), 'what it missed');
+  assert.deepEqual(numbers, [51, 52]);
+  assert.equal(ends.length, 1, 'it resumed');
+});
+
 test('a ticket is for what it was asked for, and never for more than its credential', async () => {
   const headers = viewer({ sites: ['north', 'south'] });
   const ticket = await ticketFor(headers, { topics: ['account:a/site:north'], types: 'telemetry,alert' });

@@ -1,0 +1,102 @@
+// Secrets go in through every door there is, at debug level: none comes out in the log, an answer, the metrics, the
+// command line or on disk.
+
+import assert from 'node:assert/strict';
+import crypto from 'node:crypto';
+import fs from 'node:fs';
+import http2 from 'node:http2';
+import path from 'node:path';
+import test from 'node:test';
+import { Server, bearer, get, jwt, jwtSecret, post, raw, request, run, sleep, until } from './harness.mjs';
+
+test('of more than 20 secrets none is found anywhere it should not be', async () => {
+  const server = await Server.start({
+    development: false, env: { MILLSTREAM_AUTH_JWT_SECRET: jwtSecret }, arguments: ['--log.level=debug'],
+  });
+  const secrets = {};
+  const secret = (name) => (secrets[name] ??= `canary-${crypto.randomBytes(18).toString('hex')}`);
+  const answers = [];
+  const ask = async (name, method, target, { headers = {}, body } = {}) => {
+    const answer = await request(server.url, method, target, { headers, body });
+    answers.push([name, `${answer.text}${JSON.stringify(answer.headers)}`]);
+    return answer;
+  };
+  const base64 = (text) => Buffer.from(text).toString('base64');
+
+  // What nobody knows.
+  for (const [name, headers] of [
+    ['bearer', { Authorization: `Bearer ${secret('bearer')}` }],
+    ['bearer of three parts', { Authorization: `Bearer a.${secret('bearer of three parts')}.b` }],
+    ['basic', { Authorization: `Basic ${base64(`root:${secret('basic')}`)}` }],
+    ['basic as it is', { Authorization: `Basic ${secret('basic as it is')}` }],
+    ['token', { Authorization: `Token ${secret('token')}` }],
+    ['token with user', { Authorization: `Token anna:${secret('token with user')}` }],
+    ['unknown scheme', { Authorization: `Digest ${secret('unknown scheme')}` }],
+    ['cookie', { Cookie: `__Host-session=${secret('cookie')}` }],
+    ['proxy', { 'Proxy-Authorization': `Basic ${secret('proxy')}` }],
+    ['key header', { 'X-Api-Key': secret('key header') }],
+    ['key', { Authorization: `Bearer ms_${'a'.repeat(12)}_${secret('key').slice(0, 43)}` }],
+  ]) {
+    for (const [method, target] of [['GET', '/api/latest'], ['GET', '/api/stream'], ['POST', '/api/ingest'], ['POST', '/write?db=x'],
+      ['POST', '/api/v2/write?bucket=b&org=o'], ['POST', '/api/stream-token'], ['POST', '/api/stream/1-1/renew']]) {
+      const answer = await ask(name, method, target, { headers, body: method === 'POST' ? '{' : undefined });
+      assert.ok(answer.status >= 400 && answer.status < 500, `${name} ${target} ${answer.status}`);
+    }
+  }
+  for (const [name, target] of [
+    ['ticket', `/api/stream?ticket=${secret('ticket')}`], ['ticket of its form', `/api/stream?ticket=mt_${secret('ticket of its form').slice(0, 43)}`],
+    ['token in the query', `/api/stream?token=${secret('token in the query')}`], ['access_token', `/api/latest?access_token=${secret('access_token')}`],
+    ['key in the query', `/api/latest?key=${secret('key in the query')}`], ['Influx password', `/query?q=SHOW+DATABASES&u=root&p=${secret('Influx password')}`],
+    ['Influx write password', `/write?db=x&u=root&p=${secret('Influx write password')}`],
+  ]) await ask(name, target.startsWith('/write') ? 'POST' : 'GET', target, { body: target.startsWith('/write') ? 'm n=1' : undefined });
+  await raw(server, `GET /api/latest HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${secret('broken head')}\r\n broken\r\n\r\n`, 500);
+  await raw(server, `GET /api/latest?token=${secret('broken target')}%zz HTTP/1.1\r\nHost: x\r\n\r\n`, 500);
+  await raw(server, `GET / HTTP/9.9\r\nAuthorization: ${secret('broken version')}\r\n\r\n`, 500);
+
+  const session = http2.connect(server.url);
+  session.on('error', () => {});
+  for (const headers of [{ authorization: `Bearer ${secret('HTTP/2 bearer')}` }, { cookie: `session=${secret('HTTP/2 cookie')}` }]) {
+    const stream = session.request({ ':path': `/api/stream?ticket=${secret('HTTP/2 ticket')}`, ...headers });
+    stream.resume();
+    stream.on('error', () => {});
+    await new Promise((resolve) => stream.on('close', resolve));
+  }
+  session.close();
+
+  // What is good: a token, a key, a ticket.
+  const token = jwt({ accountId: 'a', roles: ['viewer', 'ingest'] });
+  secrets['good token'] = token.split('.')[2];
+  await ask('good token', 'GET', '/api/latest', { headers: bearer(token) });
+  await ask('good token', 'POST', '/api/ingest', { headers: bearer(token), body: '{"deviceId":"pump","fields":{"x":1}}' });
+  const made = await run(['key', 'create', '--data-directory', path.join(server.directory, 'data'), '--account', 'a', '--role', 'viewer', '--name', 'x']);
+  const [key] = /ms_[a-z0-9]{12}_\S+/.exec(made.stdout);
+  secrets['good key'] = key.split('_').slice(2).join('_');
+  await until(async () => (await get(server, '/api/latest', { headers: bearer(key) })).status === 200, 'the key is known');
+  const { ticket } = (await post(server, '/api/stream-token', '', { headers: bearer(key) })).json();
+  secrets['good ticket'] = ticket.slice(3);
+  const used = await raw(server, `GET /api/stream?ticket=${ticket} HTTP/1.1\r\nHost: x\r\n\r\n`, 300);
+  assert.match(used, /^HTTP\/1\.1 200 /);
+  answers.push(['good ticket', used]);
+  await ask('good ticket', 'GET', `/api/stream?ticket=${ticket}`);
+  secrets['the secret of tokens'] = jwtSecret;
+
+  await sleep(200);
+  const places = [...answers, ['the log', server.child.output], ['metrics', (await get(server, '/metrics')).text],
+    ['stats', (await get(server, '/api/stats', { headers: bearer(jwt({ accountId: 'a', roles: ['admin'] })) })).text],
+    ['cmdline', fs.readFileSync(`/proc/${server.child.pid}/cmdline`, 'latin1')]];
+  const files = fs.readdirSync(server.directory, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  for (const file of files) {
+    const where = path.join(file.parentPath ?? file.path, file.name);
+    places.push([where, fs.readFileSync(where, 'latin1')]);
+  }
+  assert.ok(Object.keys(secrets).length > 20 && files.length >= 3);
+  assert.ok(server.child.output.includes('credential refused'), 'the log does speak of them');
+  for (const [place, text] of places) {
+    for (const [name, value] of Object.entries(secrets)) {
+      for (const spelling of [value, value.slice(0, 20), base64(value).slice(0, 24)]) {
+        assert.ok(!text.includes(spelling), `${name} is in ${place}`);
+      }
+    }
+  }
+  await server.stop();
+});

@@ -11,6 +11,7 @@
 #include <array>
 
 #include "auth/base64url.h"
+#include "base/freed.h"
 
 namespace millstream::auth {
 namespace {
@@ -24,13 +25,6 @@ constexpr int kRsaBitsMax = 8192;  // more makes every check slow, for everyone
 constexpr size_t kP256Bytes = 32;
 constexpr size_t kKeyIdBytesMax = 128;
 
-template <auto Free>
-struct Freed {
-  template <class T>
-  void operator()(T* thing) const {
-    Free(thing);
-  }
-};
 using BigNumber = std::unique_ptr<BIGNUM, Freed<BN_free>>;
 using Parameters = std::unique_ptr<OSSL_PARAM, Freed<OSSL_PARAM_free>>;
 using ParameterBuilder = std::unique_ptr<OSSL_PARAM_BLD, Freed<OSSL_PARAM_BLD_free>>;

@@ -1,8 +1,7 @@
 // auth/jwks.h: the public keys of those who sign tokens, as a JSON Web Key Set.
 //
-// Shapes   A key verifies one algorithm, whatever a token's header says: the one it names, else RS256, ES256 or EdDSA
-// by
-//          its kind. RSA of 2048 to 8192 bits, EC on P-256, Ed25519.
+// Shapes   A key verifies one algorithm, whatever a token's header says: the one it names, else RS256, ES256 or
+//          EdDSA by its kind. RSA of 2048 to 8192 bits, EC on P-256, Ed25519.
 // Errors   parse(): Code::invalid, naming the key by its place: a set that is not understood is not used in part. Keys
 //          for other uses or algorithms are no error and are passed over. verify(): Code::unauthenticated.
 // Thread   value

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/freed.h"
 #include "http/h2_stream.h"
 
 namespace millstream::http {
@@ -26,14 +27,6 @@ constexpr int kControlFramesMax = 500;  // PING, SETTINGS, PRIORITY, unknown, an
 constexpr size_t kUnansweredAcksMax = 100;
 constexpr int64_t kLookEveryMs = 1000;  // at deadlines
 constexpr int64_t kLastWordsMs = 250;   // from the last payload of a stream to its reset
-
-template <auto Free>
-struct Freed {
-  template <class T>
-  void operator()(T* object) const {
-    Free(object);
-  }
-};
 
 }  // namespace
 
@@ -255,16 +248,15 @@ void H2Connection::flush() {
   set_interest(all_sent ? kReading : kReading | EPOLLOUT);
 }
 
-bool H2Connection::gather() {
-  if (reading_ || broken_ || closed_ || out_.size() >= kSendBytes) return false;
+void H2Connection::gather() {
+  if (reading_ || broken_ || closed_) return;
   while (out_.size() < kSendBytes) {
     const uint8_t* bytes = nullptr;
     const ssize_t size = nghttp2_session_mem_send(session_, &bytes);
     broken_ = size < 0;
-    if (size <= 0) break;
+    if (size <= 0) return;
     out_.append(reinterpret_cast<const char*>(bytes), static_cast<size_t>(size));
   }
-  return true;
 }
 
 // False: the socket is full, and bytes wait in out_ or under TLS.

@@ -49,8 +49,8 @@ class H2Connection final : public net::Watcher, public std::enable_shared_from_t
   size_t room(int32_t stream_id, size_t waiting) const;
   void payload_waits(ptrdiff_t bytes) { payload_waiting_ += bytes; }
   void touch();  // something was submitted: flush() at the end of the turn
-  // Makes frames of what the streams have, for that flush(). False: not now.
-  bool gather();
+  // Makes frames of what the streams have, for that flush(), as far as that may be now.
+  void gather();
   void wait_for_room(int32_t stream_id) { waiting_for_room_.push_back(stream_id); }
   // Ends the stream unfinished once the client has had time to read: a reset makes many drop what they have not read.
   void reset_later(int32_t stream_id);

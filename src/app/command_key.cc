@@ -7,29 +7,13 @@
 #include "auth/authenticator.h"
 #include "base/clock.h"
 #include "base/time_text.h"
+#include "registry/columns.h"
 #include "registry/registry.h"
 
 namespace millstream::app {
 namespace {
 
 using registry::Registry;
-
-template <class N>
-std::string names_text(const std::vector<N>& names) {
-  if (names.empty()) return "*";
-  std::string text;
-  for (const N& name : names) text += (text.empty() ? "" : ",") + name.text();
-  return text;
-}
-
-std::string roles_text(const model::Roles& roles) {
-  std::string text;
-  for (int i = 0; i < model::kRoles; ++i) {
-    const auto role = static_cast<model::Role>(i);
-    if (roles.has(role)) text.append(text.empty() ? "" : ",").append(model::role_name(role));
-  }
-  return text;
-}
 
 std::string state_text(const model::ApiKeyRecord& key, int64_t now_ms) {
   if (key.revoked) return "revoked";
@@ -44,9 +28,9 @@ Cells cells(const model::ApiKeyRecord& key, int64_t now_ms) {
   return {key.key_id,
           printable(key.name),
           key.grants.account.text(),
-          names_text(key.grants.sites),
-          names_text(key.grants.devices),
-          roles_text(key.grants.roles),
+          registry::join(key.grants.sites),
+          registry::join(key.grants.devices),
+          registry::join(key.grants.roles),
           rfc3339_ms(key.created_at_ms),
           state_text(key, now_ms)};
 }

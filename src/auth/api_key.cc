@@ -9,7 +9,6 @@
 namespace millstream::auth {
 namespace {
 
-constexpr std::string_view kSubjectPrefix = "key:";
 constexpr size_t kIdBytes = 12;
 constexpr size_t kSecretBytes = 32;
 constexpr size_t kSecretTextBytes = 43;
@@ -43,14 +42,10 @@ std::optional<KeyParts> split_key(std::string_view text) {
 
 }  // namespace
 
-std::string_view key_id_of(std::string_view subject) {
-  return subject.starts_with(kSubjectPrefix) ? subject.substr(kSubjectPrefix.size()) : std::string_view();
-}
-
 NewApiKey make_api_key(std::string name, model::Grants grants, int64_t now_ms) {
   const std::string id = random_id();
   const std::string secret = encode_base64url(random_bytes(kSecretBytes));
-  grants.subject = std::string(kSubjectPrefix) + id;
+  grants.subject = model::key_subject(id);
   model::ApiKeyRecord record;
   record.key_id = id;
   record.secret_sha256 = sha256(secret);

@@ -15,9 +15,6 @@
 
 namespace millstream::auth {
 
-// "key:k3f9", the subject of grants that a key gave -> "k3f9"
-std::string_view key_id_of(std::string_view subject);
-
 inline constexpr std::string_view kApiKeyPrefix = "ms_";
 
 Result<model::Grants> verify_api_key(const model::ApiKeyLookup& keys, std::string_view text, int64_t now_ms);

@@ -36,7 +36,7 @@ bool Authenticator::still_holds(const model::Grants& grants) const {
   const int64_t now_ms = clock_.wall_ms();
   if (grants.expires_at_ms && now_ms >= *grants.expires_at_ms + grants.leeway_ms) return false;
   if (grants.api_key == 0) return true;
-  const std::optional<model::ApiKeyRecord> record = keys_.find_api_key(key_id_of(grants.subject));
+  const std::optional<model::ApiKeyRecord> record = keys_.find_api_key(model::key_id_of(grants.subject));
   return record && !record->revoked;
 }
 

@@ -22,6 +22,13 @@ struct ApiKeyRecord {
   bool revoked = false;
 };
 
+// The subject of grants that a key gives, "key:k3f9", and its id again; "" of any other subject.
+inline constexpr std::string_view kKeySubjectPrefix = "key:";
+inline std::string key_subject(std::string_view key_id) { return std::string(kKeySubjectPrefix).append(key_id); }
+constexpr std::string_view key_id_of(std::string_view subject) {
+  return subject.starts_with(kKeySubjectPrefix) ? subject.substr(kKeySubjectPrefix.size()) : std::string_view();
+}
+
 // A key's id as one number, which is never 0: an id is 12 digits of base 36, which 64 bits hold. Streams remember their
 // key by it. Only for ids of that form.
 constexpr uint64_t api_key_number(std::string_view key_id) {

@@ -68,7 +68,7 @@ Result<ApiKeyRecord> read_row(const Statement& row) {
                     split_names(row.bytes(4), record.grants.devices) && split_roles(row.bytes(5), record.grants.roles);
   if (!good) return Error{Code::corrupt, "registry: key " + record.key_id + " does not say clearly what it allows"};
   record.grants.account = std::move(*account);
-  record.grants.subject = "key:" + record.key_id;
+  record.grants.subject = model::key_subject(record.key_id);
   record.name = row.bytes(6);
   record.created_at_ms = row.number(7);
   if (!row.is_null(8)) record.grants.expires_at_ms = row.number(8);

@@ -14,7 +14,6 @@ using model::TicketRecord;
 
 constexpr size_t kSha256Bytes = 32;
 constexpr int64_t kCleanEveryMs = 10'000;
-constexpr std::string_view kKeyPrefix = "key:";
 
 constexpr const char* kSchema = R"(
   CREATE TABLE IF NOT EXISTS tickets (
@@ -64,8 +63,8 @@ Result<Row> find(Connection& db, std::string_view sha256) {
   grants.account = std::move(*account);
   if (!select->is_null(5)) grants.expires_at_ms = select->number(5);
   grants.leeway_ms = select->number(6);
-  if (grants.subject.starts_with(kKeyPrefix)) {
-    grants.api_key = model::api_key_number(std::string_view(grants.subject).substr(kKeyPrefix.size()));
+  if (const std::string_view key_id = model::key_id_of(grants.subject); !key_id.empty()) {
+    grants.api_key = model::api_key_number(key_id);
   }
   record.types = model::EventTypes::from_bits(static_cast<uint8_t>(select->number(8)));
   record.origin = select->bytes(9);

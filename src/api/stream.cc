@@ -262,19 +262,21 @@ void open_with_ticket(Context& context, const http::ExchangePtr& exchange, const
 
 // The ticket stands for the credential that an EventSource cannot send. Nothing that can be refused without looking at
 // it uses it up.
-void handle_ticket(Context& context, const http::ExchangePtr& exchange, std::string_view text, Parameters parameters) {
+void handle_ticket(Context& context, const http::ExchangePtr& exchange, std::string_view text) {
   const http::Request& request = exchange->request();
+  Result<Parameters> parameters = parse_parameters(request, context.clock.wall_ms());
+  if (!parameters) return exchange->respond(problem(parameters.error()));
   if (request.method == "HEAD") return exchange->respond(problem(400, "ticket: only for GET"));
   if (!request.headers.get("authorization").empty()) {
     return exchange->respond(problem(400, "ticket: not together with an Authorization header"));
   }
-  if (turned_away(context, exchange, parameters.session.view.unnamed)) return;
+  const bool unnamed = parameters->session.view.unnamed;
+  if (turned_away(context, exchange, unnamed)) return;
   std::optional<std::string> sha256 = auth::ticket_sha256(text);
   if (!sha256) return exchange->respond(problem(auth::refused_credential()));
   const bool resuming = !request.headers.get("last-event-id").empty();
-  const bool unnamed = parameters.session.view.unnamed;
   auto job = [&context, exchange = exchange, sha256 = std::move(*sha256), resuming,
-              parameters = std::make_shared<Parameters>(std::move(parameters))]() mutable {
+              parameters = std::make_shared<Parameters>(std::move(*parameters))]() mutable {
     const Result<model::TicketRecord> ticket = context.tickets.use(sha256, resuming, context.clock.wall_ms());
     net::Loop& loop = exchange->loop();
     loop.post([&context, exchange = std::move(exchange), ticket, parameters = std::move(parameters), resuming] {
@@ -286,12 +288,11 @@ void handle_ticket(Context& context, const http::ExchangePtr& exchange, std::str
 
 void handle_stream(Context& context, const http::ExchangePtr& exchange) {
   const http::Request& request = exchange->request();
-  const std::optional<std::string_view> ticket = request.query.get("ticket");
-  Result<Reading> reading = ticket ? Result<Reading>(Reading()) : authorize_reading(context, request);
+  if (const auto ticket = request.query.get("ticket")) return handle_ticket(context, exchange, *ticket);
+  Result<Reading> reading = authorize_reading(context, request);
   if (!reading) return exchange->respond(problem(reading.error()));
   Result<Parameters> parameters = parse_parameters(request, context.clock.wall_ms());
   if (!parameters) return exchange->respond(problem(parameters.error()));
-  if (ticket) return handle_ticket(context, exchange, *ticket, std::move(*parameters));
   if (request.method == "HEAD") return exchange->respond(stream_head());
   open_reading(context, exchange, std::move(*reading), std::move(*parameters), "");
 }

@@ -145,7 +145,6 @@ struct Server::Parts {
   std::unique_ptr<registry::Registry> registry;
   std::unique_ptr<registry::Tickets> tickets;
   std::unique_ptr<JwksFile> jwks;
-  KeySetPtr jwks_keys;  // until the authenticator has them
   std::unique_ptr<log::EventLog> log;
   std::unique_ptr<history::LatestValues> latest;
   std::unique_ptr<presence::PresenceEngine> presence;
@@ -167,6 +166,7 @@ struct Server::Parts {
   bool stopped = false;
 
   void warn_of(const Config& config);
+  Status open_jwks(const Config& config);
   Status open_storage(const Config& config);
   void make_context(const Config& config, const std::string& version);
   void make_io_threads(const Config& config);
@@ -182,12 +182,6 @@ Status Server::Parts::open_storage(const Config& config) {
   Result<std::unique_ptr<registry::Tickets>> ticket_file = registry::Tickets::open(config.server.data_directory);
   if (!ticket_file) return ticket_file.error();
   tickets = std::move(*ticket_file);
-  jwks = std::make_unique<JwksFile>(config.auth.jwks_file);
-  if (!jwks->path().empty()) {
-    Result<KeySetPtr> keys = jwks->read();
-    if (!keys) return keys.error();
-    jwks_keys = std::move(*keys);
-  }
 
   log::SqliteEventLogOptions options;
   options.directory = config.server.data_directory + "/log";
@@ -220,7 +214,6 @@ void Server::Parts::make_context(const Config& config, const std::string& versio
   std::optional<model::Grants> open;
   if (config.auth.development) open = development_grants(config);
   authenticator = std::make_unique<auth::Authenticator>(jwt_options(config.auth), *registry, clock, open);
-  if (jwks_keys) authenticator->set_keys(std::move(jwks_keys));
   validator =
       std::make_unique<ingest::Validator>(ingest::ValidatorOptions{.default_site = config.ingest.default_site,
                                                                    .default_device = config.ingest.default_device,
@@ -319,6 +312,15 @@ void Server::Parts::add_gauges() {
                      [this] { return static_cast<int64_t>(latest->device_count()); });
 }
 
+Status Server::Parts::open_jwks(const Config& config) {
+  jwks = std::make_unique<JwksFile>(config.auth.jwks_file);
+  if (jwks->path().empty()) return {};
+  Result<KeySetPtr> keys = jwks->read();
+  if (!keys) return keys.error();
+  authenticator->set_keys(std::move(*keys));
+  return {};
+}
+
 // What an operator must not forget is on: a line at the start, and a gauge to alert on.
 void Server::Parts::warn_of(const Config& config) {
   metrics.gauge("millstream_insecure_development_mode", "1: everyone is admin, no credential is asked for")
@@ -345,6 +347,7 @@ Result<std::unique_ptr<Server>> Server::start(const Config& asked, const std::st
   p.warn_of(config);
   if (Status s = p.open_storage(config); !s) return s.error();
   p.make_context(config, version);
+  if (Status s = p.open_jwks(config); !s) return s.error();
   p.log->add_reader(*p.dispatcher);
   p.log->add_reader(*p.runner);
   if (Status s = p.log->start(); !s) return s.error();

@@ -142,6 +142,13 @@ class Seed:
         if not row.seed:
             return
         self.directory = Path(tempfile.mkdtemp(prefix="seed-", dir=OUT))
+        try:
+            self._fill(programs, row)
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def _fill(self, programs, row):
         with Server(programs, MILLSTREAM) as server:
             from_ms = int(time.time() * 1000)
             fill = programs.load_command("ingest", {**row.seed, "seconds": SEED_S, **server.target()})

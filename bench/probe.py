@@ -21,17 +21,19 @@ def start_viewers(programs, server, viewers, pace):
     """The load program, running. `pace`: {"in_flight": events} or {"rate": events a second}."""
     command = programs.load_command("viewers", {
         "viewers": viewers, **pace, "seconds": WARM_S + MEASURED_S + 1, **server.target()})
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=ROOT)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
 
 
-def end(load):
+def answer(load, timeout=60):
+    """What the load program printed, once it has ended."""
     try:
-        output = load.communicate(timeout=60)[0]
+        output, errors = load.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
         load.kill()
         raise RunFailed("load program not done") from None
     if load.returncode != 0:
-        raise RunFailed(output.decode(errors="replace")[-300:])
+        raise RunFailed(errors.decode(errors="replace")[-300:])
+    return json.loads(output)
 
 
 def metric(server, name):
@@ -61,7 +63,7 @@ def allocations_per_event(programs, viewers):
         before = sample(server, path)
         time.sleep(MEASURED_S)
         after = sample(server, path)
-        end(load)
+        answer(load)
     finally:
         server.__exit__()
     calls, deliveries = (b - a for a, b in zip(before, after))
@@ -96,16 +98,6 @@ def held(programs, instances):
             "broadcast_slowest_ms": max(one["broadcast_last_viewer_us"] for one in figures) / 1000}
 
 
-def answer(load, timeout):
-    try:
-        output, errors = load.communicate(timeout=timeout)
-    except subprocess.TimeoutExpired:
-        raise RunFailed("load program not done") from None
-    if load.returncode != 0:
-        raise RunFailed(errors.decode(errors="replace")[-300:])
-    return json.loads(output)
-
-
 def profile(programs, top=15):
     """Where the server's CPU goes, by symbol: lines for people."""
     data = OUT / "perf.data"
@@ -115,7 +107,7 @@ def profile(programs, top=15):
         record = ["perf", "record", "-F", "997", "-g", "-o", str(data), "-p", str(server.pids()[0]), "--", "sleep",
                   str(MEASURED_S)]
         done = subprocess.run(record, capture_output=True, text=True, cwd=ROOT)
-        end(load)
+        answer(load)
     if done.returncode != 0:
         raise RunFailed(done.stderr.strip()[-300:])
     return [*report_lines(data, "comm,dso")[:5], "", *report_lines(data, "comm,symbol")[:top]]

@@ -1,9 +1,8 @@
 // load/audiences.h: which devices each viewer watches, and so which viewers an event must reach.
 //
-// Shapes   `viewers` are dealt out over `count` audiences; each audience has `devices_each` devices that publish.
-// Viewers
-//          beyond those are others: each watches `other_devices_each` devices that never publish anything.
-//          One audience of one device is a broadcast.
+// Shapes   `viewers` are dealt out over `count` audiences; each audience has `devices_each` devices that
+//          publish. Viewers beyond those are others: each watches `other_devices_each` devices that never publish
+//          anything. One audience of one device is a broadcast.
 // Thread   value
 #pragma once
 

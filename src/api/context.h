@@ -9,8 +9,13 @@
 #include <string>
 #include <vector>
 
+#include "api/browser.h"
 #include "auth/authenticator.h"
+#include "auth/cookie.h"
+#include "auth/login_throttle.h"
+#include "auth/rate_limits.h"
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/shared_results.h"
 #include "base/work_queue.h"
 #include "history/latest_values.h"
@@ -20,6 +25,7 @@
 #include "log/event_log.h"
 #include "metrics/registry.h"
 #include "model/ticket.h"
+#include "registry/registry.h"
 
 namespace millstream::api {
 
@@ -32,17 +38,26 @@ struct Context {
   log::EventLog& log;
   const history::LatestValues& latest;
   const auth::Authenticator& authenticator;
+  registry::Registry& registry;
   model::TicketStore& tickets;
   const ingest::Validator& validator;
   WorkQueue& readers;  // blocking reads of the log
   WorkQueue& series;   // reads of up to the whole log, apart, so that no replay waits for charts
-  WorkQueue& workers;  // large bodies
+  WorkQueue& workers;  // large bodies, and what is stored of credentials
+  WorkQueue& hashers;  // passwords: few and slow, and apart, so that a flood of guesses stops nothing else
 
   std::string version;
   int64_t retention_ms = 0;
   int64_t started_at_ms = 0;
   bool gzip_streams = false;  // for viewers that take it
   hub::StreamPlaces& stream_places;
+  size_t topics_max = kPatternsPerRequestMax;  // that one request may name
+  auth::LoginThrottle& login_throttle;
+  auth::RateLimits& ingest_rates;  // in points
+  auth::SessionCookie session_cookie{false};
+  int64_t session_max_ms = 12 * kHourMs;
+  std::vector<std::string> allowed_origins;  // of pages that may use a session cookie
+  TrustedProxies trusted_proxies;
   SharedResults<hub::SessionRequest::Snapshot> snapshots{clock, kSnapshotKeptMs, kSnapshotsKept};
   // Per I/O thread; at either, a stream is told "overloaded" and comes back later. The last connections are kept for
   // requests, so that this can be said at all.
@@ -61,6 +76,16 @@ struct Context {
   std::vector<Shard> shards;
   const Shard& at(const net::Loop& loop) const;
   hub::Shard& shard_on(const net::Loop& loop) const { return *at(loop).shard; }
+  // The streams that came with one of these API keys or login sessions. Any thread.
+  void end_streams(const std::vector<uint64_t>& credentials) const;
 };
+
+// Someone was refused because a quota is used up.
+inline void count_refusal(const Context& context, std::string_view quota) {
+  context.metrics
+      .counter("millstream_quota_refusals_total", "Refused because a credential or account has used up its quota",
+               "quota=\"" + std::string(quota) + "\"")
+      .add();
+}
 
 }  // namespace millstream::api

@@ -5,7 +5,7 @@
 #include <cctype>
 
 #include "api/query_fields.h"
-#include "auth/authorize.h"
+#include "http/ascii.h"
 
 namespace millstream::api {
 namespace {
@@ -41,9 +41,24 @@ std::string after_colon(std::string_view text) {
 
 }  // namespace
 
+std::optional<std::string> session_cookie_of(const Context& context, const http::Request& request) {
+  std::string cookies;
+  for (const http::Header& header : request.headers.list()) {
+    if (http::iequals(header.name, "cookie")) cookies += (cookies.empty() ? "" : "; ") + header.value;
+  }
+  const auto value = context.session_cookie.find(cookies);
+  return value ? std::optional<std::string>(*value) : std::nullopt;
+}
+
 Result<model::Grants> grants_of(const Context& context, const http::Request& request) {
   const std::string_view header = request.headers.get("authorization");
-  if (header.empty()) return context.authenticator.authenticate({});
+  if (header.empty()) {
+    // What a browser sends, or is let in with, by itself.
+    const auto cookie = session_cookie_of(context, request);
+    if (const Status page = check_page(request, context.allowed_origins, cookie.has_value()); !page)
+      return page.error();
+    return cookie ? context.authenticator.authenticate_session(*cookie) : context.authenticator.authenticate({});
+  }
   const auto bearer = after_scheme(header, "bearer");
   // Any other scheme is a credential we do not know, which is not the same as none.
   return context.authenticator.authenticate(bearer ? *bearer : std::string_view("?"));
@@ -79,10 +94,17 @@ Result<model::Grants> writing_grants(Result<model::Grants> grants) {
   return grants;
 }
 
+Result<auth::Selection> selection_of(const Context& context, const http::Query& query, const model::AccountId& own) {
+  Result<auth::Selection> selection = parse_selection(query, own);
+  if (!selection || selection->topics.size() <= context.topics_max) return selection;
+  count_refusal(context, "topics");
+  return Error{Code::unprocessable, "topics: at most " + std::to_string(context.topics_max)};
+}
+
 Result<Reading> authorize_reading(const Context& context, const http::Request& request) {
   Result<model::Grants> grants = grants_of(context, request);
   if (!grants) return grants.error();
-  Result<auth::Selection> selection = parse_selection(request.query, grants->account);
+  Result<auth::Selection> selection = selection_of(context, request.query, grants->account);
   if (!selection) return selection.error();
   Result<std::vector<model::TopicPattern>> patterns = auth::authorize_read(*grants, *selection);
   if (!patterns) return patterns.error();

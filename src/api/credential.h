@@ -1,25 +1,33 @@
 // api/credential.h: the credential out of a request, and what it allows.
 //
-// Shapes   Authorization: Bearer <JWT or API key>. Influx endpoints also take Token <key>, Token <user>:<key>,
+// Shapes   Authorization: Bearer <JWT or API key>, else the session cookie. Influx endpoints also take Token <key>,
+// Token <user>:<key>,
 //          Basic (the password is the key) and ?u=&p=.
 // Thread   value
 // Source   RFC 6750, RFC 7617; InfluxDB 1.x parseCredentials
 #pragma once
 
 #include "api/context.h"
+#include "auth/authorize.h"
 #include "base/result.h"
 #include "http/message.h"
 #include "model/grants.h"
 
 namespace millstream::api {
 
-// Errors as auth::Authenticator gives them.
+// The value of the session cookie, good or not; nothing: there is none.
+std::optional<std::string> session_cookie_of(const Context& context, const http::Request& request);
+
+// Errors as auth::Authenticator gives them; Code::forbidden when a page of another origin makes use of a cookie.
 Result<model::Grants> grants_of(const Context& context, const http::Request& request);
 Result<model::Grants> influx_grants_of(const Context& context, const http::Request& request);
 
 // The same grants when they may write points at all, else Code::forbidden. Asked twice for each body: on the head
 // alone, so that strangers send none, and when all of it is here, because a slow body can outlive its credential.
 Result<model::Grants> writing_grants(Result<model::Grants> grants);
+
+// What a query selects. Errors as parse_selection(), and Code::unprocessable above the configured number of topics.
+Result<auth::Selection> selection_of(const Context& context, const http::Query& query, const model::AccountId& own);
 
 // Grants and the patterns the request may read, in one step; what every reading endpoint begins with.
 struct Reading {

@@ -28,9 +28,10 @@ struct Dialect {
   http::Response (*error)(int status, std::string_view message);
   Result<codec::Precision> (*precision)(std::string_view text);
   bool names_database;  // v1 ends a partial write with the database's name
+  bool says_429;
 };
-constexpr Dialect kV1{"db", influx_v1_error, codec::parse_precision_v1, true};
-constexpr Dialect kV2{"bucket", influx_v2_error, codec::parse_precision_v2, false};
+constexpr Dialect kV1{"db", influx_v1_error, codec::parse_precision_v1, true, false};
+constexpr Dialect kV2{"bucket", influx_v2_error, codec::parse_precision_v2, false, true};
 
 std::string named_lines(const ingest::Validated& validated) {
   std::string out;
@@ -53,22 +54,25 @@ http::Response partial_write(const Dialect& dialect, const std::string& place, c
   return dialect.error(400, message);
 }
 
-// A status Influx clients react to as we mean it: /write must never say 429 or 507 (Telegraf drops the batch).
-int influx_status(Code code) {
-  if (code == Code::storage_full || code == Code::rate_limited) return 503;
+// A status Influx clients react to as we mean it: /write must never say 429, and neither may say 507 (Telegraf drops
+// the batch).
+int influx_status(const Dialect& dialect, Code code) {
+  if (code == Code::storage_full || (code == Code::rate_limited && !dialect.says_429)) return 503;
   return status_of(code);
 }
 
 std::optional<http::Response> admit_write(Context& context, const Dialect& dialect, const http::Request& request) {
+  const auto refuse = [&](const Error& error) {
+    return dialect.error(influx_status(dialect, error.code), error.detail);
+  };
   const Result<model::Grants> grants = writing_grants(influx_grants_of(context, request));
-  if (grants) return std::nullopt;
-  return dialect.error(influx_status(grants.error().code), grants.error().detail);
+  return grants ? refuse_over_quota(context, *grants, refuse) : refuse(grants.error());
 }
 
 void handle_write(Context& context, const Dialect& dialect, const http::ExchangePtr& exchange) {
   const http::Request& request = exchange->request();
   const auto refuse = [&](const Error& error) {
-    exchange->respond(dialect.error(influx_status(error.code), error.detail));
+    exchange->respond(dialect.error(influx_status(dialect, error.code), error.detail));
   };
   Result<model::Grants> grants = writing_grants(influx_grants_of(context, request));
   if (!grants) return refuse(grants.error());
@@ -84,7 +88,7 @@ void handle_write(Context& context, const Dialect& dialect, const http::Exchange
   };
   auto failed = [&dialect](const Error& error, const ingest::Validated* validated) {
     const bool lines_at_fault = validated && !validated->rejected.empty() && error.code == Code::invalid;
-    return dialect.error(influx_status(error.code), lines_at_fault ? named_lines(*validated) : error.detail);
+    return dialect.error(influx_status(dialect, error.code), lines_at_fault ? named_lines(*validated) : error.detail);
   };
   auto parse = [precision = *precision](std::string_view body) -> Result<codec::ParsedPoints> {
     return codec::parse_line_protocol(body, precision);

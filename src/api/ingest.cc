@@ -47,7 +47,8 @@ http::Response failed(const Error& error, const ingest::Validated* validated) {
 
 std::optional<http::Response> admit_ingest(Context& context, const http::Request& request) {
   const Result<model::Grants> grants = writing_grants(grants_of(context, request));
-  return grants ? std::nullopt : std::optional(problem(grants.error()));
+  if (!grants) return problem(grants.error());
+  return refuse_over_quota(context, *grants, [](const Error& error) { return problem(error); });
 }
 
 void handle_ingest(Context& context, const http::ExchangePtr& exchange) {

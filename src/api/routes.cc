@@ -12,9 +12,18 @@ const Context::Shard& Context::at(const net::Loop& loop) const {
   __builtin_unreachable();
 }
 
+void Context::end_streams(const std::vector<uint64_t>& credentials) const {
+  if (credentials.empty()) return;
+  for (const Shard& entry : shards) {
+    entry.loop->post([shard = entry.shard, credentials] { shard->end_credentials(credentials); });
+  }
+}
+
 void add_routes(http::Router& router, Context& context) {
   add_stream_routes(router, context);
   add_ticket_routes(router, context);
+  add_login_routes(router, context);
+  add_key_routes(router, context);
   add_ingest_routes(router, context);
   add_influx_routes(router, context);
   add_backfill_routes(router, context);

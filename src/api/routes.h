@@ -13,6 +13,8 @@ void add_routes(http::Router& router, Context& context);
 
 // One function per handler file.
 void add_ticket_routes(http::Router& router, Context& context);    // ticket.cc
+void add_login_routes(http::Router& router, Context& context);     // login.cc
+void add_key_routes(http::Router& router, Context& context);       // keys.cc
 void add_stream_routes(http::Router& router, Context& context);    // stream.cc
 void add_ingest_routes(http::Router& router, Context& context);    // ingest.cc
 void add_influx_routes(http::Router& router, Context& context);    // influx.cc

@@ -29,7 +29,10 @@ class StatsTest : public ApiTest {
     whole->get_future().wait();
     return answer;
   }
-  void become(model::Role role) { keys.record.grants.roles = model::Roles().with(role); }
+  void become(model::Role role) {
+    grants.roles = model::Roles().with(role);
+    ApiTest::become(grants);
+  }
   // Opens a stream and gives back the id its hello named.
   std::string open(const std::string& query) {
     const std::string& text = get("/api/stream", query).text;
@@ -58,8 +61,8 @@ TEST_F(StatsTest, CountTheStreamsOfTheAccountByTopic) {
 
 TEST_F(StatsTest, OfOtherAccountsAreNotShown) {
   const std::string stream = open("siteId=hall");
+  grants.account = *model::AccountId::parse("other");
   become(model::Role::admin);
-  keys.record.grants.account = *model::AccountId::parse("other");
   EXPECT_NE(get("/api/stats").text.find("\"streams\":0,"), std::string::npos);
   EXPECT_EQ(get("/api/explain", "topic=account:other/site:hall&stream=" + stream).status, 404);
   EXPECT_EQ(get("/api/explain", "topic=account:demo/site:hall&stream=" + stream).status, 403);
@@ -68,8 +71,8 @@ TEST_F(StatsTest, OfOtherAccountsAreNotShown) {
 TEST_F(StatsTest, AreForThoseWhoOperateTheWholeAccount) {
   EXPECT_EQ(get("/api/stats").status, 403);
   EXPECT_EQ(get("/api/explain", "topic=account:demo&stream=1-1").status, 403);
+  grants.sites = {*model::SiteId::parse("hall")};
   become(model::Role::operator_);
-  keys.record.grants.sites = {*model::SiteId::parse("hall")};
   EXPECT_EQ(get("/api/stats").status, 403);
 }
 

@@ -150,9 +150,6 @@ void turn_away(Context& context, const http::ExchangePtr& exchange, std::string_
   if (sink) context.shard_on(exchange->loop()).turn_away(kind, unnamed, std::move(sink));
 }
 
-// Whose places a stream takes: subjects of different accounts may have the same name.
-std::string credential_of(const model::Grants& grants) { return grants.account.text() + '/' + grants.subject; }
-
 // True when the answer was "not now".
 bool turned_away(Context& context, const http::ExchangePtr& exchange, bool unnamed) {
   const Context::Shard& here = context.at(exchange->loop());
@@ -184,8 +181,9 @@ void keep_ticket(Context& context, const Opening& opening) {
 void open_stream(Context& context, const http::ExchangePtr& exchange, Opening opening) {
   hub::SessionRequest& session = opening.session;
   if (turned_away(context, exchange, session.view.unnamed)) return keep_ticket(context, opening);
-  auto place = context.stream_places.take(credential_of(opening.grants));
+  auto place = context.stream_places.take(opening.grants.account.text(), opening.grants.subject);
   if (!place) {
+    count_refusal(context, "streams");
     turn_away(context, exchange, "overloaded", session.view.unnamed);
     return keep_ticket(context, opening);
   }
@@ -232,11 +230,23 @@ void open_reading(Context& context, const http::ExchangePtr& exchange, Reading r
   session.gzip = context.gzip_streams && http::takes_gzip(exchange->request().headers.get("accept-encoding"));
   session.patterns = std::move(reading.patterns);
   session.expires_at_ms = reading.grants.expires_at_ms;
-  session.leeway_ms = reading.grants.leeway_ms;
   session.holder = model::holder_number(reading.grants);
+  session.credential = reading.grants.credential;
   Opening opening{std::move(session), std::move(reading.grants), std::move(ticket)};
   if (parameters.snapshot) return open_with_snapshot(context, exchange, std::move(opening));
   open_stream(context, exchange, std::move(opening));
+}
+
+// A ticket is for one stream. Its viewer has come back, so the one it had is not read any more, whatever its socket
+// says.
+void end_earlier_stream(const Context& context, const net::Loop& here, uint64_t ticket) {
+  for (const Context::Shard& entry : context.shards) {
+    if (entry.loop == &here) {
+      entry.shard->end_ticket(ticket);  // now: the new one may be opened before anything posted runs
+    } else {
+      entry.loop->post([shard = entry.shard, ticket] { shard->end_ticket(ticket); });
+    }
+  }
 }
 
 // On the loop again, with what the store said of the ticket.
@@ -256,7 +266,8 @@ void open_with_ticket(Context& context, const http::ExchangePtr& exchange, const
   const Result<model::EventTypes> types = ticket_types(*ticket, request);
   if (!types) return exchange->respond(problem(types.error()));
   parameters.session.types = *types;
-  parameters.session.by_ticket = true;
+  parameters.session.ticket = model::ticket_number(ticket->sha256);
+  if (resuming) end_earlier_stream(context, exchange->loop(), parameters.session.ticket);
   open_reading(context, exchange, std::move(*reading), std::move(parameters), resuming ? "" : ticket->sha256);
 }
 
@@ -291,6 +302,8 @@ void handle_stream(Context& context, const http::ExchangePtr& exchange) {
   if (const auto ticket = request.query.get("ticket")) return handle_ticket(context, exchange, *ticket);
   Result<Reading> reading = authorize_reading(context, request);
   if (!reading) return exchange->respond(problem(reading.error()));
+  if (!context.authenticator.still_holds(reading->grants))
+    return exchange->respond(problem(auth::refused_credential()));
   Result<Parameters> parameters = parse_parameters(request, context.clock.wall_ms());
   if (!parameters) return exchange->respond(problem(parameters.error()));
   if (request.method == "HEAD") return exchange->respond(stream_head());
@@ -311,11 +324,12 @@ void handle_renewal(Context& context, const http::ExchangePtr& exchange) {
   if (const Status known = check_known(request.query, {}); !known) return exchange->respond(problem(known.error()));
   const Result<model::Grants> grants = grants_of(context, request);
   if (!grants) return exchange->respond(problem(grants.error()));
+  if (!context.authenticator.still_holds(*grants)) return exchange->respond(problem(auth::refused_credential()));
   const hub::Renewal renewal{
       .account = grants->account,
       .holder = model::holder_number(*grants),
+      .credential = grants->credential,
       .expires_at_ms = grants->expires_at_ms,
-      .leeway_ms = grants->leeway_ms,
       .allows = [grants = *grants](const auto& patterns) { return allows_all(grants, patterns); }};
   const auto answer = [exchange, expires_at_ms = grants->expires_at_ms](const std::vector<hub::Renewed>& shards) {
     const auto any = [&](hub::Renewed what) { return std::find(shards.begin(), shards.end(), what) != shards.end(); };

@@ -35,15 +35,16 @@ TEST_F(StreamTest, TheLastConnectionsAreForRequests) {
 }
 
 TEST_F(StreamTest, AKeyRevokedWhileTheSnapshotIsReadOpensNoStream) {
-  const Answer answer = ask("/api/stream", kSnapshot, [&](Answer&) { keys.record.revoked = true; });
+  const Answer answer =
+      ask("/api/stream", kSnapshot, [&](Answer&) { EXPECT_TRUE(registry->api_keys().revoke(key_id).ok()); });
   EXPECT_EQ(answer.status, 401);
   EXPECT_EQ(shard.sessions(), 0u);
 }
 
 TEST_F(StreamTest, OneCredentialGetsNoMoreStreamsThanItMayHave) {
   std::vector<hub::StreamPlaces::Place> taken;
-  const std::string credential = grants.account.text() + "/" + keys.record.grants.subject;
-  while (auto place = stream_places.take(credential)) taken.push_back(std::move(*place));
+  const std::string account = grants.account.text();
+  while (auto place = stream_places.take(account, model::key_subject(key_id))) taken.push_back(std::move(*place));
   const Answer answer = ask("/api/stream", kSnapshot, [](Answer&) {});
   EXPECT_EQ(answer.status, 200);
   EXPECT_NE(answer.text.find("\"kind\":\"overloaded\""), std::string::npos) << answer.text;

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <functional>
 #include <latch>
 #include <memory>
@@ -42,10 +43,24 @@ class NoReplay final : public hub::ReplaySource {
   model::EventId last_id() const override { return {kStart, 0}; }
 };
 
-class Keys final : public model::ApiKeyLookup {
+// The real one, in a directory that goes with it.
+class TemporaryRegistry {
  public:
-  std::optional<model::ApiKeyRecord> find_api_key(std::string_view) const override { return record; }
-  model::ApiKeyRecord record;
+  TemporaryRegistry() {
+    std::string pattern = testing::TempDir() + "api-XXXXXX";
+    directory_ = mkdtemp(pattern.data());
+    registry_ = std::move(*registry::Registry::open(directory_ + "/data"));
+  }
+  ~TemporaryRegistry() {
+    registry_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+  registry::Registry* operator->() const { return registry_.get(); }
+  registry::Registry& operator*() const { return *registry_; }
+
+ private:
+  std::string directory_;
+  std::unique_ptr<registry::Registry> registry_;
 };
 
 // A store that holds the last ticket made.
@@ -127,14 +142,20 @@ class ApiTest : public ::testing::Test {
   ApiTest() {
     grants.account = *model::AccountId::parse("demo");
     grants.roles = model::Roles().with(model::Role::viewer);
-    const auth::NewApiKey made = auth::make_api_key("a test", grants, kStart);
-    keys.record = made.record;
-    key = made.text;
+    become(grants);
     context.shards.push_back({&loop, &shard});
     context.ready = true;
     add_stream_routes(router, context);
     add_series_routes(router, context);
     add_stats_routes(router, context);
+  }
+
+  // Goes on with another key, which allows this.
+  void become(const model::Grants& allowed) {
+    const auth::NewApiKey made = auth::make_api_key("a test", allowed, kStart);
+    EXPECT_TRUE(registry->api_keys().add(made.record).ok());
+    key = made.text;
+    key_id = made.record.key_id;
   }
 
   // `meanwhile` happens on the loop, after the question was taken and before a reader thread has a moment for it.
@@ -158,15 +179,18 @@ class ApiTest : public ::testing::Test {
   metrics::Registry metrics;
   FakeLog log;
   NoReplay replay;
-  Keys keys;
+  TemporaryRegistry registry;
   std::string key;
+  std::string key_id;
   model::Grants grants;
   history::LatestValues latest{kDayMs};
-  auth::Authenticator authenticator{{}, keys, clock, std::nullopt};
+  auth::Authenticator authenticator{{}, registry->api_keys(), registry->login_sessions(), clock, std::nullopt};
   OneTicket tickets;
   ingest::Validator validator{{}, metrics};
   net::Loop loop{clock};
-  hub::StreamPlaces stream_places{3};
+  hub::StreamPlaces stream_places{{.per_credential_max = 3}};
+  auth::LoginThrottle login_throttle{{}};
+  auth::RateLimits ingest_rates{{}};
   hub::Shard shard{{}, {kStart, 0}, replay, clock, metrics, [] {}};
   WorkQueue workers{"test", 1, 10};
   WorkQueue readers{"test", 1, 10};
@@ -176,14 +200,19 @@ class ApiTest : public ::testing::Test {
                   .log = log,
                   .latest = latest,
                   .authenticator = authenticator,
+                  .registry = *registry,
                   .tickets = tickets,
                   .validator = validator,
                   .readers = readers,
                   .series = series,
                   .workers = workers,
+                  .hashers = workers,
                   .version = "test",
                   .retention_ms = kDayMs,
                   .stream_places = stream_places,
+                  .login_throttle = login_throttle,
+                  .ingest_rates = ingest_rates,
+                  .trusted_proxies = {},
                   .sessions_max = 1,
                   .shards = {}};
   http::Router router;

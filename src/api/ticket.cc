@@ -1,10 +1,9 @@
 // POST /api/stream-token: a ticket for one stream, for browsers, whose EventSource sends no Authorization header.
 #include "api/ticket.h"
 
-#include <simdjson.h>
-
 #include <algorithm>
 
+#include "api/json_body.h"
 #include "api/offload.h"
 #include "api/problem.h"
 #include "api/query_fields.h"
@@ -20,19 +19,14 @@ constexpr size_t kBodyBytesMax = 64 << 10;
 constexpr int64_t kFirstUseMs = 30'000;
 constexpr int64_t kReconnectsMs = kDayMs;  // so long the browser may come back with it, if its credential lasts
 
-// A string, or a list of them, as one comma list.
-Result<std::string> read_list(std::string_view name, const simdjson::dom::element& value) {
-  const Error wrong{Code::invalid, std::string(name) + ": neither a string nor a list of strings"};
-  std::string_view text;
-  if (value.get(text) == simdjson::SUCCESS) return std::string(text);
-  simdjson::dom::array items;
-  if (value.get(items) != simdjson::SUCCESS) return wrong;
+// As one comma list, which is what a query says.
+Result<std::string> read_list(const JsonBody& body, std::string_view name) {
+  const auto texts = body.texts(name);
+  if (!texts) return texts.error();
   std::string list;
-  for (const simdjson::dom::element item : items) {
-    if (item.get(text) != simdjson::SUCCESS) return wrong;
+  for (const std::string& text : texts->value_or(std::vector<std::string>())) {
     list.append(list.empty() ? "" : ",").append(text);
   }
-  if (list.empty()) return Error{Code::invalid, std::string(name) + ": names nothing"};
   return list;
 }
 
@@ -43,16 +37,16 @@ http::Query as_query(const TicketRequest& asked) {
   return http::Query(std::move(list));
 }
 
-Result<model::TicketRecord> make_record(const model::Grants& grants, const TicketRequest& asked,
+Result<model::TicketRecord> make_record(const Context& context, const model::Grants& grants, const TicketRequest& asked,
                                         std::string_view origin, int64_t now_ms) {
   const http::Query query = as_query(asked);
-  const Result<auth::Selection> selection = parse_selection(query, grants.account);
+  const Result<auth::Selection> selection = selection_of(context, query, grants.account);
   if (!selection) return selection.error();
   Result<std::vector<model::TopicPattern>> topics = auth::authorize_read(grants, *selection);
   if (!topics) return topics.error();
   const Result<model::EventTypes> types = parse_types(query);
   if (!types) return types.error();
-  const int64_t credential_ends_ms = grants.expires_at_ms.value_or(INT64_MAX - grants.leeway_ms) + grants.leeway_ms;
+  const int64_t credential_ends_ms = grants.expires_at_ms.value_or(INT64_MAX);
   return model::TicketRecord{.sha256 = {},
                              .grants = grants,
                              .topics = std::move(*topics),
@@ -76,10 +70,11 @@ void handle_ticket_request(Context& context, http::ExchangePtr exchange) {
   if (const Status known = check_known(request.query, {}); !known) return exchange->respond(problem(known.error()));
   const Result<model::Grants> grants = grants_of(context, request);
   if (!grants) return exchange->respond(problem(grants.error()));
+  if (!context.authenticator.still_holds(*grants)) return exchange->respond(problem(auth::refused_credential()));
   const Result<TicketRequest> asked = parse_ticket_request(request.body);
   if (!asked) return exchange->respond(problem(asked.error()));
   const int64_t now_ms = context.clock.wall_ms();
-  Result<model::TicketRecord> record = make_record(*grants, *asked, request.headers.get("origin"), now_ms);
+  Result<model::TicketRecord> record = make_record(context, *grants, *asked, request.headers.get("origin"), now_ms);
   if (!record) return exchange->respond(problem(record.error()));
   respond_from(context.workers, std::move(exchange), [&context, record = std::move(*record), now_ms]() mutable {
     const std::string text = auth::make_ticket_text();
@@ -97,24 +92,13 @@ std::optional<http::Response> admit_ticket_request(const Context& context, const
 }  // namespace
 
 Result<TicketRequest> parse_ticket_request(std::string_view body) {
-  TicketRequest out;
-  if (body.empty()) return out;
-  simdjson::dom::parser parser;
-  simdjson::dom::object object;
-  if (parser.parse(body.data(), body.size()).get(object) != simdjson::SUCCESS) {
-    return Error{Code::invalid, "body: not a JSON object"};
-  }
-  for (const auto& [name, value] : object) {
-    std::string* const member = name == "topics" ? &out.topics : name == "types" ? &out.types : nullptr;
-    if (!member) {
-      return Error{Code::invalid, "body: \"" + std::string(name.substr(0, 64)) + "\" is neither topics nor types"};
-    }
-    if (!member->empty()) return Error{Code::invalid, std::string(name) + ": given more than once"};
-    Result<std::string> list = read_list(name, value);
-    if (!list) return list.error();
-    *member = std::move(*list);
-  }
-  return out;
+  JsonBody json;
+  if (const Status read = json.read(body, {"topics", "types"}); !read) return read.error();
+  Result<std::string> topics = read_list(json, "topics");
+  if (!topics) return topics.error();
+  Result<std::string> types = read_list(json, "types");
+  if (!types) return types.error();
+  return TicketRequest{std::move(*topics), std::move(*types)};
 }
 
 Result<Reading> ticket_reading(const model::TicketRecord& ticket, const http::Request& request) {

@@ -52,9 +52,16 @@ void parse_and_append(WritePtr write) {
     return answer(std::move(write), std::move(response));
   }
   const model::Grants& grants = write->request.grants;
+  write->context.ingest_rates.take(grants, parsed->points.size() + parsed->rejected_count,
+                                   write->context.clock.steady_ms());
+  const int64_t now_ms = write->context.clock.wall_ms();
   write->validated = write->context.validator.validate(
       std::move(*parsed), grants.account,
-      [&](const model::Topic& topic) { return auth::authorize_ingest(grants, topic); }, write->context.clock.wall_ms());
+      [&](const model::Topic& topic) {
+        const Status may = auth::authorize_ingest(grants, topic);
+        return may ? write->context.registry.devices().admit(topic, now_ms) : may;
+      },
+      now_ms);
   if (write->validated.events.empty()) {
     const ingest::Validated& v = write->validated;
     const Error error = v.rejected.empty() ? Error{Code::invalid, "body: no points"}
@@ -87,6 +94,17 @@ Status inflate_inline(Write& write) {
 }
 
 }  // namespace
+
+std::optional<http::Response> refuse_over_quota(Context& context, const model::Grants& grants,
+                                                const std::function<http::Response(const Error&)>& failed) {
+  const int64_t wait_ms = context.ingest_rates.wait_ms(grants, context.clock.steady_ms());
+  if (wait_ms == 0) return std::nullopt;
+  count_refusal(context, "points");
+  http::Response response =
+      failed({Code::rate_limited, "more points than the quota allows; wait before the next ones"});
+  response.headers.set("Retry-After", std::to_string((wait_ms + 999) / 1000));
+  return response;
+}
 
 void write_points(Context& context, http::ExchangePtr exchange, WritePoints request) {
   const std::string_view encoding = exchange->request().headers.get("content-encoding");

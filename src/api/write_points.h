@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string_view>
 
 #include "api/context.h"
@@ -20,6 +21,10 @@ struct WritePoints {
   std::function<http::Response(const ingest::Validated&)> stored;
   std::function<http::Response(const Error&, const ingest::Validated*)> failed;
 };
+
+// The credential or its account has sent too much of late: the answer, before the body is read. `failed` as above.
+std::optional<http::Response> refuse_over_quota(Context& context, const model::Grants& grants,
+                                                const std::function<http::Response(const Error&)>& failed);
 
 void write_points(Context& context, http::ExchangePtr exchange, WritePoints request);
 

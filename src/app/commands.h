@@ -47,6 +47,21 @@ struct KeyCreateOptions {
 Result<int> run_key_create(const Config& config, const KeyCreateOptions& options);
 Result<int> run_key_list(const Config& config);
 Result<int> run_key_revoke(const Config& config, const std::string& key_id);
+// A new key of the same rights; the old one goes on for `overlap`, a duration.
+Result<int> run_key_rotate(const Config& config, const std::string& key_id, const std::string& overlap);
+
+struct UserAddOptions {
+  GrantWords grants;
+  std::string name;
+  std::string password_file;  // empty: from the keyboard or standard input
+};
+Result<int> run_user_add(const Config& config, const UserAddOptions& options);
+Result<int> run_user_passwd(const Config& config, const UserAddOptions& options);  // grants are not used
+Result<int> run_user_list(const Config& config);
+Result<int> run_user_disable(const Config& config, const std::string& name, bool disabled);
+
+Result<int> run_device_list(const Config& config, const std::string& account);  // empty: of all
+Result<int> run_device_remove(const Config& config, const std::string& topic);
 
 // Says what is insecure though allowed, on standard error.
 Result<int> run_check_config(const Config& config, const std::string& file);

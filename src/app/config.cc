@@ -127,14 +127,17 @@ Status check_order(const Config& config) {
 bool is_loopback_v4(const in_addr& address) { return (ntohl(address.s_addr) >> 24) == 127; }
 
 // Looks without leaving a trace: a check must not make a data directory.
-Result<bool> has_api_key(const std::string& directory) {
+Result<bool> has_key_or_user(const std::string& directory) {
   std::error_code error;
   if (!std::filesystem::exists(directory + "/registry.db", error)) return false;
   const Result<std::unique_ptr<registry::Registry>> registry = registry::Registry::open(directory);
   if (!registry) return registry.error();
-  const Result<std::vector<model::ApiKeyRecord>> keys = (*registry)->list_api_keys();
+  const Result<std::vector<model::ApiKeyRecord>> keys = (*registry)->api_keys().list();
   if (!keys) return keys.error();
-  return std::any_of(keys->begin(), keys->end(), [](const model::ApiKeyRecord& key) { return !key.revoked; });
+  const Result<std::vector<model::UserRecord>> users = (*registry)->users().list();
+  if (!users) return users.error();
+  return std::any_of(keys->begin(), keys->end(), [](const model::ApiKeyRecord& key) { return !key.revoked; }) ||
+         std::any_of(users->begin(), users->end(), [](const model::UserRecord& user) { return !user.disabled; });
 }
 
 }  // namespace
@@ -238,12 +241,12 @@ Status check_config(const Config& config) {
     return {};
   }
   if (!config.auth.jwt_secret.empty() || !config.auth.jwks_file.empty()) return {};
-  const Result<bool> key = has_api_key(config.server.data_directory);
-  if (!key) return key.error();
-  if (*key) return {};
+  const Result<bool> anyone = has_key_or_user(config.server.data_directory);
+  if (!anyone) return anyone.error();
+  if (*anyone) return {};
   return Error{Code::invalid,
-               "nobody could sign in: set auth.jwt_secret_file or auth.jwks_file, make a key with `millstream key create`, or, to try "
-               "things out, auth.development = true"};
+               "nobody could sign in: set auth.jwt_secret_file or auth.jwks_file, make a key with `millstream key "
+               "create` or a user with `millstream user add`, or, to try things out, auth.development = true"};
 }
 
 }  // namespace millstream::app

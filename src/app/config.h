@@ -23,9 +23,10 @@ struct Config {
   struct Server {
     std::string listen = "127.0.0.1:8080";  // address:port; "[::1]:8080"; port 0: the kernel's choice
     std::string data_directory = "millstream-data";
-    int io_threads = 0;                     // 0: one per core
-    int64_t drain_ms = 10'000;              // "drain" = "10s": how long SIGTERM lets viewers leave
-    std::vector<std::string> cors_origins;  // exact origins; empty: same origin only
+    int io_threads = 0;                        // 0: one per core
+    int64_t drain_ms = 10'000;                 // "drain" = "10s": how long SIGTERM lets viewers leave
+    std::vector<std::string> cors_origins;     // exact origins; empty: same origin only
+    std::vector<std::string> trusted_proxies;  // believed in X-Forwarded-For
     int64_t header_timeout_ms = 10'000;
     int64_t idle_timeout_ms = 75'000;
     int64_t unsent_bytes_max = 131'072;      // in the kernel, for one connection
@@ -51,6 +52,12 @@ struct Config {
   struct Auth {
     bool development = false;  // everyone is admin of development_account; loopback only
     std::string development_account = "demo";
+    int64_t session_max_ms = 12 * 3'600'000;  // "session_max" = "12h": then one signs in again
+    int64_t session_idle_ms = 30 * 60'000;
+    bool secure_cookies = false;                  // under HTTPS always; true: also behind a proxy that ends TLS
+    int64_t login_failures_per_user_max = 10;     // in login_window_ms
+    int64_t login_failures_per_address_max = 30;  // the same
+    int64_t login_window_ms = 15 * 60'000;
     std::string jwt_secret;  // or jwt_secret_file; never a flag (argv is readable by others)
     std::string jwt_issuer;
     std::string jwt_audience;
@@ -71,13 +78,18 @@ struct Config {
   struct Ingest {
     std::string default_site = "default";  // for points that name none
     std::string default_device;            // for line protocol without device or host tag; empty: rejected
+    int64_t devices_per_account_max = 100'000;
+    int64_t points_per_second_per_credential_max = 0;  // 0: no limit
+    int64_t points_per_second_per_account_max = 0;
   } ingest;
 
   struct Stream {
     int64_t session_queue_bytes_max = 262'144;
-    bool gzip = false;                           // for viewers that take it
-    int64_t streams_max = 250'000;               // per I/O thread
-    int64_t streams_per_credential_max = 0;      // 0: no limit
+    bool gzip = false;                       // for viewers that take it
+    int64_t streams_max = 250'000;           // per I/O thread
+    int64_t streams_per_credential_max = 0;  // 0: no limit
+    int64_t streams_per_account_max = 0;
+    int64_t topics_max = 256;                    // that one stream may name
     int64_t replay_ring_bytes_max = 67'108'864;  // per I/O thread index, bytes shared
     int64_t replay_events_max = 100'000;
     int64_t session_queue_ms_max = 10'000;
@@ -123,7 +135,7 @@ Result<Config> load_config(const std::string& file, const std::map<std::string, 
                            const std::map<std::string, std::string>& flags);
 
 // What must not start: development mode on an address that is not loopback, no way to sign in at all (no development
-// mode, no JWT secret, no API key in the data directory), short secrets.
+// mode, no JWT secret or public keys, no API key or user in the data directory), short secrets.
 Status check_config(const Config& config);
 
 }  // namespace millstream::app

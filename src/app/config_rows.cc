@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "api/browser.h"
 #include "base/limits.h"
 #include "base/time_text.h"
 #include "model/topic.h"
@@ -119,19 +120,31 @@ bool is_origin(std::string_view text) {
   return false;
 }
 
-ConfigRow cors_origins() {
-  const auto read = [](const Setting& setting) -> Result<std::vector<std::string>> {
-    Result<std::vector<std::string>> origins = read_list(setting);
-    if (!origins) return origins;
-    for (const std::string& origin : *origins) {
-      if (!is_origin(origin)) return setting.wrong("\"" + origin + "\" is not an origin such as https://host.example");
+// A list whose every item `check` finds right.
+template <class S>
+ConfigRow list(std::string name, S Config::*section, std::vector<std::string> S::*member, TextCheck check,
+               std::string help) {
+  const auto read = [check](const Setting& setting) -> Result<std::vector<std::string>> {
+    Result<std::vector<std::string>> items = read_list(setting);
+    if (!items) return items;
+    for (const std::string& item : *items) {
+      if (const std::optional<std::string> wrong = check(item)) return setting.wrong(*wrong);
     }
-    return origins;
+    return items;
   };
   return row(
-      "server.cors_origins", &Config::server, &Config::Server::cors_origins, read,
-      [](const std::vector<std::string>&) { return std::string(); },
-      "web pages of these exact origins may use the API (comma-separated); empty: same origin only");
+      std::move(name), section, member, read, [](const std::vector<std::string>&) { return std::string(); },
+      std::move(help));
+}
+
+std::optional<std::string> check_origin(const std::string& text) {
+  if (is_origin(text)) return std::nullopt;
+  return "\"" + text + "\" is not an origin such as https://host.example";
+}
+
+std::optional<std::string> check_network(const std::string& text) {
+  const Result<api::TrustedProxies> parsed = api::TrustedProxies::parse({text});
+  return parsed ? std::nullopt : std::optional<std::string>(parsed.error().detail);
 }
 
 ConfigRow jwt_secret() {
@@ -162,7 +175,10 @@ std::vector<ConfigRow> make_rows() {
       whole("server.io_threads", &C::server, &C::Server::io_threads, 0, 256, "0: one per core"),
       duration("server.drain", &C::server, &C::Server::drain_ms, 0, 10 * kMinuteMs,
                "how long viewers have to leave after SIGTERM"),
-      cors_origins(),
+      list("server.cors_origins", &C::server, &C::Server::cors_origins, check_origin,
+           "web pages of these exact origins may use the API (comma-separated); empty: same origin only"),
+      list("server.trusted_proxies", &C::server, &C::Server::trusted_proxies, check_network,
+           "addresses and networks (10.0.0.0/8) whose X-Forwarded-For is believed; else the client is who connects"),
       duration("server.header_timeout", &C::server, &C::Server::header_timeout_ms, 100, 10 * kMinuteMs,
                "for the whole head of a request"),
       size("server.unsent_bytes_max", &C::server, &C::Server::unsent_bytes_max, 1, kGiB,
@@ -186,6 +202,18 @@ std::vector<ConfigRow> make_rows() {
       flag("auth.development", &C::auth, &C::Auth::development,
            "no sign-in: everyone is admin of auth.development_account; on loopback only"),
       text("auth.development_account", &C::auth, &C::Auth::development_account, "see auth.development", check_name),
+      duration("auth.session_max", &C::auth, &C::Auth::session_max_ms, kSecondMs, 365 * kDayMs,
+               "how long a sign-in with user and password lasts"),
+      duration("auth.session_idle", &C::auth, &C::Auth::session_idle_ms, kSecondMs, 365 * kDayMs,
+               "and how long without a request or an open stream"),
+      flag("auth.secure_cookies", &C::auth, &C::Auth::secure_cookies,
+           "session cookies for HTTPS only; on by itself with [tls], set it behind a proxy that ends TLS"),
+      whole("auth.login_failures_per_user_max", &C::auth, &C::Auth::login_failures_per_user_max, 1, 1'000'000,
+            "wrong passwords for one user in auth.login_window; each waits longer than the one before"),
+      whole("auth.login_failures_per_address_max", &C::auth, &C::Auth::login_failures_per_address_max, 1, 1'000'000,
+            "the same from one address"),
+      duration("auth.login_window", &C::auth, &C::Auth::login_window_ms, kSecondMs, kDayMs,
+               "failed sign-ins are forgotten after so long"),
       jwt_secret(),
       jwt_secret_file(),
       text("auth.jwt_issuer", &C::auth, &C::Auth::jwt_issuer, "what iss must say; empty: not checked"),
@@ -210,6 +238,13 @@ std::vector<ConfigRow> make_rows() {
       text("ingest.default_site", &C::ingest, &C::Ingest::default_site, "for points that name no site", check_name),
       text("ingest.default_device", &C::ingest, &C::Ingest::default_device,
            "for line protocol without a device or host tag; empty: such lines are refused", check_name_or_empty),
+      whole("ingest.devices_per_account_max", &C::ingest, &C::Ingest::devices_per_account_max, 1, 100'000'000,
+            "devices an account may have; points of further ones are refused"),
+      whole("ingest.points_per_second_per_credential_max", &C::ingest, &C::Ingest::points_per_second_per_credential_max,
+            0, 1'000'000'000,
+            "points with one key or token subject, 5 s of it at once; beyond, 429 (503 on /write). 0: no limit"),
+      whole("ingest.points_per_second_per_account_max", &C::ingest, &C::Ingest::points_per_second_per_account_max, 0,
+            1'000'000'000, "the same for an account with all its keys and tokens"),
 
       size("stream.session_queue_bytes_max", &C::stream, &C::Stream::session_queue_bytes_max, 1, kGiB,
            "what a viewer may have waiting; beyond, its telemetry comes merged per device until it keeps up again"),
@@ -226,7 +261,11 @@ std::vector<ConfigRow> make_rows() {
           "streams open at once per I/O thread, many of which may be on one connection of HTTP/2; beyond, a viewer is "
           "told \"overloaded\" and comes back later"),
       whole("stream.streams_per_credential_max", &C::stream, &C::Stream::streams_per_credential_max, 0, 10'000'000,
-            "streams open at once with one key or token subject; 0: no limit"),
+            "streams open at once with one key, user or token subject; 0: no limit"),
+      whole("stream.streams_per_account_max", &C::stream, &C::Stream::streams_per_account_max, 0, 10'000'000,
+            "the same for an account with all of them"),
+      whole("stream.topics_max", &C::stream, &C::Stream::topics_max, 1, int64_t{kPatternsPerRequestMax},
+            "topics that one request may name; beyond, 422"),
       size("stream.replay_ring_bytes_max", &C::stream, &C::Stream::replay_ring_bytes_max, 64 * kKiB, 64 * kGiB,
            "recent events kept in memory for those who reconnect"),
       whole("stream.replay_events_max", &C::stream, &C::Stream::replay_events_max, 1, 10'000'000,

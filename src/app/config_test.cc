@@ -316,9 +316,9 @@ TEST_F(ConfigTest, AnApiKeyThatIsNotRevokedIsAWayToSignIn) {
   grants.account = model::AccountId::parse("1").value();
   grants.roles = model::Roles().with(model::Role::ingest);
   const auth::NewApiKey key = auth::make_api_key("k", grants, 1);
-  ASSERT_TRUE((*registry)->add_api_key(key.record).ok());
+  ASSERT_TRUE((*registry)->api_keys().add(key.record).ok());
   EXPECT_TRUE(check_config(config).ok());
-  ASSERT_TRUE((*registry)->revoke_api_key(key.record.key_id).ok());
+  ASSERT_TRUE((*registry)->api_keys().revoke(key.record.key_id).ok());
   EXPECT_FALSE(check_config(config).ok());
 }
 

@@ -37,6 +37,10 @@ struct CommandLine {
   TokenOptions token;
   KeyCreateOptions key;
   std::string key_id;
+  std::string overlap = "24h";  // of key rotate
+  UserAddOptions user;
+  std::string account;  // of device list
+  std::string topic;    // of device remove
   TailOptions tail;
   SimulateOptions simulate;
   std::function<Result<int>()> run;
@@ -200,12 +204,13 @@ void add_token(CLI::App& app, CommandLine& line) {
 }
 
 void add_key(CLI::App& app, CommandLine& line) {
-  CLI::App* command = app.add_subcommand("key", "Make, list and revoke API keys, also while a server runs");
+  CLI::App* command = app.add_subcommand("key", "Make, list, replace and revoke API keys, also while a server runs");
   command->require_subcommand(1);
   command->footer(
       "Examples:\n"
       "  millstream key create --account 123 --name \"line 1\" --role ingest --sites 1,2 --ttl 365d\n"
       "  millstream key list\n"
+      "  millstream key rotate k3f9x2a7q0bd --overlap 7d\n"
       "  millstream key revoke k3f9x2a7q0bd");
 
   CLI::App* create = command->add_subcommand("create", "Make a key and print it, this once");
@@ -227,6 +232,78 @@ void add_key(CLI::App& app, CommandLine& line) {
   revoke->callback([&line] {
     line.run = line.with_config([&line](const Config& config) { return run_key_revoke(config, line.key_id); });
   });
+
+  CLI::App* rotate = command->add_subcommand("rotate", "Make a key in place of another, which goes on for a while");
+  rotate->add_option("id", line.key_id, "the middle part of ms_<id>_<secret>")->required();
+  rotate->add_option("--overlap", line.overlap, "how long the old key is still good")->capture_default_str();
+  add_data_directory(*rotate, line);
+  rotate->callback([&line] {
+    line.run =
+        line.with_config([&line](const Config& config) { return run_key_rotate(config, line.key_id, line.overlap); });
+  });
+}
+
+void add_user(CLI::App& app, CommandLine& line) {
+  CLI::App* command = app.add_subcommand("user", "Add, list and disable those who sign in with a password");
+  command->require_subcommand(1);
+  command->footer(
+      "The password is asked for, or read from standard input or a file; never from the command line.\n\n"
+      "Examples:\n"
+      "  millstream user add anna --account 123 --role operator\n"
+      "  millstream user passwd anna\n"
+      "  millstream user disable anna");
+  const auto add_name = [&](CLI::App& to) {
+    to.add_option("name", line.user.name, "the user's name, or mail address")->required();
+    add_data_directory(to, line);
+  };
+  const auto add_password_file = [&](CLI::App& to) {
+    to.add_option("--password-file", line.user.password_file, "file with the password, readable by its owner only");
+  };
+  CLI::App* add = command->add_subcommand("add", "Add a user");
+  add_name(*add);
+  add_grant_options(*add, line.user.grants);
+  add_password_file(*add);
+  add->callback([&line] {
+    if (line.user.grants.roles.empty()) line.user.grants.roles = {"viewer"};
+    line.run = line.with_config([&line](const Config& config) { return run_user_add(config, line.user); });
+  });
+  CLI::App* passwd = command->add_subcommand("passwd", "Set a new password; who is signed in is signed out");
+  add_name(*passwd);
+  add_password_file(*passwd);
+  passwd->callback([&line] {
+    line.run = line.with_config([&line](const Config& config) { return run_user_passwd(config, line.user); });
+  });
+  CLI::App* list = command->add_subcommand("list", "List the users");
+  add_data_directory(*list, line);
+  list->callback([&line] { line.run = line.with_config(run_user_list); });
+  for (const bool disabled : {true, false}) {
+    CLI::App* change = command->add_subcommand(
+        disabled ? "disable" : "enable",
+        disabled ? "Sign a user out and let nobody in by that name" : "Let a disabled user sign in again");
+    add_name(*change);
+    change->callback([&line, disabled] {
+      line.run = line.with_config(
+          [&line, disabled](const Config& config) { return run_user_disable(config, line.user.name, disabled); });
+    });
+  }
+}
+
+void add_device(CLI::App& app, CommandLine& line) {
+  CLI::App* command = app.add_subcommand("device", "List the devices that are known, and remove some");
+  command->require_subcommand(1);
+  command->footer("Example:\n  millstream device remove account:123/site:1/device:elink-99");
+  CLI::App* list = command->add_subcommand("list", "List the devices");
+  list->add_option("--account", line.account, "only this account's");
+  add_data_directory(*list, line);
+  list->callback([&line] {
+    line.run = line.with_config([&line](const Config& config) { return run_device_list(config, line.account); });
+  });
+  CLI::App* remove = command->add_subcommand("remove", "Make room for another device of the account");
+  remove->add_option("topic", line.topic, "account:{a}/site:{s}/device:{d}")->required();
+  add_data_directory(*remove, line);
+  remove->callback([&line] {
+    line.run = line.with_config([&line](const Config& config) { return run_device_remove(config, line.topic); });
+  });
 }
 
 void add_commands(CLI::App& app, CommandLine& line) {
@@ -244,6 +321,8 @@ void add_commands(CLI::App& app, CommandLine& line) {
   add_tail(app, line);
   add_token(app, line);
   add_key(app, line);
+  add_user(app, line);
+  add_device(app, line);
   app.add_subcommand("check-config", "Say whether the server would start with this configuration")->callback([&line] {
     line.run = line.with_config([&line](const Config& config) { return run_check_config(config, line.config_file); });
   });

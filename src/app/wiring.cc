@@ -17,6 +17,7 @@
 #include "app/jwt_settings.h"
 #include "app/node_name.h"
 #include "auth/authenticator.h"
+#include "auth/password.h"
 #include "base/log_line.h"
 #include "history/latest_values.h"
 #include "http/static_files.h"
@@ -40,6 +41,8 @@ constexpr size_t kSeriesThreads = 2;
 constexpr size_t kSeriesJobsMax = 128;  // each may read the whole log
 constexpr size_t kWorkerThreads = 2;
 constexpr size_t kWorkerJobsMax = 256;
+constexpr size_t kHasherThreads = 2;
+constexpr size_t kHasherJobsMax = 32;  // at 25 ms each; beyond, whoever signs in is asked to come back
 constexpr int64_t kFarewellMs = 1000;  // at the end, for answers under way and the last words of streams
 
 // Frames a committed batch once and hands it to every I/O thread.
@@ -75,6 +78,24 @@ model::Grants development_grants(const Config& config) {
   return grants;
 }
 
+auth::ThrottleOptions throttle_options(const Config::Auth& auth) {
+  // The first failures are free of a wait: anyone mistypes.
+  const auto rule = [](int64_t free, int64_t max) {
+    return auth::ThrottleRule{static_cast<int>(std::min(free, max - 1)), static_cast<int>(max)};
+  };
+  return {.user = rule(3, auth.login_failures_per_user_max),
+          .address = rule(10, auth.login_failures_per_address_max),
+          .window_ms = auth.login_window_ms};
+}
+
+bool has_secure_cookies(const Config& config) { return config.tls.enabled() || config.auth.secure_cookies; }
+
+// Whether session cookies cross a network that others may read.
+bool has_exposed_cookies(const Config& config) {
+  const Result<ListenAddress> listen = parse_listen(config.server.listen);
+  return !has_secure_cookies(config) && !(listen && listen->loopback);
+}
+
 // Exact origins only, and never a wildcard with credentials.
 void add_cors(const std::vector<std::string>& origins, const http::Request& request, http::Response& response) {
   const std::string_view origin = request.headers.get("origin");
@@ -83,8 +104,9 @@ void add_cors(const std::vector<std::string>& origins, const http::Request& requ
   if (std::find(origins.begin(), origins.end(), origin) == origins.end()) return;
   response.headers.add("Access-Control-Allow-Origin", std::string(origin));
   response.headers.add("Access-Control-Allow-Credentials", "true");
+  response.headers.add("Access-Control-Expose-Headers", "Retry-After");
   if (request.method != "OPTIONS") return;
-  response.headers.add("Access-Control-Allow-Methods", "GET, POST, OPTIONS");
+  response.headers.add("Access-Control-Allow-Methods", "GET, POST, PUT, DELETE, OPTIONS");
   response.headers.add("Access-Control-Allow-Headers", "Authorization, Content-Type, Last-Event-ID");
   response.headers.add("Access-Control-Max-Age", "600");
 }
@@ -155,6 +177,9 @@ struct Server::Parts {
   std::unique_ptr<WorkQueue> readers;
   std::unique_ptr<WorkQueue> series;
   std::unique_ptr<WorkQueue> workers;
+  std::unique_ptr<WorkQueue> hashers;
+  std::unique_ptr<auth::LoginThrottle> login_throttle;
+  std::unique_ptr<auth::RateLimits> ingest_rates;
   std::unique_ptr<auth::Authenticator> authenticator;
   std::unique_ptr<ingest::Validator> validator;
   std::unique_ptr<api::Context> context;
@@ -176,7 +201,10 @@ struct Server::Parts {
 };
 
 Status Server::Parts::open_storage(const Config& config) {
-  Result<std::unique_ptr<registry::Registry>> opened = registry::Registry::open(config.server.data_directory);
+  const registry::RegistryOptions known{
+      .login_sessions = {.idle_ms = config.auth.session_idle_ms},
+      .devices = {.devices_per_account_max = static_cast<size_t>(config.ingest.devices_per_account_max)}};
+  Result<std::unique_ptr<registry::Registry>> opened = registry::Registry::open(config.server.data_directory, known);
   if (!opened) return opened.error();
   registry = std::move(*opened);
   Result<std::unique_ptr<registry::Tickets>> ticket_file = registry::Tickets::open(config.server.data_directory);
@@ -210,10 +238,21 @@ void Server::Parts::make_context(const Config& config, const std::string& versio
   readers = reading("ms-read", kReaderThreads, kReaderJobsMax);
   series = reading("ms-series", kSeriesThreads, kSeriesJobsMax);
   workers = std::make_unique<WorkQueue>("ms-work", kWorkerThreads, kWorkerJobsMax);
-  stream_places = std::make_unique<hub::StreamPlaces>(static_cast<size_t>(config.stream.streams_per_credential_max));
+  // Whoever is streaming comes before whoever guesses passwords.
+  hashers = reading("ms-hash", kHasherThreads, kHasherJobsMax);
+  // Made before anyone asks: the first unknown user must take no longer than the others.
+  static_cast<void>(hashers->post([] { auth::verify_nobody({}); }));
+  login_throttle = std::make_unique<auth::LoginThrottle>(throttle_options(config.auth));
+  ingest_rates = std::make_unique<auth::RateLimits>(
+      auth::RateOptions{.per_credential = config.ingest.points_per_second_per_credential_max,
+                        .per_account = config.ingest.points_per_second_per_account_max});
+  stream_places = std::make_unique<hub::StreamPlaces>(
+      hub::StreamPlaceLimits{.per_credential_max = static_cast<size_t>(config.stream.streams_per_credential_max),
+                             .per_account_max = static_cast<size_t>(config.stream.streams_per_account_max)});
   std::optional<model::Grants> open;
   if (config.auth.development) open = development_grants(config);
-  authenticator = std::make_unique<auth::Authenticator>(jwt_options(config.auth), *registry, clock, open);
+  authenticator = std::make_unique<auth::Authenticator>(jwt_options(config.auth), registry->api_keys(),
+                                                        registry->login_sessions(), clock, open);
   validator =
       std::make_unique<ingest::Validator>(ingest::ValidatorOptions{.default_site = config.ingest.default_site,
                                                                    .default_device = config.ingest.default_device,
@@ -224,16 +263,26 @@ void Server::Parts::make_context(const Config& config, const std::string& versio
                                  .log = *log,
                                  .latest = *latest,
                                  .authenticator = *authenticator,
+                                 .registry = *registry,
                                  .tickets = *tickets,
                                  .validator = *validator,
                                  .readers = *readers,
                                  .series = *series,
                                  .workers = *workers,
+                                 .hashers = *hashers,
                                  .version = version,
                                  .retention_ms = config.storage.retention_ms,
                                  .started_at_ms = clock.wall_ms(),
                                  .gzip_streams = config.stream.gzip,
                                  .stream_places = *stream_places,
+                                 .topics_max = static_cast<size_t>(config.stream.topics_max),
+                                 .login_throttle = *login_throttle,
+                                 .ingest_rates = *ingest_rates,
+                                 .session_cookie = auth::SessionCookie(has_secure_cookies(config)),
+                                 .session_max_ms = config.auth.session_max_ms,
+                                 .allowed_origins = config.server.cors_origins,
+                                 // check_config() has parsed them.
+                                 .trusted_proxies = *api::TrustedProxies::parse(config.server.trusted_proxies),
                                  .sessions_max = static_cast<size_t>(config.stream.streams_max),
                                  .connections_for_streams = connections_for_streams(config.server.connections_max),
                                  .shards = {}});
@@ -327,6 +376,15 @@ void Server::Parts::warn_of(const Config& config) {
       .set(config.auth.development ? 1 : 0);
   metrics.gauge("millstream_unsynced_commits", "1: events are acknowledged before they are on the disk")
       .set(config.storage.sync_commits ? 0 : 1);
+  metrics.gauge("millstream_insecure_cookies", "1: session cookies go in the clear over a network")
+      .set(has_exposed_cookies(config) ? 1 : 0);
+  metrics.gauge("millstream_insecure_certificate", "1: the certificate is of our own making")
+      .set(config.tls.self_signed ? 1 : 0);
+  if (has_exposed_cookies(config)) {
+    log_warning(
+        "HTTP without TLS on an address that is not loopback: whoever is on the network reads passwords, keys and "
+        "cookies; set [tls], or auth.secure_cookies behind a proxy that ends TLS");
+  }
   if (config.auth.development) {
     log_warning("DEVELOPMENT MODE: every request without a credential is admin of account \"" +
                 config.auth.development_account + "\"; never use this with real data");
@@ -375,17 +433,25 @@ size_t Server::sessions() const {
 
 void Server::refresh() {
   refresh_jwks();
-  const Result<std::vector<std::string>> ended = parts_->registry->refresh();
+  keep_sessions_in_use();
+  const Result<std::vector<uint64_t>> ended = parts_->registry->refresh(parts_->clock.wall_ms());
   if (!ended) {
     return log_warning("credentials could not be read again; the ones known stay valid",
                        {{"reason", ended.error().detail}});
   }
-  if (ended->empty()) return;
   // After the registry has forgotten them: a stream asked for later is refused, one opened earlier is ended here.
-  std::vector<uint64_t> keys;
-  for (const std::string& id : *ended) keys.push_back(model::api_key_number(id));
+  parts_->context->end_streams(*ended);
+}
+
+// An open stream is a use of its login session, though it makes no request.
+void Server::keep_sessions_in_use() {
+  registry::LoginSessions& sessions = parts_->registry->login_sessions();
+  const std::vector<uint64_t> idle = sessions.nearly_idle(parts_->clock.wall_ms());
+  if (idle.empty()) return;
   for (const std::unique_ptr<IoThread>& io : parts_->io_threads) {
-    io->loop().post([&shard = io->shard(), keys] { shard.end_keys(keys); });
+    io->loop().post([&sessions, &shard = io->shard(), &clock = parts_->clock, idle] {
+      sessions.touch(shard.in_use(idle), clock.wall_ms());
+    });
   }
 }
 
@@ -424,6 +490,7 @@ void Server::stop() {
   p.stopped = true;
   if (p.context) p.context->ready = false;
   if (p.workers) p.workers->stop();  // what they parse still reaches the log
+  if (p.hashers) p.hashers->stop();
   if (p.runner) p.runner->stop();
   if (p.log) p.log->stop();
   if (p.readers) p.readers->stop();  // reads that wait are dropped: nobody loses anything, and they could be thousands
@@ -439,6 +506,10 @@ void Server::stop() {
     }
   }
   for (const std::unique_ptr<IoThread>& io : p.io_threads) io->join();
+  if (!p.registry) return;
+  if (const Status written = p.registry->flush(); !written) {
+    log_warning("the last uses of credentials are not on disk", {{"reason", written.error().detail}});
+  }
 }
 
 }  // namespace millstream::app

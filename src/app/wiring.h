@@ -28,6 +28,7 @@ class Server {
 
  private:
   void refresh_jwks();
+  void keep_sessions_in_use();
 
   struct Parts;
   explicit Server(std::unique_ptr<Parts> parts);

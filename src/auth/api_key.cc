@@ -68,7 +68,8 @@ Result<model::Grants> verify_api_key(const model::ApiKeyLookup& keys, std::strin
   if (!same) return refused("wrong secret for this API key");
   if (record->revoked) return refused("revoked API key");
   if (record->grants.expires_at_ms && now_ms >= *record->grants.expires_at_ms) return refused("expired API key");
-  record->grants.api_key = model::api_key_number(parts->id);
+  keys.note_use(parts->id, now_ms);
+  record->grants.credential = model::api_key_number(parts->id);
   return std::move(record->grants);
 }
 

@@ -20,6 +20,7 @@
 #include "base/result.h"
 #include "model/api_key.h"
 #include "model/grants.h"
+#include "model/login_session.h"
 
 namespace millstream::auth {
 
@@ -63,21 +64,26 @@ Error refused_credential();
 class Authenticator {
  public:
   // `development`: when set, a request without any credential gets these grants (loopback only; app/ sees to that).
-  Authenticator(JwtOptions jwt, const model::ApiKeyLookup& keys, const Clock& clock,
-                std::optional<model::Grants> development);
+  Authenticator(JwtOptions jwt, const model::ApiKeyLookup& keys, const model::LoginSessionLookup& login_sessions,
+                const Clock& clock, std::optional<model::Grants> development);
 
   // The public keys that tokens may be signed with, in place of those until now. Any thread.
   void set_keys(std::shared_ptr<const KeySet> keys);
 
-  // Whether the credential that gave these grants some time ago still would.
+  // Whether a stream may begin, or go on, with these grants: the credential that gave them has neither ended nor been
+  // revoked. Stricter than authenticate(), which allows for clocks that differ: a stream ends when the token says.
   bool still_holds(const model::Grants& grants) const;
 
   // `credential`: a JWT or an API key as text; empty: none was given.
   Result<model::Grants> authenticate(std::string_view credential) const;
+  // `cookie`: the value of the session cookie. In development mode one that is not good counts as none: browsers send
+  // cookies to every port of a host, and so those of another server.
+  Result<model::Grants> authenticate_session(std::string_view cookie) const;
 
  private:
   const JwtOptions jwt_;
   const model::ApiKeyLookup& keys_;
+  const model::LoginSessionLookup& login_sessions_;
   const Clock& clock_;
   const std::optional<model::Grants> development_;
   mutable Guarded<std::shared_ptr<const KeySet>> public_keys_;

@@ -133,6 +133,24 @@ Status authorize_role(const Grants& grants, Role role) {
   return Error{Code::forbidden, "this needs the role " + std::string(model::role_name(role))};
 }
 
+namespace {
+// Whether the names given are among those that the holder has; an empty list is all of them.
+template <class N>
+bool within(const std::vector<N>& given, const std::vector<N>& own) {
+  if (own.empty()) return true;
+  return !given.empty() && std::all_of(given.begin(), given.end(), [&](const N& name) { return allows(own, name); });
+}
+}  // namespace
+
+Status authorize_giving(const Grants& holder, const Grants& given) {
+  if (const Status admin = authorize_role(holder, Role::admin); !admin) return admin;
+  if (given.account != holder.account) return not_allowed("account", given.account.text());
+  if (!within(given.sites, holder.sites)) return Error{Code::forbidden, "sites: not within this credential's own"};
+  if (!within(given.devices, holder.devices))
+    return Error{Code::forbidden, "devices: not within this credential's own"};
+  return {};
+}
+
 bool may_read(const Grants& grants, const model::Topic& topic) {
   if (!can_read(grants) || topic.account != grants.account) return false;
   if (topic.site.empty()) return true;

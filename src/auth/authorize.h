@@ -39,6 +39,9 @@ Status authorize_ingest(const model::Grants& grants, const model::Topic& device)
 // May the holder do what needs this role?
 Status authorize_role(const model::Grants& grants, model::Role role);
 
+// May the holder make a credential that allows this, or end one? Needs Role::admin, and all of it within its own.
+Status authorize_giving(const model::Grants& holder, const model::Grants& given);
+
 // May the holder see this very topic? (for resources named by id)
 bool may_read(const model::Grants& grants, const model::Topic& topic);
 

@@ -257,9 +257,7 @@ Result<Grants> verify_parts(const JwtOptions& options, const KeySet* keys, const
   const Result<int64_t> expires_at_ms = check_times(options, claims, now_ms);
   if (!expires_at_ms) return expires_at_ms.error();
   if (Status s = check_origin(options, claims); !s) return s.error();
-  Result<Grants> grants = read_grants(claims, options.claims, *expires_at_ms);
-  if (grants) grants->leeway_ms = options.leeway_ms;
-  return grants;
+  return read_grants(claims, options.claims, *expires_at_ms);
 }
 
 void append_member(std::string_view key, std::string_view text, std::string& json) {

@@ -12,6 +12,11 @@ std::string_view Headers::get(std::string_view name) const {
   return {};
 }
 
+void Headers::set(std::string_view name, std::string value) {
+  std::erase_if(list_, [&](const Header& header) { return iequals(header.name, name); });
+  add(std::string(name), std::move(value));
+}
+
 bool Headers::has(std::string_view name) const {
   for (const Header& header : list_) {
     if (iequals(header.name, name)) return true;

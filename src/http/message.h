@@ -20,6 +20,8 @@ struct Header {
 class Headers {
  public:
   void add(std::string name, std::string value) { list_.push_back({std::move(name), std::move(value)}); }
+  // In place of all of that name.
+  void set(std::string_view name, std::string value);
   // First value under that name, compared without case; empty when absent.
   std::string_view get(std::string_view name) const;
   bool has(std::string_view name) const;

@@ -76,11 +76,12 @@ class Session final : public ByteSinkOwner {
   int64_t expires_ms_ = 0;  // 0: never
   int64_t drain_ms_ = 0;    // 0: not draining
   uint64_t id_ = 0;
-  uint64_t holder_ = 0;  // of the credential
+  uint64_t holder_ = 0;      // whose it is
+  uint64_t credential_ = 0;  // number of the API key or login session it came with
+  uint64_t ticket_ = 0;      // number of the ticket it came with
   uint32_t heartbeat_interval_ms_ = 0;
   uint32_t comment_interval_ms_ = 0;
-  uint32_t expiry_warning_ms_ = 0;  // before expires_ms_
-  uint32_t live_index_ = 0;         // in Group::live
+  uint32_t live_index_ = 0;  // in Group::live
   uint32_t wheel_slot_ = 0;
   Place place_ = Place::behind;
   bool reading_ = false;     // a page of the log is on its way

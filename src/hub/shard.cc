@@ -19,6 +19,10 @@ constexpr int64_t kCatchUpTurnUs = 500;  // in one turn for all who are behind: 
 constexpr size_t kPagesAtOnce = 4;       // read for this shard; the others wait their turn here, however many they are
 constexpr int64_t kExpiryWarningMs = 60'000;
 
+bool contains(const std::vector<uint64_t>& numbers, uint64_t number) {
+  return std::find(numbers.begin(), numbers.end(), number) != numbers.end();
+}
+
 // One buffer instead of many slices: the bytes are copied once for the whole group.
 Run joined(const Run& run) {
   auto text = std::make_shared<std::string>();
@@ -308,8 +312,11 @@ Session& Shard::add_session(const SessionRequest& request, std::unique_ptr<ByteS
   session.next_heartbeat_ms_ =
       now_ms + session.heartbeat_interval_ms_ * 3 / 4 +
       static_cast<int64_t>(random_() % std::max<uint32_t>(1, session.heartbeat_interval_ms_ / 4));
-  set_expiry(session, request.expires_at_ms, request.leeway_ms);
+  set_expiry(session, request.expires_at_ms);
   session.holder_ = request.holder;
+  session.credential_ = request.credential;
+  session.ticket_ = request.ticket;
+  if (request.ticket != 0) by_ticket_[request.ticket] = &session;
   sessions_.emplace(session.id_, std::move(owned));
   session_count_.store(sessions_.size(), std::memory_order_relaxed);
   session_gauge_.add(1);
@@ -348,7 +355,7 @@ RunPtr Shard::opening(const SessionRequest& request, Session& session) {
                       .topics = &session.group_.patterns,
                       .resumed = resumed,
                       .snapshot_follows = request.snapshot.has_value(),
-                      .by_ticket = request.by_ticket},
+                      .by_ticket = request.ticket != 0},
                      wall_ms, request.view.unnamed);
   out += gap;
   auto run = std::make_shared<Run>();
@@ -569,8 +576,7 @@ void Shard::service(Session& session, int64_t now_ms) {
     return close(session, End::drained);
   }
   if (!session.has_pending()) {
-    if (session.expires_ms_ != 0 && !session.warned_expiry_ &&
-        now_ms >= session.expires_ms_ - session.expiry_warning_ms_) {
+    if (session.expires_ms_ != 0 && !session.warned_expiry_ && now_ms >= session.expires_ms_ - kExpiryWarningMs) {
       session.warned_expiry_ = true;
       push_text(session, notice_block("auth_expiring", {}, clock_.wall_ms(), unnamed), now_ms);
     }
@@ -616,8 +622,7 @@ void Shard::schedule(Session& session, int64_t now_ms) {
   int64_t due = std::min(session.next_heartbeat_ms_, session.last_sent_ms_ + session.comment_interval_ms_);
   if (session.pending_) due = std::min(due, session.pending_->progress_at_ms + options_.slow_timeout_ms);
   if (session.expires_ms_ != 0) {
-    due =
-        std::min(due, session.warned_expiry_ ? session.expires_ms_ : session.expires_ms_ - session.expiry_warning_ms_);
+    due = std::min(due, session.warned_expiry_ ? session.expires_ms_ : session.expires_ms_ - kExpiryWarningMs);
     due = std::min(due, session.expires_ms_);
   }
   if (session.drain_ms_ != 0) due = std::min(due, session.drain_ms_);
@@ -698,6 +703,9 @@ void Shard::remove(Session& session, End end) {
   if (session.runnable_) std::erase(runnable_, &session);
   if (session.waiting_) std::erase(waiting_, &session);
   leave_group(session);
+  if (const auto found = by_ticket_.find(session.ticket_); found != by_ticket_.end() && found->second == &session) {
+    by_ticket_.erase(found);
+  }
   sessions_.erase(session.id_);
   session_count_.store(sessions_.size(), std::memory_order_relaxed);
   session_gauge_.add(-1);
@@ -710,13 +718,11 @@ void Shard::turn_away(std::string_view kind, bool unnamed, std::unique_ptr<ByteS
   sink->close(false);
 }
 
-void Shard::set_expiry(Session& session, std::optional<int64_t> expires_at_ms, int64_t leeway_ms) {
+void Shard::set_expiry(Session& session, std::optional<int64_t> expires_at_ms) {
   session.expires_ms_ = 0;
   session.warned_expiry_ = false;
   if (!expires_at_ms) return;
-  const int64_t left_ms = *expires_at_ms + leeway_ms - clock_.wall_ms();
-  session.expires_ms_ = std::max<int64_t>(1, clock_.steady_ms() + left_ms);
-  session.expiry_warning_ms_ = static_cast<uint32_t>(kExpiryWarningMs + leeway_ms);
+  session.expires_ms_ = std::max<int64_t>(1, clock_.steady_ms() + *expires_at_ms - clock_.wall_ms());
 }
 
 Renewed Shard::renew(const std::string& stream_id, const Renewal& renewal) {
@@ -725,16 +731,33 @@ Renewed Shard::renew(const std::string& stream_id, const Renewal& renewal) {
   if (!session || session->holder_ != renewal.holder) return Renewed::no_such_stream;
   if (!renewal.allows(session->group_.patterns)) return Renewed::allows_less;
   unschedule(*session);
-  set_expiry(*session, renewal.expires_at_ms, renewal.leeway_ms);
+  set_expiry(*session, renewal.expires_at_ms);
+  session->credential_ = renewal.credential;
   schedule(*session, clock_.steady_ms());
   return Renewed::done;
 }
 
-void Shard::end_keys(const std::vector<uint64_t>& keys) {
+void Shard::end_ticket(uint64_t ticket) {
+  MS_ON_OWNER(thread_);
+  if (const auto found = by_ticket_.find(ticket); found != by_ticket_.end()) close(*found->second, End::client);
+}
+
+std::vector<uint64_t> Shard::in_use(const std::vector<uint64_t>& credentials) const {
+  MS_ON_OWNER(thread_);
+  std::vector<uint64_t> used;
+  for (const auto& [id, session] : sessions_) {
+    if (contains(credentials, session->credential_) && !contains(used, session->credential_)) {
+      used.push_back(session->credential_);
+    }
+  }
+  return used;
+}
+
+void Shard::end_credentials(const std::vector<uint64_t>& credentials) {
   MS_ON_OWNER(thread_);
   std::vector<Session*> ended;
   for (auto& [id, session] : sessions_) {
-    if (std::find(keys.begin(), keys.end(), session->holder_) != keys.end()) ended.push_back(session.get());
+    if (contains(credentials, session->credential_)) ended.push_back(session.get());
   }
   const int64_t now_ms = clock_.steady_ms();
   for (Session* session : ended) close_expired(*session, now_ms);

@@ -63,14 +63,14 @@ struct SessionRequest {
   model::EventTypes types = model::EventTypes::all();
   model::Severity min_severity = model::Severity::info;  // of alerts
   View view;
-  bool by_ticket = false;   // the viewer can come back only with an id
+  uint64_t ticket = 0;      // number of the ticket it came with, which allows one stream; 0: none
   bool gzip = false;        // the sink's peer was told that it comes so
   int64_t interval_ms = 0;  // telemetry is merged per device and sent this often; 0: each event at once
   Start start;
   std::optional<int64_t> heartbeat_ms;   // the viewer's own wish
-  std::optional<int64_t> expires_at_ms;  // wall time at which the credential ends
-  int64_t leeway_ms = 0;                 // for which it still opens streams then: the stream lives as long
-  uint64_t holder = 0;                   // model::holder_number() of the credential
+  std::optional<int64_t> expires_at_ms;  // wall time at which the credential ends, and the stream with it
+  uint64_t holder = 0;                   // model::holder_number() of the grants
+  uint64_t credential = 0;               // number of the API key or login session; 0: neither
   size_t padding_bytes = 0;
   struct Snapshot {
     model::EventId as_of;
@@ -83,9 +83,9 @@ struct SessionRequest {
 // A fresh credential for a stream that is open.
 struct Renewal {
   model::AccountId account;
-  uint64_t holder = 0;  // the same as the stream's
+  uint64_t holder = 0;      // the same as the stream's
+  uint64_t credential = 0;  // from now on
   std::optional<int64_t> expires_at_ms;
-  int64_t leeway_ms = 0;
   // Whether it still allows what the stream follows.
   std::function<bool(const std::vector<model::TopicPattern>&)> allows;
 };
@@ -124,8 +124,12 @@ class Shard {
   void open(SessionRequest request, std::unique_ptr<ByteSink> sink, StreamPlaces::Place place = {});
   // Sends one `system` notice with a jittered retry and ends the stream: overload and drain, said in-band.
   void turn_away(std::string_view kind, bool unnamed, std::unique_ptr<ByteSink> sink);
-  // Ends the sessions that came with one of these keys, as if it had expired.
-  void end_keys(const std::vector<uint64_t>& keys);
+  // Ends the sessions that came with one of these API keys or login sessions, as if it had expired.
+  void end_credentials(const std::vector<uint64_t>& credentials);
+  // Ends the session that came with this ticket: its viewer has come back.
+  void end_ticket(uint64_t ticket);
+  // Those of `credentials` that have a session here.
+  std::vector<uint64_t> in_use(const std::vector<uint64_t>& credentials) const;
   // Moves the end of a stream, which its holder only may do.
   Renewed renew(const std::string& stream_id, const Renewal& renewal);
   // Tells every session `draining` and cuts it, spread over `spread_ms`.
@@ -149,7 +153,7 @@ class Shard {
   void remove(Session& session, End end);
   void close(Session& session, End end);
   void close_expired(Session& session, int64_t now_ms);
-  void set_expiry(Session& session, std::optional<int64_t> expires_at_ms, int64_t leeway_ms);
+  void set_expiry(Session& session, std::optional<int64_t> expires_at_ms);
   Session* find(std::string_view stream_id, const model::AccountId& account) const;
 
   std::string declare_gap(Gap gap, const Session& session);
@@ -218,6 +222,7 @@ class Shard {
   std::vector<Group*> with_news_;  // groups with an interval that have not told everything yet
   uint64_t event_serial_ = 0;
   std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions_;
+  std::unordered_map<uint64_t, Session*> by_ticket_;
   uint64_t next_session_id_ = 1;
   std::deque<Session*> runnable_;    // behind, nothing pending, more to read: next turn
   std::vector<Session*> waiting_;    // behind with a cursor this shard has not reached yet

@@ -841,21 +841,6 @@ TEST_F(ShardTest, AStreamEndsWithItsCredentialAndSaysSoBefore) {
   EXPECT_TRUE(socket.closed());
 }
 
-TEST_F(ShardTest, AStreamLivesAsLongAsItsCredentialStillOpensOne) {
-  FakeSocket socket(kPlenty);
-  SessionRequest request;
-  request.patterns = {*model::TopicPattern::parse(kAll)};
-  request.expires_at_ms = clock.wall_ms() - 10'000;
-  request.leeway_ms = 60'000;
-  shard->open(std::move(request), socket.sink());
-  pass_ms(49'000);
-  EXPECT_EQ(socket.count_kind("auth_expiring"), 1u);
-  EXPECT_FALSE(socket.closed());
-  pass_ms(2'000);
-  EXPECT_EQ(socket.count_kind("auth_expired"), 1u);
-  EXPECT_TRUE(socket.closed());
-}
-
 TEST_F(ShardTest, ItsHolderMovesTheEndOfAStreamWithoutABreak) {
   FakeSocket socket(kPlenty);
   SessionRequest request;
@@ -904,10 +889,11 @@ TEST_F(ShardTest, TheStreamsOfARevokedKeyEndAndNoOthers) {
     sockets.push_back(std::make_unique<FakeSocket>(kPlenty));
     SessionRequest request;
     request.patterns = {*model::TopicPattern::parse(kAll)};
-    request.holder = key;
+    request.credential = key;
     shard->open(std::move(request), sockets.back()->sink());
   }
-  shard->end_keys({keys[0]});
+  EXPECT_EQ(shard->in_use({keys[0], 5}), std::vector<uint64_t>{keys[0]});
+  shard->end_credentials({keys[0]});
   EXPECT_EQ(sockets[0]->count_kind("auth_expired"), 1u);
   EXPECT_TRUE(sockets[0]->closed());
   EXPECT_FALSE(sockets[1]->closed());

@@ -47,7 +47,8 @@ Validator::Validator(ValidatorOptions options, metrics::Registry& metrics)
     : options_(std::move(options)),
       points_(
           metrics.counter("millstream_ingest_points_total", "Points accepted (one per device and timestamp sent)")) {
-  for (const char* reason : {"malformed", "name", "device_missing", "future", "too_old", "forbidden", "too_large"}) {
+  for (const char* reason :
+       {"malformed", "name", "device_missing", "future", "too_old", "forbidden", "device_limit", "too_large"}) {
     rejected_.push_back(&metrics.counter("millstream_ingest_rejected_total", "Points refused, by reason",
                                          "reason=\"" + std::string(reason) + "\""));
   }
@@ -113,7 +114,8 @@ Validated Validator::validate(codec::ParsedPoints parsed, const model::AccountId
       // Rights are checked once per event, before anything of it is kept.
       if (const Status allowed = may_write(*topic); !allowed) {
         moments.erase(slot);
-        refuse(point.index, Reason::forbidden, allowed.error().detail);
+        const bool too_many = allowed.error().code == Code::unprocessable;
+        refuse(point.index, too_many ? Reason::device_limit : Reason::forbidden, allowed.error().detail);
         continue;
       }
       merged.push_back({.topic = std::move(*topic), .ts_ms = ts_ms, .tags = tags});

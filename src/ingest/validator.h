@@ -41,13 +41,14 @@ class Validator {
  public:
   Validator(ValidatorOptions options, metrics::Registry& metrics);
 
+  // Code::unprocessable: the device is one too many.
   using MayWrite = std::function<Status(const model::Topic&)>;
   // `now_ms`: receive time, wall clock. The account is the credential's.
   Validated validate(codec::ParsedPoints parsed, const model::AccountId& account, const MayWrite& may_write,
                      int64_t now_ms) const;
 
  private:
-  enum class Reason { malformed, name, device_missing, future, too_old, forbidden, too_large };
+  enum class Reason { malformed, name, device_missing, future, too_old, forbidden, device_limit, too_large };
   struct Refusal {
     Reason reason;
     std::string text;

@@ -19,6 +19,7 @@ struct ApiKeyRecord {
   Grants grants;
   std::string name;  // what the operator called it
   int64_t created_at_ms = 0;
+  std::optional<int64_t> used_at_ms;  // UTC; within a minute or so
   bool revoked = false;
 };
 
@@ -29,8 +30,8 @@ constexpr std::string_view key_id_of(std::string_view subject) {
   return subject.starts_with(kKeySubjectPrefix) ? subject.substr(kKeySubjectPrefix.size()) : std::string_view();
 }
 
-// A key's id as one number, which is never 0: an id is 12 digits of base 36, which 64 bits hold. Streams remember their
-// key by it. Only for ids of that form.
+// A key's id as one number, which is never 0 and never that of a login session: an id is 12 digits of base 36, which is
+// below 3 << 62. Streams remember their key by it. Only for ids of that form.
 constexpr uint64_t api_key_number(std::string_view key_id) {
   uint64_t number = 1;
   for (const char c : key_id) {
@@ -40,15 +41,15 @@ constexpr uint64_t api_key_number(std::string_view key_id) {
   return number;
 }
 
-// Whose a stream is, as one number beside its account: the key's, else one of the subject's name.
-inline uint64_t holder_number(const Grants& grants) {
-  return grants.api_key != 0 ? grants.api_key : std::hash<std::string>{}(grants.subject);
-}
+// Whose a stream is, as one number beside its account.
+inline uint64_t holder_number(const Grants& grants) { return std::hash<std::string>{}(grants.subject); }
 
 // Finds a key by its id, without blocking.
 class ApiKeyLookup {
  public:
   virtual std::optional<ApiKeyRecord> find_api_key(std::string_view key_id) const = 0;
+  // It has let someone in.
+  virtual void note_use(std::string_view key_id, int64_t now_ms) const = 0;
 
  protected:
   ~ApiKeyLookup() = default;

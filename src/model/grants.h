@@ -47,9 +47,8 @@ struct Grants {
   std::vector<SiteId> sites;      // empty: every site of the account
   std::vector<DeviceId> devices;  // empty: every device of those sites
   Roles roles;
-  std::optional<int64_t> expires_at_ms;  // as the credential says
-  int64_t leeway_ms = 0;                 // it is accepted this much longer, as clocks differ
-  uint64_t api_key = 0;                  // api_key_number() of the key that gave them; 0: not a key
+  std::optional<int64_t> expires_at_ms;  // as the credential says; a stream ends then
+  uint64_t credential = 0;               // number of the API key or login session that gave them; 0: neither
 };
 
 }  // namespace millstream::model

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "model/digest_number.h"
 #include "model/event.h"
 #include "model/grants.h"
 
@@ -26,6 +27,9 @@ struct TicketRecord {
   int64_t first_use_by_ms = 0;  // UTC
   int64_t ends_at_ms = 0;       // UTC; no use after that
 };
+
+// By which a stream remembers its ticket; never 0.
+constexpr uint64_t ticket_number(std::string_view sha256) { return digest_number(sha256) | 1; }
 
 class TicketStore {
  public:

@@ -28,4 +28,19 @@ bool split_roles(std::string_view text, model::Roles& roles) {
   });
 }
 
+bool read_grants(const Statement& row, int first_column, model::Grants& grants) {
+  Result<model::AccountId> account = model::AccountId::parse(row.bytes(first_column));
+  if (!account || !split_names(row.bytes(first_column + 1), grants.sites) ||
+      !split_names(row.bytes(first_column + 2), grants.devices) ||
+      !split_roles(row.bytes(first_column + 3), grants.roles)) {
+    return false;
+  }
+  grants.account = std::move(*account);
+  return true;
+}
+
+void bind_grants(Statement& statement, const model::Grants& grants) {
+  statement.bind(grants.account.text()).bind(join(grants.sites)).bind(join(grants.devices)).bind(join(grants.roles));
+}
+
 }  // namespace millstream::registry

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "model/grants.h"
+#include "registry/sqlite.h"
 
 namespace millstream::registry {
 
@@ -43,5 +44,9 @@ bool split_names(std::string_view text, std::vector<N>& names) {
   return text == kAll || split_list(text, names);
 }
 bool split_roles(std::string_view text, model::Roles& roles);
+
+// The four columns account, sites, devices, roles, side by side. False when they do not say clearly what is allowed.
+bool read_grants(const Statement& row, int first_column, model::Grants& grants);
+void bind_grants(Statement& statement, const model::Grants& grants);
 
 }  // namespace millstream::registry

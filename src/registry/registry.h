@@ -1,44 +1,68 @@
-// registry/registry.h: what is configured and known, as opposed to what happened: today API keys.
+// registry/registry.h: what is configured and known, as opposed to what happened: API keys, users, who is signed in,
+// devices.
 //
-// Flow     the command line writes; the server keeps a copy in memory and looks for changes every few seconds.
+// Flow     the command line writes, and so does the server; it keeps a copy in memory, and refresh() looks for changes
+// by
+//          others every few seconds.
 // Shapes   <directory>/registry.db (SQLite, synchronous=FULL), mode 0600 in a directory made with mode 0700.
 //          A rollback journal, not a WAL: several processes write here, and SQLite 3.7.0 to 3.51.2 can corrupt a WAL
 //          when one of them checkpoints while another commits (sqlite.org/wal.html#walresetbug). Writes are rare and
 //          small.
-// Errors   Code::corrupt for rows that do not say what a key allows: nothing is guessed. A failed refresh keeps the old
-// keys. Thread   find_api_key: any. The rest blocks: command line and worker threads.
+// Errors   a failed refresh keeps what was known.
+// Thread   as the parts say; refresh() blocks
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "base/result.h"
-#include "model/api_key.h"
+#include "registry/api_keys.h"
+#include "registry/devices.h"
+#include "registry/login_sessions.h"
+#include "registry/users.h"
 
 namespace millstream::registry {
 
-class Registry final : public model::ApiKeyLookup {
+struct RegistryOptions {
+  LoginSessionOptions login_sessions;
+  DeviceOptions devices;
+};
+
+class Registry {
  public:
-  static Result<std::unique_ptr<Registry>> open(const std::string& directory);  // made where there is none
+  // Made where there is none.
+  static Result<std::unique_ptr<Registry>> open(const std::string& directory, RegistryOptions options = {});
   static bool exists(const std::string& directory);
-  ~Registry();
 
-  std::optional<model::ApiKeyRecord> find_api_key(std::string_view key_id) const override;
+  ApiKeys& api_keys() { return api_keys_; }
+  Users& users() { return users_; }
+  LoginSessions& login_sessions() { return login_sessions_; }
+  Devices& devices() { return devices_; }
 
-  Status add_api_key(const model::ApiKeyRecord& record);           // Code::conflict
-  Status revoke_api_key(std::string_view key_id);                  // Code::not_found
-  Result<std::vector<model::ApiKeyRecord>> list_api_keys() const;  // revoked ones too, in the order they were made
-  // Reads the keys again if another process changed them. Gives back the ids of those that were good until the last
-  // call and are not any more: revoked, or gone.
-  Result<std::vector<std::string>> refresh();
+  // Reads again what another process changed, ends login sessions whose time is up, writes what was only noted. Gives
+  // back the numbers of the API keys and login sessions (Grants::credential) that were good until the last call and are
+  // not.
+  Result<std::vector<uint64_t>> refresh(int64_t now_ms);
+  // What was only noted, at the end.
+  Status flush();
 
  private:
-  struct Impl;
-  explicit Registry(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  Registry(Connection connection, RegistryOptions options)
+      : database_(Database{std::move(connection)}),
+        api_keys_(database_),
+        users_(database_),
+        login_sessions_(options.login_sessions, database_, users_),
+        devices_(options.devices, database_) {}
+  Status reload(Database& db);
+  Status write_notes(Database& db);
+
+  SharedDatabase database_;
+  ApiKeys api_keys_;
+  Users users_;
+  LoginSessions login_sessions_;
+  Devices devices_;
+  int64_t uses_written_ms_ = 0;  // with the database
 };
 
 }  // namespace millstream::registry

@@ -87,7 +87,8 @@ Statement& Statement::bind_bytes(std::string_view bytes) {
   note(sqlite3_bind_blob64(statement_.get(), next_++, bytes.data(), bytes.size(), SQLITE_TRANSIENT));
   return *this;
 }
-Statement& Statement::bind_null() {
+Statement& Statement::bind(std::optional<int64_t> number) {
+  if (number) return bind(*number);
   note(sqlite3_bind_null(statement_.get(), next_++));
   return *this;
 }
@@ -112,6 +113,9 @@ std::string Statement::bytes(int column) const {
   const auto size = static_cast<size_t>(sqlite3_column_bytes(statement_.get(), column));
   return bytes ? std::string(static_cast<const char*>(bytes), size) : std::string();
 }
-bool Statement::is_null(int column) const { return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL; }
+std::optional<int64_t> Statement::maybe_number(int column) const {
+  if (sqlite3_column_type(statement_.get(), column) == SQLITE_NULL) return std::nullopt;
+  return number(column);
+}
 
 }  // namespace millstream::registry

@@ -7,8 +7,11 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/result.h"
 
@@ -40,19 +43,19 @@ class Connection {
   std::unique_ptr<sqlite3, Close> db_;
 };
 
-// Binds in order, then steps.
+// Binds in order ($1 first), then steps.
 class Statement {
  public:
   Statement& bind(int64_t number);
   Statement& bind(std::string_view text);
   Statement& bind_bytes(std::string_view bytes);
-  Statement& bind_null();
-  Result<bool> step();  // true: a row is there
-  Status finish();      // steps once, for statements without rows
+  Statement& bind(std::optional<int64_t> number);  // none: NULL
+  Result<bool> step();                             // true: a row is there
+  Status finish();                                 // steps once, for statements without rows
 
   int64_t number(int column) const;
-  std::string bytes(int column) const;  // text or blob
-  bool is_null(int column) const;
+  std::string bytes(int column) const;                    // text or blob
+  std::optional<int64_t> maybe_number(int column) const;  // none: NULL
 
  private:
   friend class Connection;
@@ -67,5 +70,21 @@ class Statement {
   int next_ = 1;
   int bind_error_ = 0;
 };
+
+// All rows of a query without values, each made by `read`.
+template <class Row, class Read>
+Result<std::vector<Row>> read_rows(Connection& db, const char* sql, Read&& read) {
+  Result<Statement> rows = db.prepare(sql);
+  if (!rows) return rows.error();
+  std::vector<Row> all;
+  while (true) {
+    const Result<bool> there = rows->step();
+    if (!there) return there.error();
+    if (!*there) return all;
+    Result<Row> row = read(*rows);
+    if (!row) return row.error();
+    all.push_back(std::move(*row));
+  }
+}
 
 }  // namespace millstream::registry

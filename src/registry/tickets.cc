@@ -3,7 +3,6 @@
 #include <filesystem>
 
 #include "base/log_line.h"
-#include "model/api_key.h"
 #include "registry/columns.h"
 #include "registry/private_file.h"
 
@@ -14,9 +13,10 @@ using model::TicketRecord;
 
 constexpr size_t kSha256Bytes = 32;
 constexpr int64_t kCleanEveryMs = 10'000;
+constexpr int64_t kSchemaVersion = 2;
 
 constexpr const char* kSchema = R"(
-  CREATE TABLE IF NOT EXISTS tickets (
+  CREATE TABLE IF NOT EXISTS tickets (  -- in the form of kSchemaVersion
     sha256          BLOB PRIMARY KEY,
     subject         TEXT NOT NULL,
     account         TEXT NOT NULL,
@@ -24,7 +24,7 @@ constexpr const char* kSchema = R"(
     devices         TEXT NOT NULL,  -- the same
     roles           TEXT NOT NULL,  -- joined by commas
     expires_at_ms   INTEGER,        -- of the credential
-    leeway_ms       INTEGER NOT NULL,
+    credential      INTEGER NOT NULL,  -- Grants::credential
     topics          TEXT NOT NULL,  -- patterns joined by commas
     types           INTEGER NOT NULL,
     origin          TEXT NOT NULL,
@@ -32,9 +32,11 @@ constexpr const char* kSchema = R"(
     ends_at_ms      INTEGER NOT NULL,
     used            INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
+  PRAGMA user_version = 2;
 )";
 constexpr const char* kSelect =
-    "SELECT subject, account, sites, devices, roles, expires_at_ms, leeway_ms, topics, types, origin, first_use_by_ms, "
+    "SELECT subject, account, sites, devices, roles, expires_at_ms, credential, topics, types, origin, "
+    "first_use_by_ms, "
     "ends_at_ms, used FROM tickets WHERE sha256 = ?";
 
 Error refused(const char* why) { return Error{Code::unauthenticated, why}; }
@@ -55,17 +57,11 @@ Result<Row> find(Connection& db, std::string_view sha256) {
   model::Grants& grants = record.grants;
   record.sha256 = sha256;
   grants.subject = select->bytes(0);
-  Result<model::AccountId> account = model::AccountId::parse(select->bytes(1));
-  const bool good = account.ok() && split_names(select->bytes(2), grants.sites) &&
-                    split_names(select->bytes(3), grants.devices) && split_roles(select->bytes(4), grants.roles) &&
-                    split_list(select->bytes(7), record.topics);
-  if (!good) return Error{Code::corrupt, "a ticket does not say clearly what it allows"};
-  grants.account = std::move(*account);
-  if (!select->is_null(5)) grants.expires_at_ms = select->number(5);
-  grants.leeway_ms = select->number(6);
-  if (const std::string_view key_id = model::key_id_of(grants.subject); !key_id.empty()) {
-    grants.api_key = model::api_key_number(key_id);
+  if (!read_grants(*select, 1, grants) || !split_list(select->bytes(7), record.topics)) {
+    return Error{Code::corrupt, "a ticket does not say clearly what it allows"};
   }
+  grants.expires_at_ms = select->maybe_number(5);
+  grants.credential = static_cast<uint64_t>(select->number(6));
   record.types = model::EventTypes::from_bits(static_cast<uint8_t>(select->number(8)));
   record.origin = select->bytes(9);
   record.first_use_by_ms = select->number(10);
@@ -89,6 +85,12 @@ Result<Connection> Tickets::open_file(const std::string& path) {
   if (Status s = connection->run("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA trusted_schema = OFF");
       !s) {
     return s.error();
+  }
+  const Result<int64_t> version = connection->read_number("PRAGMA user_version");
+  if (!version) return version.error();
+  // Tickets of another version's making are not worth a conversion: whoever has one asks for another.
+  if (*version != kSchemaVersion) {
+    if (Status s = connection->run("DROP TABLE IF EXISTS tickets"); !s) return s.error();
   }
   if (Status s = connection->run(kSchema); !s) return s.error();
   return connection;
@@ -134,14 +136,13 @@ Status Tickets::add(const TicketRecord& record, int64_t now_ms) {
     Result<Statement> insert =
         open.connection.prepare("INSERT INTO tickets VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)");
     if (!insert) return insert.error();
-    insert->bind_bytes(record.sha256).bind(grants.subject).bind(grants.account.text());
-    insert->bind(join(grants.sites)).bind(join(grants.devices)).bind(join(grants.roles));
-    if (grants.expires_at_ms) {
-      insert->bind(*grants.expires_at_ms);
-    } else {
-      insert->bind_null();
-    }
-    insert->bind(grants.leeway_ms).bind(join(record.topics)).bind(int64_t{record.types.bits()}).bind(record.origin);
+    insert->bind_bytes(record.sha256).bind(grants.subject);
+    bind_grants(*insert, grants);
+    insert->bind(grants.expires_at_ms);
+    insert->bind(static_cast<int64_t>(grants.credential))
+        .bind(join(record.topics))
+        .bind(int64_t{record.types.bits()})
+        .bind(record.origin);
     if (Status s = insert->bind(record.first_use_by_ms).bind(record.ends_at_ms).finish(); !s) return s;
     ++open.count;
     return {};

@@ -25,7 +25,7 @@ TicketRecord ticket(char letter) {
   record.grants.sites = {*model::SiteId::parse("north"), *model::SiteId::parse("south")};
   record.grants.roles = model::Roles().with(model::Role::viewer);
   record.grants.expires_at_ms = kNow + 3'600'000;
-  record.grants.leeway_ms = 60'000;
+  record.grants.credential = uint64_t{3} << 62 | 5;
   record.topics = {*model::TopicPattern::parse("account:a/site:north"),
                    *model::TopicPattern::parse("account:a/site:south/device:pump")};
   record.types = model::EventTypes::none().with(model::EventType::alert);
@@ -77,13 +77,12 @@ TEST_F(TicketsTest, EverythingItAllowsComesBackAfterARestart) {
   const auto used = open()->use(made.sha256, true, kNow);
   ASSERT_TRUE(used.ok());
   EXPECT_EQ(used->grants.subject, made.grants.subject);
-  EXPECT_EQ(used->grants.api_key, model::api_key_number("abcdefghijkl"));
   EXPECT_EQ(used->grants.account, made.grants.account);
   EXPECT_EQ(used->grants.sites, made.grants.sites);
   EXPECT_TRUE(used->grants.devices.empty());
   EXPECT_EQ(used->grants.roles, made.grants.roles);
   EXPECT_EQ(used->grants.expires_at_ms, made.grants.expires_at_ms);
-  EXPECT_EQ(used->grants.leeway_ms, made.grants.leeway_ms);
+  EXPECT_EQ(used->grants.credential, made.grants.credential);
   EXPECT_EQ(used->topics, made.topics);
   EXPECT_EQ(used->types, made.types);
   EXPECT_EQ(used->origin, made.origin);

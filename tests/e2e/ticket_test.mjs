@@ -133,7 +133,7 @@ test('who cannot read gets no ticket, and what is asked wrongly is named', async
   assert.equal((await post(server, '/api/stream-token', '', { headers: writer })).status, 403);
   assert.equal((await post(server, '/api/stream-token', '', { headers: bearer(await ticketFor(viewer())) })).status, 401);
   for (const [body, pattern] of [
-    ['[', /not a JSON object/], ['[]', /not a JSON object/], ['{"topic":"x"}', /"topic" is neither/],
+    ['[', /not a JSON object/], ['[]', /not a JSON object/], ['{"topic":"x"}', /unknown member "topic"/],
     ['{"topics":[]}', /topics: names nothing/], ['{"topics":1}', /topics/], ['{"topics":["x"]}', /topics: "x"/],
     ['{"types":"all"}', /types: "all"/], ['{"types":"alert","types":"alert"}', /more than once/],
   ]) {
@@ -161,7 +161,7 @@ test('a ticket of another origin is refused', async () => {
 });
 
 test('a ticket ends with the credential it was made with', async () => {
-  const short = await open(await ticketFor(viewer({}, { expiresInS: -57 }), undefined, 3000));
+  const short = await open(await ticketFor(viewer({}, { expiresInS: 3 }), undefined, 3000));
   assert.equal(short.status, 200, short.text);
   await until(() => short.closed, 'the token\'s end is the stream\'s end');
   assert.equal(short.system('auth_expired').length, 1);

@@ -1,0 +1,159 @@
+#include "registry/login_sessions.h"
+
+#include <algorithm>
+
+namespace millstream::registry {
+namespace {
+
+using model::LoginSessionRecord;
+
+constexpr size_t kSha256Bytes = 32;
+constexpr int64_t kSoonMs = 10'000;
+
+Result<LoginSessionRecord> read_row(const Statement& row) {
+  return LoginSessionRecord{.sha256 = row.bytes(0),
+                            .user = row.bytes(1),
+                            .generation = row.number(2),
+                            .created_at_ms = row.number(3),
+                            .used_at_ms = row.number(4),
+                            .expires_at_ms = row.number(5)};
+}
+
+Status remove_row(Connection& db, std::string_view sha256) {
+  Result<Statement> remove = db.prepare("DELETE FROM login_sessions WHERE sha256 = $1");
+  return remove ? remove->bind_bytes(sha256).finish() : Status(remove.error());
+}
+
+}  // namespace
+
+std::optional<model::Grants> LoginSessions::grants_of(const LoginSessionRecord& record, int64_t now_ms) const {
+  if (now_ms >= record.expires_at_ms || now_ms - record.used_at_ms >= options_.idle_ms) return std::nullopt;
+  std::optional<model::UserRecord> user = users_.find(record.user);
+  if (!user || user->disabled || user->generation != record.generation) return std::nullopt;
+  user->grants.expires_at_ms = record.expires_at_ms;
+  user->grants.credential = model::login_session_number(record.sha256);
+  return std::move(user->grants);
+}
+
+std::optional<model::Grants> LoginSessions::use_login_session(std::string_view sha256, int64_t now_ms) const {
+  return table_.with([&](Table& table) -> std::optional<model::Grants> {
+    const auto found = table.by_sha256.find(std::string(sha256));
+    if (found == table.by_sha256.end()) return std::nullopt;
+    LoginSessionRecord& record = found->second.record;
+    std::optional<model::Grants> grants = grants_of(record, now_ms);
+    if (grants) record.used_at_ms = std::max(record.used_at_ms, now_ms);
+    return grants;
+  });
+}
+
+bool LoginSessions::holds_login_session(uint64_t number, int64_t now_ms) const {
+  return table_.with([&](const Table& table) {
+    const auto found = table.sha256_of.find(number);
+    return found != table.sha256_of.end() && grants_of(table.by_sha256.at(found->second).record, now_ms).has_value();
+  });
+}
+
+void LoginSessions::put(Table& table, Entry entry) {
+  const std::string sha256 = entry.record.sha256;
+  table.sha256_of[model::login_session_number(sha256)] = sha256;
+  table.by_sha256[sha256] = std::move(entry);
+}
+
+void LoginSessions::erase(Table& table, const std::string& sha256) {
+  table.sha256_of.erase(model::login_session_number(sha256));
+  table.by_sha256.erase(sha256);
+}
+
+Status LoginSessions::add(const LoginSessionRecord& record) {
+  if (record.sha256.size() != kSha256Bytes || record.user.empty()) {
+    return Error{Code::invalid, "a session needs a hash and a user"};
+  }
+  return database_.with([&](Database& db) -> Status {
+    if (table_.with([](const Table& table) { return table.by_sha256.size(); }) >= options_.sessions_max) {
+      return Error{Code::unavailable, std::to_string(options_.sessions_max) + " are signed in; try again later"};
+    }
+    Result<Statement> insert = db.connection.prepare(
+        "INSERT INTO login_sessions (sha256, user_name, generation, created_at_ms, used_at_ms, expires_at_ms) "
+        "VALUES ($1, $2, $3, $4, $5, $6)");
+    if (!insert) return insert.error();
+    insert->bind_bytes(record.sha256).bind(record.user).bind(record.generation).bind(record.created_at_ms);
+    if (Status s = insert->bind(record.used_at_ms).bind(record.expires_at_ms).finish(); !s) return s;
+    table_.with([&](Table& table) { put(table, {record, record.used_at_ms}); });
+    return {};
+  });
+}
+
+Status LoginSessions::end(std::string_view sha256) {
+  // Out of memory first: whatever the disk says, the cookie is good no more while this process runs.
+  table_.with([&](Table& table) { erase(table, std::string(sha256)); });
+  return database_.with([&](Database& db) { return remove_row(db.connection, sha256); });
+}
+
+std::vector<uint64_t> LoginSessions::nearly_idle(int64_t now_ms) const {
+  const int64_t soon_ms = std::min(kSoonMs, options_.idle_ms / 2);
+  return table_.with([&](const Table& table) {
+    std::vector<uint64_t> numbers;
+    for (const auto& [sha256, entry] : table.by_sha256) {
+      if (now_ms - entry.record.used_at_ms < options_.idle_ms - soon_ms) continue;
+      numbers.push_back(model::login_session_number(sha256));
+    }
+    return numbers;
+  });
+}
+
+void LoginSessions::touch(const std::vector<uint64_t>& numbers, int64_t now_ms) const {
+  table_.with([&](Table& table) {
+    for (const uint64_t number : numbers) {
+      const auto found = table.sha256_of.find(number);
+      if (found == table.sha256_of.end()) continue;
+      LoginSessionRecord& record = table.by_sha256.at(found->second).record;
+      if (grants_of(record, now_ms)) record.used_at_ms = std::max(record.used_at_ms, now_ms);
+    }
+  });
+}
+
+Status LoginSessions::load(Database& db) {
+  Result<std::vector<LoginSessionRecord>> records = read_rows<LoginSessionRecord>(
+      db.connection,
+      "SELECT sha256, user_name, generation, created_at_ms, used_at_ms, expires_at_ms FROM login_sessions", read_row);
+  if (!records) return records.error();
+  table_.with([&](Table& table) {
+    for (LoginSessionRecord& record : *records) put(table, {record, record.used_at_ms});
+  });
+  return {};
+}
+
+Status LoginSessions::remove_ended(Database& db, int64_t now_ms) {
+  const std::vector<std::string> ended = table_.with([&](Table& table) {
+    std::vector<std::string> hashes;
+    for (const auto& [sha256, entry] : table.by_sha256) {
+      if (!grants_of(entry.record, now_ms)) hashes.push_back(sha256);
+    }
+    for (const std::string& sha256 : hashes) erase(table, sha256);
+    return hashes;
+  });
+  for (const std::string& sha256 : ended) db.ended.push_back(model::login_session_number(sha256));
+  for (const std::string& sha256 : ended) {
+    if (Status s = remove_row(db.connection, sha256); !s) return s;
+  }
+  return {};
+}
+
+Status LoginSessions::write_uses(Connection& db) {
+  std::vector<std::pair<std::string, int64_t>> uses;
+  table_.with([&](Table& table) {
+    for (auto& [sha256, entry] : table.by_sha256) {
+      if (entry.record.used_at_ms <= entry.written_ms) continue;
+      entry.written_ms = entry.record.used_at_ms;
+      uses.emplace_back(sha256, entry.written_ms);
+    }
+  });
+  for (const auto& [sha256, used_ms] : uses) {
+    Result<Statement> update = db.prepare("UPDATE login_sessions SET used_at_ms = $1 WHERE sha256 = $2");
+    if (!update) return update.error();
+    if (Status s = update->bind(used_ms).bind_bytes(sha256).finish(); !s) return s;
+  }
+  return {};
+}
+
+}  // namespace millstream::registry

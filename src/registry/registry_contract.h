@@ -1,0 +1,340 @@
+// registry/registry_contract.h: what every registry must do, whatever database keeps it.
+//
+// Flow     a Backend opens registries on one and the same store, as several processes do; a test file names it:
+//          INSTANTIATE_TYPED_TEST_SUITE_P(Sqlite, RegistryContract, SqliteBackend).
+// Thread   one
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "registry/registry.h"
+
+namespace millstream::registry {
+
+constexpr int64_t kNow = 1'770'000'000'000;
+constexpr int64_t kHour = 3'600'000;
+
+inline model::Grants some_grants(const std::string& subject) {
+  model::Grants grants;
+  grants.subject = subject;
+  grants.account = *model::AccountId::parse("123");
+  grants.roles = model::Roles().with(model::Role::ingest).with(model::Role::operator_);
+  return grants;
+}
+
+inline model::ApiKeyRecord key_record(const std::string& id) {
+  model::ApiKeyRecord key;
+  key.key_id = id;
+  key.secret_sha256 = std::string(31, '\0') + "\xff";
+  key.grants = some_grants("key:" + id);
+  key.name = "line 1, \"north\"";
+  key.created_at_ms = kNow;
+  return key;
+}
+
+inline model::UserRecord user_record(const std::string& name) {
+  model::UserRecord user;
+  user.name = name;
+  user.password_hash = "$argon2id$…";
+  user.grants = some_grants("user:" + name);
+  user.created_at_ms = kNow;
+  return user;
+}
+
+inline model::LoginSessionRecord session_record(char letter, const std::string& user, int64_t generation = 1) {
+  return {.sha256 = std::string(32, letter),
+          .user = user,
+          .generation = generation,
+          .created_at_ms = kNow,
+          .used_at_ms = kNow,
+          .expires_at_ms = kNow + 12 * kHour};
+}
+
+inline model::Topic device_topic(const std::string& account, const std::string& device) {
+  return *model::Topic::parse("account:" + account + "/site:1/device:" + device);
+}
+
+inline void expect_same(const model::Grants& a, const model::Grants& b) {
+  EXPECT_EQ(a.subject, b.subject);
+  EXPECT_EQ(a.account, b.account);
+  EXPECT_EQ(a.sites, b.sites);
+  EXPECT_EQ(a.devices, b.devices);
+  EXPECT_EQ(a.roles, b.roles);
+  EXPECT_EQ(a.expires_at_ms, b.expires_at_ms);
+}
+
+template <class Backend>
+class RegistryContract : public testing::Test {
+ protected:
+  std::unique_ptr<Registry> open(RegistryOptions options = {}) {
+    auto registry = backend_.open(options);
+    EXPECT_TRUE(registry.ok()) << (registry.ok() ? "" : registry.error().detail);
+    return std::move(*registry);
+  }
+  Backend backend_;
+};
+TYPED_TEST_SUITE_P(RegistryContract);
+
+TYPED_TEST_P(RegistryContract, KeysComeBackTheSameAfterReopening) {
+  const model::ApiKeyRecord wide = key_record("aaaaaaaaaaaa");
+  model::ApiKeyRecord narrow = key_record("bbbbbbbbbbbb");
+  narrow.grants.sites = {*model::SiteId::parse("1"), *model::SiteId::parse("2")};
+  narrow.grants.devices = {*model::DeviceId::parse("elink-99")};
+  narrow.grants.expires_at_ms = kNow + kHour;
+  narrow.created_at_ms -= 1;
+  {
+    const auto registry = this->open();
+    ASSERT_TRUE(registry->api_keys().add(wide).ok());
+    ASSERT_TRUE(registry->api_keys().add(narrow).ok());
+  }
+  const auto registry = this->open();
+  const auto list = registry->api_keys().list();
+  ASSERT_TRUE(list.ok());
+  ASSERT_EQ(list->size(), 2u);
+  const model::ApiKeyRecord* const expected[] = {&narrow, &wide};  // in the order they were made
+  for (size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ((*list)[i].key_id, expected[i]->key_id);
+    EXPECT_EQ((*list)[i].secret_sha256, expected[i]->secret_sha256);
+    EXPECT_EQ((*list)[i].name, expected[i]->name);
+    EXPECT_EQ((*list)[i].created_at_ms, expected[i]->created_at_ms);
+    EXPECT_FALSE((*list)[i].revoked);
+    expect_same((*list)[i].grants, expected[i]->grants);
+    expect_same(registry->api_keys().find_api_key(expected[i]->key_id)->grants, expected[i]->grants);
+  }
+}
+
+TYPED_TEST_P(RegistryContract, TheSameKeyTwiceIsAConflictAndHalfAKeyIsNotStored) {
+  const auto registry = this->open();
+  ASSERT_TRUE(registry->api_keys().add(key_record("aaaaaaaaaaaa")).ok());
+  EXPECT_EQ(registry->api_keys().add(key_record("aaaaaaaaaaaa")).error().code, Code::conflict);
+  model::ApiKeyRecord no_secret = key_record("bbbbbbbbbbbb");
+  no_secret.secret_sha256.clear();
+  model::ApiKeyRecord no_account = key_record("cccccccccccc");
+  no_account.grants.account = {};
+  model::ApiKeyRecord no_role = key_record("dddddddddddd");
+  no_role.grants.roles = {};
+  for (const auto& key : {no_secret, no_account, no_role}) EXPECT_FALSE(registry->api_keys().add(key).ok());
+  EXPECT_EQ(registry->api_keys().list()->size(), 1u);
+}
+
+TYPED_TEST_P(RegistryContract, ARevokedKeyStaysListedAndIsMarked) {
+  const auto registry = this->open();
+  ASSERT_TRUE(registry->api_keys().add(key_record("aaaaaaaaaaaa")).ok());
+  ASSERT_TRUE(registry->api_keys().revoke("aaaaaaaaaaaa").ok());
+  EXPECT_TRUE(registry->api_keys().find_api_key("aaaaaaaaaaaa")->revoked);
+  EXPECT_TRUE(registry->api_keys().list()->at(0).revoked);
+  EXPECT_EQ(registry->api_keys().revoke("zzzzzzzzzzzz").error().code, Code::not_found);
+}
+
+TYPED_TEST_P(RegistryContract, AKeyMayBeEndedSoonerButNotLater) {
+  const auto registry = this->open();
+  ASSERT_TRUE(registry->api_keys().add(key_record("aaaaaaaaaaaa")).ok());
+  ASSERT_TRUE(registry->api_keys().end_at("aaaaaaaaaaaa", kNow + kHour).ok());
+  ASSERT_TRUE(registry->api_keys().end_at("aaaaaaaaaaaa", kNow + 2 * kHour).ok());
+  EXPECT_EQ(registry->api_keys().find_api_key("aaaaaaaaaaaa")->grants.expires_at_ms, kNow + kHour);
+  EXPECT_EQ(registry->api_keys().end_at("zzzzzzzzzzzz", kNow).error().code, Code::not_found);
+}
+
+TYPED_TEST_P(RegistryContract, ChangesOfAnotherProcessAreSeenAndWhatEndedIsNamedOnce) {
+  const auto server = this->open();
+  const auto command_line = this->open();
+  for (const char* id : {"aaaaaaaaaaaa", "bbbbbbbbbbbb", "cccccccccccc"}) {
+    ASSERT_TRUE(command_line->api_keys().add(key_record(id)).ok());
+  }
+  EXPECT_FALSE(server->api_keys().find_api_key("aaaaaaaaaaaa"));
+  EXPECT_TRUE(server->refresh(kNow)->empty());
+  EXPECT_TRUE(server->api_keys().find_api_key("aaaaaaaaaaaa"));
+  ASSERT_TRUE(command_line->api_keys().revoke("aaaaaaaaaaaa").ok());
+  ASSERT_TRUE(command_line->api_keys().end_at("bbbbbbbbbbbb", kNow + 10).ok());
+  // A change of one's own in between does not make it forget what another has ended.
+  ASSERT_TRUE(server->api_keys().add(key_record("dddddddddddd")).ok());
+  EXPECT_THAT(*server->refresh(kNow + 10), testing::UnorderedElementsAre(model::api_key_number("aaaaaaaaaaaa"),
+                                                                         model::api_key_number("bbbbbbbbbbbb")));
+  EXPECT_TRUE(server->refresh(kNow + 20)->empty());
+}
+
+TYPED_TEST_P(RegistryContract, TheLastUseOfAKeyIsKept) {
+  {
+    const auto registry = this->open();
+    ASSERT_TRUE(registry->api_keys().add(key_record("aaaaaaaaaaaa")).ok());
+    EXPECT_FALSE(registry->api_keys().list()->at(0).used_at_ms);
+    registry->api_keys().note_use("aaaaaaaaaaaa", kNow + 5);
+    EXPECT_EQ(registry->api_keys().list()->at(0).used_at_ms, kNow + 5);
+    ASSERT_TRUE(registry->api_keys().add(key_record("bbbbbbbbbbbb")).ok());  // reads all again
+    EXPECT_EQ(registry->api_keys().list()->at(0).used_at_ms, kNow + 5);
+    ASSERT_TRUE(registry->flush().ok());
+  }
+  EXPECT_EQ(this->open()->api_keys().list()->at(0).used_at_ms, kNow + 5);
+}
+
+TYPED_TEST_P(RegistryContract, UsersComeBackTheSameAfterReopening) {
+  model::UserRecord narrow = user_record("anna@example.com");
+  narrow.grants.sites = {*model::SiteId::parse("1")};
+  {
+    const auto registry = this->open();
+    ASSERT_TRUE(registry->users().add(narrow).ok());
+    ASSERT_TRUE(registry->users().add(user_record("bob")).ok());
+    EXPECT_EQ(registry->users().add(narrow).error().code, Code::conflict);
+    for (const char* wrong : {"", "a b", "a/b", "a,b", "a\n", "ä"}) {
+      EXPECT_EQ(registry->users().add(user_record(wrong)).error().code, Code::invalid) << wrong;
+    }
+  }
+  const auto registry = this->open();
+  const auto found = registry->users().find("anna@example.com");
+  ASSERT_TRUE(found);
+  expect_same(found->grants, narrow.grants);
+  EXPECT_EQ(found->password_hash, narrow.password_hash);
+  EXPECT_EQ(registry->users().list()->size(), 2u);
+  EXPECT_FALSE(registry->users().find("ANNA@example.com"));
+}
+
+TYPED_TEST_P(RegistryContract, ASessionGivesWhatItsUserMayDoNowUntilItEnds) {
+  const auto registry = this->open({.login_sessions = {.idle_ms = kHour}});
+  ASSERT_TRUE(registry->users().add(user_record("anna")).ok());
+  const model::LoginSessionRecord session = session_record('s', "anna");
+  LoginSessions& sessions = registry->login_sessions();
+  ASSERT_TRUE(sessions.add(session).ok());
+  const auto grants = sessions.use_login_session(session.sha256, kNow + 1);
+  ASSERT_TRUE(grants);
+  EXPECT_EQ(grants->subject, "user:anna");
+  EXPECT_EQ(grants->expires_at_ms, session.expires_at_ms);
+  EXPECT_TRUE(model::is_login_session(grants->credential));
+  EXPECT_TRUE(sessions.holds_login_session(grants->credential, kNow + 1));
+  EXPECT_FALSE(sessions.use_login_session(std::string(32, 'x'), kNow + 1)) << "nobody's";
+  for (int64_t now = kNow; now < session.expires_at_ms; now += kHour - 1) {
+    EXPECT_TRUE(sessions.use_login_session(session.sha256, now)) << "each use makes it last";
+  }
+  EXPECT_TRUE(registry->refresh(session.expires_at_ms - 1)->empty());
+  EXPECT_FALSE(sessions.use_login_session(session.sha256, session.expires_at_ms)) << "however much it is used";
+  EXPECT_EQ(*registry->refresh(session.expires_at_ms), std::vector<uint64_t>{grants->credential});
+  EXPECT_TRUE(registry->refresh(session.expires_at_ms)->empty());
+}
+
+TYPED_TEST_P(RegistryContract, ASessionThatIsNotUsedEndsUnlessAStreamIsOpen) {
+  const auto registry = this->open({.login_sessions = {.idle_ms = kHour}});
+  ASSERT_TRUE(registry->users().add(user_record("anna")).ok());
+  LoginSessions& sessions = registry->login_sessions();
+  const model::LoginSessionRecord idle = session_record('i', "anna");
+  const model::LoginSessionRecord streaming = session_record('s', "anna");
+  ASSERT_TRUE(sessions.add(idle).ok() && sessions.add(streaming).ok());
+  EXPECT_TRUE(sessions.nearly_idle(kNow + kHour / 2).empty());
+  EXPECT_EQ(sessions.nearly_idle(kNow + kHour - 1).size(), 2u);
+  sessions.touch({model::login_session_number(streaming.sha256), 5}, kNow + kHour - 1);
+  EXPECT_FALSE(sessions.use_login_session(idle.sha256, kNow + kHour));
+  EXPECT_EQ(*registry->refresh(kNow + kHour), std::vector<uint64_t>{model::login_session_number(idle.sha256)});
+  EXPECT_TRUE(sessions.use_login_session(streaming.sha256, kNow + kHour));
+}
+
+TYPED_TEST_P(RegistryContract, SessionsOutliveARestartWithTheirLastUse) {
+  const RegistryOptions options{.login_sessions = {.idle_ms = kHour}};
+  const model::LoginSessionRecord session = session_record('s', "anna");
+  {
+    const auto registry = this->open(options);
+    ASSERT_TRUE(registry->users().add(user_record("anna")).ok());
+    ASSERT_TRUE(registry->login_sessions().add(session).ok());
+    ASSERT_TRUE(registry->login_sessions().use_login_session(session.sha256, kNow + kHour - 1));
+    ASSERT_TRUE(registry->flush().ok());
+  }
+  {
+    const auto registry = this->open(options);
+    EXPECT_TRUE(registry->login_sessions().use_login_session(session.sha256, kNow + kHour));
+    ASSERT_TRUE(registry->login_sessions().end(session.sha256).ok());
+    EXPECT_FALSE(registry->login_sessions().use_login_session(session.sha256, kNow + kHour));
+    EXPECT_TRUE(registry->login_sessions().end(session.sha256).ok()) << "twice is no error";
+  }
+  EXPECT_FALSE(this->open(options)->login_sessions().use_login_session(session.sha256, kNow + kHour));
+}
+
+TYPED_TEST_P(RegistryContract, AChangedUserEndsTheSessionsUntilThen) {
+  const auto server = this->open();
+  const auto command_line = this->open();
+  ASSERT_TRUE(command_line->users().add(user_record("anna")).ok());
+  ASSERT_TRUE(command_line->users().add(user_record("bob")).ok());
+  ASSERT_TRUE(server->refresh(kNow).ok());
+  ASSERT_TRUE(server->login_sessions().add(session_record('a', "anna")).ok());
+  ASSERT_TRUE(server->login_sessions().add(session_record('b', "bob")).ok());
+  ASSERT_TRUE(command_line->users().set_password("anna", "$argon2id$another").ok());
+  EXPECT_EQ(*server->refresh(kNow), std::vector<uint64_t>{model::login_session_number(std::string(32, 'a'))});
+  EXPECT_FALSE(server->login_sessions().use_login_session(std::string(32, 'a'), kNow));
+  ASSERT_TRUE(server->login_sessions().add(session_record('c', "anna", 2)).ok());
+  EXPECT_TRUE(server->login_sessions().use_login_session(std::string(32, 'c'), kNow)) << "with the new password";
+  ASSERT_TRUE(command_line->users().set_disabled("bob", true).ok());
+  EXPECT_EQ(*server->refresh(kNow), std::vector<uint64_t>{model::login_session_number(std::string(32, 'b'))});
+  ASSERT_TRUE(command_line->users().set_disabled("bob", false).ok());
+  ASSERT_TRUE(server->refresh(kNow).ok());
+  EXPECT_FALSE(server->login_sessions().use_login_session(std::string(32, 'b'), kNow)) << "what ended stays ended";
+  EXPECT_EQ(command_line->users().set_password("eve", "x").error().code, Code::not_found);
+  EXPECT_EQ(command_line->users().set_disabled("eve", true).error().code, Code::not_found);
+}
+
+TYPED_TEST_P(RegistryContract, NoMoreSessionsThanThereMayBe) {
+  const auto registry = this->open({.login_sessions = {.sessions_max = 1}});
+  ASSERT_TRUE(registry->users().add(user_record("anna")).ok());
+  ASSERT_TRUE(registry->login_sessions().add(session_record('a', "anna")).ok());
+  EXPECT_EQ(registry->login_sessions().add(session_record('b', "anna")).error().code, Code::unavailable);
+}
+
+TYPED_TEST_P(RegistryContract, DevicesAreKnownFromTheirFirstPointUpToTheLimit) {
+  const RegistryOptions options{.devices = {.devices_per_account_max = 2}};
+  {
+    const auto registry = this->open(options);
+    Devices& devices = registry->devices();
+    EXPECT_TRUE(devices.admit(device_topic("a", "1"), kNow).ok());
+    EXPECT_TRUE(devices.admit(device_topic("a", "2"), kNow).ok());
+    EXPECT_TRUE(devices.admit(device_topic("a", "1"), kNow).ok()) << "known already";
+    EXPECT_EQ(devices.admit(device_topic("a", "3"), kNow).error().code, Code::unprocessable);
+    EXPECT_TRUE(devices.admit(device_topic("b", "3"), kNow).ok()) << "another account's";
+    ASSERT_TRUE(registry->refresh(kNow).ok());
+  }
+  const auto registry = this->open(options);
+  EXPECT_EQ(registry->devices().count(), 3u);
+  EXPECT_EQ(registry->devices().list()->at(1).topic, device_topic("a", "2"));
+  EXPECT_FALSE(registry->devices().admit(device_topic("a", "3"), kNow).ok());
+  ASSERT_TRUE(registry->devices().remove(device_topic("a", "2")).ok());
+  EXPECT_TRUE(registry->devices().admit(device_topic("a", "3"), kNow).ok()) << "there is room again";
+  EXPECT_EQ(registry->devices().remove(device_topic("a", "2")).error().code, Code::not_found);
+}
+
+TYPED_TEST_P(RegistryContract, KeysAreFoundWhileOthersWriteAndRefresh) {
+  const auto registry = this->open();
+  ASSERT_TRUE(registry->api_keys().add(key_record("aaaaaaaaaaaa")).ok());
+  ASSERT_TRUE(registry->users().add(user_record("anna")).ok());
+  ASSERT_TRUE(registry->login_sessions().add(session_record('a', "anna")).ok());
+  std::atomic<bool> done = false;
+  std::atomic<int> missed = 0;
+  std::vector<std::thread> readers;
+  for (int i = 0; i < 2; ++i) {
+    readers.emplace_back([&, i] {
+      for (int round = 0; !done; ++round) {
+        missed += registry->api_keys().find_api_key("aaaaaaaaaaaa") ? 0 : 1;
+        registry->api_keys().note_use("aaaaaaaaaaaa", kNow + round);
+        missed += registry->login_sessions().use_login_session(std::string(32, 'a'), kNow) ? 0 : 1;
+        missed += registry->devices().admit(device_topic("a", std::to_string(i * 8 + round % 8)), kNow) ? 0 : 1;
+      }
+    });
+  }
+  const auto other = this->open();
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_TRUE(other->api_keys().add(key_record("bbbbbbbbbbb" + std::to_string(i))).ok());
+    ASSERT_TRUE(registry->refresh(kNow).ok());
+  }
+  done = true;
+  for (std::thread& reader : readers) reader.join();
+  EXPECT_EQ(missed, 0);
+  EXPECT_TRUE(registry->api_keys().find_api_key("bbbbbbbbbbb9"));
+}
+
+REGISTER_TYPED_TEST_SUITE_P(RegistryContract, KeysComeBackTheSameAfterReopening,
+                            TheSameKeyTwiceIsAConflictAndHalfAKeyIsNotStored, ARevokedKeyStaysListedAndIsMarked,
+                            AKeyMayBeEndedSoonerButNotLater, ChangesOfAnotherProcessAreSeenAndWhatEndedIsNamedOnce,
+                            TheLastUseOfAKeyIsKept, UsersComeBackTheSameAfterReopening,
+                            ASessionGivesWhatItsUserMayDoNowUntilItEnds, ASessionThatIsNotUsedEndsUnlessAStreamIsOpen,
+                            SessionsOutliveARestartWithTheirLastUse, AChangedUserEndsTheSessionsUntilThen,
+                            NoMoreSessionsThanThereMayBe, DevicesAreKnownFromTheirFirstPointUpToTheLimit,
+                            KeysAreFoundWhileOthersWriteAndRefresh);
+
+}  // namespace millstream::registry

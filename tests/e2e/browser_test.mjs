@@ -3,12 +3,11 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import fs from 'node:fs';
-import path from 'node:path';
 import test, { before } from 'node:test';
-import axe from 'axe-core';
-import { launchChromium } from './chromium.mjs';
-import { CutProxy, Server, account, assertStrictlyRising, atEnd, backfillAll, get, ingest, root, quickRetry, sleep, until } from './harness.mjs';
+import {
+  assertNoSidewaysScroll, axeViolations, launchChromium, liveText, openPage, screenshot, untilConnected, untilValue,
+} from './chromium.mjs';
+import { CutProxy, Server, account, assertStrictlyRising, backfillAll, get, ingest, quickRetry, sleep, until } from './harness.mjs';
 
 const config = `
 [[rules]]
@@ -23,32 +22,12 @@ severity = "critical"
 message = "{{device}} is too hot: {{value}} above {{threshold}}"
 `;
 
-const screenshots = path.join(process.env.MILLSTREAM_BUILD ?? path.join(root, 'build'), '../screenshots');
 let browser;
 
 before(async () => {
-  fs.mkdirSync(screenshots, { recursive: true });
   browser = await launchChromium();
 });
 
-/** A page and everything it did that it should not have. */
-async function openPage(url) {
-  const page = await browser.newPage();
-  const wrongs = [];
-  page.on('pageerror', (error) => wrongs.push(`error: ${error.message}`));
-  page.on('console', (message) => {
-    if (/Content Security Policy|Refused to/.test(message.text())) wrongs.push(message.text());
-  });
-  page.on('request', (request) => {
-    if (!request.url().startsWith(url) && !/^(data|blob):/.test(request.url())) wrongs.push(`request to ${request.url()}`);
-  });
-  await page.goto(url);
-  return { page, wrongs };
-}
-
-const liveText = (page) => page.getByTestId('live').innerText();
-const untilConnected = (page, timeoutMs = 10_000) =>
-  until(async () => /^Live: Connected/.test(await liveText(page)), 'Live: Connected', timeoutMs);
 /** As a viewer who does not want to wait out the backoff of a connection that failed many times. */
 const hurryUntilConnected = (page) =>
   until(async () => {
@@ -56,11 +35,6 @@ const hurryUntilConnected = (page) =>
     await page.getByRole('button', { name: 'Retry now' }).click({ timeout: 200 }).catch(() => {});
     return false;
   }, 'Live: Connected', 20_000);
-const value = (page, device, field) =>
-  page.locator(`[data-testid="device-row"][data-device="${device}"] [data-testid="device-value"][data-field="${field}"]`);
-const untilValue = (page, device, field, text) =>
-  until(async () => (await value(page, device, field).innerText({ timeout: 2000 })).includes(text), `${device} ${field} = ${text}`);
-const screenshot = (page, name) => page.screenshot({ path: path.join(screenshots, `${name}.png`) });
 
 /** Ids the page has received, and the log's own since `since`: they must become the same. */
 async function assertSameAsLog(page, server, since) {
@@ -76,7 +50,7 @@ async function assertSameAsLog(page, server, since) {
 
 test('an empty server shows a command, and that command, run as it stands, makes a device appear', async () => {
   const server = await Server.start();
-  const { page, wrongs } = await openPage(server.url);
+  const { page, wrongs } = await openPage(browser, server.url);
   const command = (await page.getByTestId('empty').locator('code, pre').first().innerText()).trim();
   assert.match(command, /^curl /);
   execFileSync('bash', ['-c', command], { stdio: 'pipe' });
@@ -97,7 +71,7 @@ test('the page is live, follows values and alerts, and survives cut connections 
   const { last } = await backfillAll(server);
 
   const started = Date.now();
-  const { page, wrongs } = await openPage(proxy.url);
+  const { page, wrongs } = await openPage(browser, proxy.url);
   await untilConnected(page);
   console.log(`Live: Connected after ${Date.now() - started} ms`);
   await untilValue(page, 'boiler', 'T1', '21.5');
@@ -161,19 +135,13 @@ test('the page is live, follows values and alerts, and survives cut connections 
   await server.stop();
 });
 
-async function axeViolations(page) {
-  await page.evaluate(axe.source);
-  const { violations } = await page.evaluate(() => window.axe.run());
-  return violations.map((v) => `${v.id}: ${v.help}: ${v.nodes.map((node) => node.html.slice(0, 120)).join(' | ')}`);
-}
-
 test('the page passes axe in light and dark, fits a phone, and is usable by keyboard', async () => {
   const server = await Server.start({ config });
   const points = Array.from({ length: 40 }, (_, i) => ({
     deviceId: `device-${i}`, siteId: `site-${i % 4}`, fields: { T1: 20 + i / 2, OPM: 1 + (i % 5), run: i % 3 > 0 },
   }));
   await ingest(server, [...points, { deviceId: 'boiler', siteId: 'site-0', fields: { T1: 96.5 } }]);
-  const { page, wrongs } = await openPage(server.url);
+  const { page, wrongs } = await openPage(browser, server.url);
   await untilConnected(page);
   await page.getByTestId('alert-row').first().waitFor({ timeout: 5000 });
   for (const colorScheme of ['light', 'dark']) {
@@ -188,8 +156,7 @@ test('the page passes axe in light and dark, fits a phone, and is usable by keyb
 
   await page.setViewportSize({ width: 360, height: 740 });
   await sleep(300);
-  const [content, view] = await page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
-  assert.ok(content <= view, `no sideways scroll: ${content} > ${view}`);
+  await assertNoSidewaysScroll(page);
   const live = await page.getByTestId('live').boundingBox();
   assert.ok(live.x >= 0 && live.x + live.width <= 360 && live.y < 740, JSON.stringify(live));
   await screenshot(page, 'phone');
@@ -202,7 +169,7 @@ test('markup in names and texts is shown, never run', async () => {
   const server = await Server.start({ config });
   const markup = '<img src=x onerror="window.hurt=1"><script>window.hurt=1</script>';
   await ingest(server, { deviceId: 'mark', fields: { [markup]: 1, text: markup, T1: 99 } });
-  const { page, wrongs } = await openPage(server.url);
+  const { page, wrongs } = await openPage(browser, server.url);
   await untilConnected(page);
   await page.getByTestId('alert-row').first().waitFor({ timeout: 5000 });
   await ingest(server, { deviceId: 'mark', fields: { text: `${markup}!` } });
@@ -216,7 +183,7 @@ test('markup in names and texts is shown, never run', async () => {
 
 test('over HTTPS the page is live too, with everything on one HTTP/2 connection', async () => {
   const server = await Server.start({ arguments: ['--tls.self_signed=true'] });
-  const { page, wrongs } = await openPage(server.url);
+  const { page, wrongs } = await openPage(browser, server.url);
   await untilConnected(page);
   await ingest(server, { deviceId: 'boiler', siteId: 'plant', fields: { T1: 48.25 } });
   await page.getByText('48.25').first().waitFor();

@@ -1,9 +1,11 @@
-// Debian's Chromium, with an empty profile and no requests of its own.
+// Debian's Chromium, with an empty profile and no requests of its own, and what every test of a page watches for.
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import path from 'node:path';
+import axe from 'axe-core';
 import { chromium } from 'playwright-core';
-import { atEnd, tempDirectory } from './harness.mjs';
+import { atEnd, root, tempDirectory, until } from './harness.mjs';
 
 export async function launchChromium() {
   const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((p) => fs.existsSync(p));
@@ -17,4 +19,43 @@ export async function launchChromium() {
   });
   atEnd(() => browser.close());
   return browser;
+}
+
+/** A page and everything it did that it should not have. watch(page, wrongs): before it goes anywhere. */
+export async function openPage(browser, url, watch) {
+  const page = await browser.newPage();
+  const wrongs = [];
+  page.on('pageerror', (error) => wrongs.push(`error: ${error.message}`));
+  page.on('console', (message) => {
+    if (/Content Security Policy|Refused to/.test(message.text())) wrongs.push(message.text());
+  });
+  page.on('request', (request) => {
+    if (!request.url().startsWith(url) && !/^(data|blob):/.test(request.url())) wrongs.push(`request to ${request.url()}`);
+  });
+  watch?.(page, wrongs);
+  await page.goto(url);
+  return { page, wrongs };
+}
+
+export const liveText = (page) => page.getByTestId('live').innerText();
+export const untilConnected = (page, timeoutMs = 10_000) =>
+  until(async () => /^Live: Connected/.test(await liveText(page)), 'Live: Connected', timeoutMs);
+
+const value = (page, device, field) =>
+  page.locator(`[data-testid="device-row"][data-device="${device}"] [data-testid="device-value"][data-field="${field}"]`);
+export const untilValue = (page, device, field, text) =>
+  until(async () => (await value(page, device, field).innerText({ timeout: 2000 })).includes(text), `${device} ${field} = ${text}`);
+
+const screenshots = path.join(process.env.MILLSTREAM_BUILD ?? path.join(root, 'build'), '../screenshots');
+export const screenshot = (page, name) => page.screenshot({ path: path.join(screenshots, `${name}.png`) });
+
+export async function axeViolations(page) {
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate(() => window.axe.run());
+  return violations.map((v) => `${v.id}: ${v.help}: ${v.nodes.map((node) => node.html.slice(0, 120)).join(' | ')}`);
+}
+
+export async function assertNoSidewaysScroll(page) {
+  const [content, view] = await page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
+  assert.ok(content <= view, `no sideways scroll: ${content} > ${view}`);
 }

@@ -308,6 +308,24 @@ describe('a refused stream', () => {
     FakeEventSource.last.hello('5-0');
     expect(client.status.state).toBe('connected');
   });
+  it('asks once, and not by a new stream, when the server says that the credential has ended', async () => {
+    const stream = start({}, 401);
+    stream.hello('5-0');
+    stream.block('auth_expired');
+    stream.drop();
+    await vi.advanceTimersByTimeAsync(600_000);
+    expect(client.status.state).toBe('signin');
+    expect(probes).toHaveLength(1);
+    expect(opened()).toBe(1);
+  });
+  it('resumes when another credential has taken the place of the one that ended', async () => {
+    const stream = start({}, 200);
+    stream.hello('5-0');
+    stream.block('auth_expired');
+    await vi.advanceTimersByTimeAsync(500);
+    expect(Object.fromEntries(FakeEventSource.last.query)).toEqual({ lastEventId: '5-0' });
+    expect(opened()).toBe(2);
+  });
   it('forgets the question when it is closed meanwhile', async () => {
     start({}, 401).refuse();
     client.close();

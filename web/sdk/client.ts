@@ -208,6 +208,7 @@ export class MillstreamClient {
     else if (data.kind === 'gap') this.takeGap(data);
     else if (data.kind === 'snapshot') this.snapshotDue = false;
     else if (data.kind === 'heartbeat') this.setConnected();
+    else if (data.kind === 'auth_expired') void this.takeEnd({ kind: 'refused' });  // asks once instead of trying in vain
     else if (data.kind === 'draining' || data.kind === 'overloaded') this.leaveMs = this.leaveAfterMs(data);
     this.emit('block', block);
   }

@@ -49,16 +49,49 @@ export interface HealthAnswer {
   version: string;
 }
 
+// Who a credential stands for, and what it may see.
+export interface Who {
+  kind: 'session' | 'key' | 'token' | 'development';
+  subject: string;           // "user:anna"
+  account: string;
+  roles: string[];
+  sites: string[] | null;    // null: all
+  devices: string[] | null;
+  expiresAt: string | null;  // null: not by itself
+}
+
 export class ApiError extends Error {
-  constructor(readonly status: number, detail: string) {
+  // `retryAfterS`: the pause the server asked for.
+  constructor(readonly status: number, detail: string, readonly retryAfterS?: number) {
     super(detail);
   }
   get credential(): boolean { return this.status === 401 || this.status === 403; }
 }
 
+// A server that does not say who this is within this time counts as not reached: the page should not wait for it.
+const kWhoTimeoutMs = 5_000;
+// Checking a password is slow on purpose, and signing in may have to queue for it.
+const kSignTimeoutMs = 30_000;
+
 export class Api {
+  closed = false;  // nobody is signed in: reading is refused here, without a request
+
   // `baseUrl` without a last slash.
   constructor(readonly baseUrl: string, private readonly token: () => string | undefined) {}
+
+  me(token = this.token()): Promise<Who> {
+    return this.read('/api/me', { headers: bearer(token), signal: AbortSignal.timeout(kWhoTimeoutMs) });
+  }
+  // The browser keeps the cookie that comes with the answer; no script ever sees it.
+  login(user: string, password: string): Promise<Who> {
+    return this.read('/api/login', {
+      method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ user, password }),
+      signal: AbortSignal.timeout(kSignTimeoutMs),
+    });
+  }
+  async logout(): Promise<void> {
+    await this.send('/api/logout', { method: 'POST', signal: AbortSignal.timeout(kSignTimeoutMs) });
+  }
 
   devices(): Promise<DevicesAnswer> { return this.get('/api/devices', {}); }
   latest(query: { types: string }): Promise<LatestAnswer> { return this.get('/api/latest', query); }
@@ -73,15 +106,26 @@ export class Api {
   }
 
   private async get<Answer>(path: string, query: Record<string, string | number>): Promise<Answer> {
+    if (this.closed) throw new ApiError(401, 'signed out');
     const text = new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)])).toString();
-    const token = this.token();
-    const response = await fetch(`${this.baseUrl}${path}${text && `?${text}`}`, {
-      headers: { Accept: 'application/json', ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }) },
-      cache: 'no-store',
-    });
-    if (!response.ok) throw new ApiError(response.status, await problemDetail(response));
-    return (await response.json()) as Answer;
+    return this.read(`${path}${text && `?${text}`}`, { headers: bearer(this.token()) });
   }
+
+  private async read<Answer>(path: string, init: RequestInit): Promise<Answer> {
+    return (await (await this.send(path, init)).json()) as Answer;
+  }
+
+  private async send(path: string, init: RequestInit): Promise<Response> {
+    const headers = { Accept: 'application/json', ...init.headers };
+    const response = await fetch(`${this.baseUrl}${path}`, { ...init, headers, cache: 'no-store' });
+    if (response.ok) return response;
+    const seconds = Number(response.headers.get('retry-after') ?? NaN);
+    throw new ApiError(response.status, await problemDetail(response), Number.isFinite(seconds) ? seconds : undefined);
+  }
+}
+
+function bearer(token: string | undefined): Record<string, string> {
+  return token === undefined ? {} : { Authorization: `Bearer ${token}` };
 }
 
 async function problemDetail(response: Response): Promise<string> {

@@ -23,7 +23,7 @@ const alert = (id: string, alertId: string, state: string, severity = 'warning')
 
 async function start(options: Partial<DashboardOptions> = {}): Promise<FakeEventSource> {
   dashboard = new Dashboard({
-    baseUrl: 'http://host', token: undefined,
+    baseUrl: 'http://host',
     link: { device: undefined, site: undefined, field: undefined, range: '15m' },
     client: { eventSource: FakeEventSource, random: () => 0.5 },
     onLink: (link) => links.push(link),
@@ -41,12 +41,14 @@ beforeEach(() => {
   FakeEventSource.opened = [];
   [asked, links] = [[], []];
   answers = {
+    '/api/me': { status: 200, body: { kind: 'development', subject: 'development', account: '1', roles: ['admin'], sites: null, devices: null, expiresAt: null } },
     '/api/devices': { status: 200, body: { asOf: '5-0', devices: [] } },
     '/api/latest': { status: 200, body: { asOf: '5-0', events: [] } },
     '/api/events/backfill': { status: 200, body: { events: [], next: null, last: '5-0' } },
     '/api/series': { status: 200, body: { start: new Date(kNow - 900_000).toISOString(), stepMs: 2000, series: {} } },
     '/health': { status: 200, body: { name: 'millstream', status: 'pass', version: '0.1.0' } },
   };
+  vi.stubGlobal('BroadcastChannel', undefined);
   vi.stubGlobal('fetch', async (url: string) => {
     asked.push(url);
     const answer = answers[new URL(url).pathname] ?? { status: 404, body: {} };
@@ -204,33 +206,5 @@ describe('Dashboard', () => {
     const stream = await start();
     stream.send('system', { ts: new Date(Date.now() + 90_000).toISOString(), type: 'system', data: { kind: 'hello', cursor: '5-0' } });
     expect(dashboard.serverNow()).toBe(Date.now() + 90_000);
-  });
-});
-
-describe('a credential', () => {
-  it('is asked for when the server wants one, without asking the server again and again', async () => {
-    for (const path of Object.keys(answers)) answers[path]!.status = 401;
-    const stream = await start();
-    stream.refuse();
-    await vi.advanceTimersByTimeAsync(120_000);
-    expect(dashboard.credential.value).toBe('needed');
-    expect(dashboard.live.value.state).toBe('signin');
-    expect(FakeEventSource.opened).toHaveLength(1);
-    expect(asked.length).toBeLessThanOrEqual(4);
-  });
-
-  it('brings its own devices and leaves none of the one before', async () => {
-    answers['/api/devices']!.body = { asOf: '5-0', devices: [device('theirs', { T1: 1 })] };
-    (await start()).hello('5-0');
-    await draw();
-    expect(dashboard.devices.size).toBe(1);
-    answers['/api/devices']!.body = { asOf: '5-0', devices: [] };
-    answers['/api/stream'] = { status: 401, body: {} };
-    dashboard.signIn('wrong');
-    expect(dashboard.devices.size).toBe(0);
-    expect(dashboard.chosen.value).toBeUndefined();
-    await draw();
-    expect(dashboard.credential.value).toBe('refused');
-    expect(asked.filter((url) => url.includes('wrong'))).toEqual([]);
   });
 });

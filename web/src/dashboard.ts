@@ -2,16 +2,17 @@
 //
 // Flow     events change the stores as they come; a timer draws what changed at 4 Hz. Nothing is queued between the
 //          two, so a hidden tab, whose timers are slow, holds no backlog.
-// Errors   a REST read that failed is tried again while the stream is live; a refused credential shows the sign-in panel.
+// Errors   a REST read that failed is tried again while the stream is live; a refused credential ends the session, and
+//          with it every request.
 
 import { batch, signal } from '@preact/signals';
 import {
   kZeroId, MillstreamClient, parseEventId, type ClientOptions, type LiveStatus, type StreamEvent, type SystemBlock,
 } from '../sdk/index.ts';
 import { Api, ApiError, type BackfillAnswer } from './api.ts';
-import { storeToken } from './credential.ts';
 import { asNumber, parseTime } from './format.ts';
 import type { Link } from './link.ts';
+import { Session } from './session.ts';
 import { Alerts, kAlertSpanMs } from './store/alerts.ts';
 import { ChartSource, type Range } from './store/chart_source.ts';
 import { orderDevices, type DeviceQuery } from './store/device_order.ts';
@@ -28,7 +29,6 @@ export type Load = 'loading' | 'ready' | 'failed';
 
 export interface DashboardOptions {
   baseUrl: string;
-  token: string | undefined;
   link: Link;
   client?: Partial<ClientOptions>;
   onLink?: (link: Link) => void;
@@ -39,8 +39,9 @@ export class Dashboard {
   readonly alerts = new Alerts();
   readonly toasts = new Toasts();
   readonly api: Api;
+  readonly session: Session;
   readonly log: string[] = [];  // ids of the events received, in order; the newest kLogMax
-  client!: MillstreamClient;
+  client: MillstreamClient;
 
   readonly drawn = signal(0);   // one more for every drawing: views read it to follow the stores
   readonly live = signal<LiveStatus>({ state: 'connecting' });
@@ -49,14 +50,11 @@ export class Dashboard {
   readonly devicesLoad = signal<Load>('loading');
   readonly alertsLoad = signal<Load>('loading');
   readonly alertsNext = signal<string | null>(null);
-  readonly credential = signal<'fine' | 'needed' | 'refused'>('fine');
-  readonly hasToken = signal(false);
   readonly query = signal<DeviceQuery>({ search: '', status: 'all', sort: 'device', descending: false });
   readonly chosen = signal<Device | undefined>(undefined);
   readonly chart = signal<ChartSource | undefined>(undefined);
   readonly range = signal<Range>('15m');
 
-  private token: string | undefined;
   private link: Link;
   private readonly rate = new Rate();
   private clockOffsetMs = 0;
@@ -65,57 +63,72 @@ export class Dashboard {
   private reloadDue = false;
   private reloadAt = 0;
   private readings = 0;  // answers to an earlier credential are not taken
+  private confirmed = false;  // the session was asked about when this connection was begun
 
   constructor(private readonly options: DashboardOptions) {
-    this.token = options.token;
     this.link = options.link;
     this.range.value = options.link.range;
-    this.api = new Api(options.baseUrl, () => this.token);
+    this.api = new Api(options.baseUrl, () => this.session.token);
+    this.session = new Session(this.api, {
+      begin: (same) => this.begin(same),
+      end: () => this.end(),
+      clear: () => this.clear(),
+    });
+    this.client = this.newClient();
   }
 
   start(): void {
     this.nowMs.value = this.serverNow();
     this.timer = setInterval(() => this.draw(), kDrawMs);
-    this.connect();
+    void this.session.start();
   }
 
   stop(): void {
     clearInterval(this.timer);
+    this.session.stop();
     this.client.close();
   }
 
-  signIn(token: string): void {
-    storeToken(token);
-    this.setToken(token);
-  }
-  signOut(): void {
-    storeToken(undefined);
-    this.setToken(undefined);
+  // For the same eyes the stream goes on where it stood, so that nothing on the page is lost; else everything begins anew,
+  // because another account's devices must not stay in view.
+  private begin(same: boolean): void {
+    ++this.readings;
+    this.confirmed = true;
+    if (!same) {
+      this.client.close();
+      this.clear();
+      this.client = this.newClient();
+    }
+    this.client.setToken(this.session.token);
+    this.client.connect();
+    this.reload();
   }
 
-  // The other account's devices must not stay in view, so everything begins anew.
-  private setToken(token: string | undefined): void {
-    this.token = token;
+  private end(): void {
     this.client.close();
+    this.live.value = { state: 'signin' };
+    this.mark();
+  }
+
+  private clear(): void {
+    ++this.readings;
     this.devices.clear();
     this.alerts.clear();
     this.toasts.list = [];
     this.log.length = 0;
     batch(() => {
-      this.credential.value = 'fine';
       this.devicesLoad.value = this.alertsLoad.value = 'loading';
       this.alertsNext.value = null;
       this.chosen.value = this.chart.value = undefined;
     });
-    this.connect();
+    this.mark();
   }
 
   serverNow(): number { return Date.now() + this.clockOffsetMs; }
   eventsPerSecond(): number { return this.rate.perSecond(Date.now()); }
   // When the values on the page were last known to be so, epoch ms of the server's clock; undefined: they are live.
   asOfMs(): number | undefined {
-    const { state } = this.live.value;
-    if (state === 'connected' || state === 'connecting') return undefined;
+    if (this.live.value.state === 'connected') return undefined;
     return this.client.lastHeardAt === 0 ? undefined : this.client.lastHeardAt + this.clockOffsetMs;
   }
 
@@ -144,6 +157,12 @@ export class Dashboard {
   dismissToast(alertId: string): void {
     this.toasts.dismiss(alertId);
     this.mark();
+  }
+
+  // What is shown may no longer be so.
+  get stale(): boolean {
+    const { state } = this.live.value;
+    return state !== 'connected' && (state !== 'connecting' || this.asOfMs() !== undefined);
   }
 
   // What a chart can show of a device: its numbers.
@@ -182,21 +201,13 @@ export class Dashboard {
     this.alerts.replaceOpen(open, parseEventId(answer.asOf) ?? kZeroId);
   }
 
-  private connect(): void {
-    ++this.readings;
-    this.hasToken.value = this.token !== undefined;
-    this.client = new MillstreamClient({
-      ...this.options.client,
-      baseUrl: this.options.baseUrl,
-      snapshot: 'latest',
-      ...(this.token === undefined ? {} : { token: this.token }),
-    });
-    this.client.onStatus((status) => this.takeStatus(status));
-    this.client.onEvent((event) => this.takeEvent(event));
-    this.client.onGap(() => this.reload());
-    this.client.on('block', (block) => this.takeBlock(block));
-    this.client.connect();
-    this.reload();
+  private newClient(): MillstreamClient {
+    const client = new MillstreamClient({ ...this.options.client, baseUrl: this.options.baseUrl, snapshot: 'latest' });
+    client.onStatus((status) => this.takeStatus(status));
+    client.onEvent((event) => this.takeEvent(event));
+    client.onGap(() => this.reload());
+    client.on('block', (block) => this.takeBlock(block));
+    return client;
   }
 
   private reload(): void {
@@ -238,21 +249,18 @@ export class Dashboard {
 
   private readFailed(error: unknown, load: { value: Load }): void {
     load.value = 'failed';
-    if (error instanceof ApiError && error.credential) this.credentialRefused();
+    if (error instanceof ApiError && error.credential) this.session.refused(error.status === 403 ? 403 : 401);
     else this.reloadDue = true;
-  }
-
-  private credentialRefused(): void {
-    this.credential.value = this.token === undefined ? 'needed' : 'refused';
   }
 
   private takeStatus(status: LiveStatus): void {
     const before = this.live.value.state;
     this.live.value = status;
-    if (status.state === 'signin') this.credentialRefused();
+    if (status.state === 'signin') this.session.refused(401);
     if (status.state === 'connected' && before !== 'connected') {
-      this.credential.value = 'fine';
       void this.loadVersion();
+      if (!this.confirmed || !this.session.who.value) void this.session.confirm();
+      this.confirmed = false;
     }
     this.mark();
   }
@@ -260,6 +268,7 @@ export class Dashboard {
   private takeBlock(block: SystemBlock): void {
     const { kind } = block.data;
     const ts = parseTime(block.ts);
+    if (kind === 'auth_expiring') this.session.expiring(this.serverNow());
     if (ts !== undefined && (kind === 'hello' || kind === 'heartbeat')) this.clockOffsetMs = ts - Date.now();
     this.mark();
   }

@@ -2,7 +2,6 @@
 
 import { render } from 'preact';
 import type { MillstreamClient } from '../sdk/index.ts';
-import { storedToken } from './credential.ts';
 import { Dashboard } from './dashboard.ts';
 import { linkText, parseLink } from './link.ts';
 import { text } from './text.ts';
@@ -22,18 +21,21 @@ declare global {
 startTheme();
 const dashboard = new Dashboard({
   baseUrl: new URL('.', document.baseURI).href.replace(/\/$/, ''),
-  token: storedToken(),
   link: parseLink(location.search),
   onLink: (link) => history.replaceState(null, '', location.pathname + linkText(location.search, link) + location.hash),
 });
 dashboard.start();
 window.__millstream = { log: dashboard.log, get client() { return dashboard.client; } };
 addEventListener('online', () => dashboard.client.retryNow());
+document.addEventListener('visibilitychange', () => {
+  if (document.visibilityState === 'visible') void dashboard.session.lookAgain();
+});
 
 effect(() => {
   dashboard.drawn.value;
   const { unacknowledged } = dashboard.alerts.openCount();
-  const title = unacknowledged > 0 ? `(${unacknowledged}) ${text.name}` : text.name;
+  const title = dashboard.session.state.value === 'out' ? `${text.signIn} – ${text.name}`
+    : unacknowledged > 0 ? `(${unacknowledged}) ${text.name}` : text.name;
   if (document.title !== title) document.title = title;
 });
 

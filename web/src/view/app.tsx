@@ -5,7 +5,8 @@ import { useDashboard } from './context.ts';
 import { Counters } from './counters.tsx';
 import { DeviceTable } from './device_table.tsx';
 import { Empty } from './empty.tsx';
-import { Header } from './header.tsx';
+import { FrontHeader, Header } from './header.tsx';
+import { Notices } from './notices.tsx';
 import { SignIn } from './sign_in.tsx';
 import { ToastList } from './toast_list.tsx';
 
@@ -27,19 +28,19 @@ function Overview() {
 export function App() {
   const dashboard = useDashboard();
   dashboard.drawn.value;
-  const live = dashboard.live.value.state;
-  const signIn = dashboard.credential.value !== 'fine';
-  const nothing = dashboard.devices.size === 0;
-  const empty = nothing && dashboard.devicesLoad.value === 'ready' && dashboard.alerts.list().length === 0;
-  const stale = live !== 'connected' && live !== 'connecting';
+  const { state, renewing } = dashboard.session;
+  const nothing = dashboard.devices.size === 0 && dashboard.alerts.list().length === 0;
+  const out = state.value === 'out';
+  const front = nothing && out;  // the sign-in page alone: there is nothing to put beside it
+  const asking = state.value === 'asking';
+  const empty = nothing && dashboard.devicesLoad.value === 'ready';
   return (
-    <div class={stale ? 'page not-live' : 'page'}>
-      <a class="skip" href="#main">{text.skip}</a>
-      <Header />
+    <div class={`page ${front ? 'front' : dashboard.stale ? 'not-live' : ''}`}>
+      {front || asking ? <FrontHeader /> : <><a class="skip" href="#main">{text.skip}</a><Header /><Notices /></>}
       <main id="main" tabIndex={-1}>
-        {signIn && <SignIn />}
-        {!signIn && empty && <Empty />}
-        {!(signIn && nothing) && !empty && <Overview />}
+        {asking && <p class="asking">{text.connecting}</p>}
+        {(out || renewing.value) && <SignIn key="sign-in" front={front} />}
+        {!front && !asking && (empty ? <Empty /> : <Overview />)}
       </main>
       <ToastList />
     </div>

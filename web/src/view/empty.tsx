@@ -15,7 +15,7 @@ export function publishCommand(baseUrl: string, withToken: boolean): string {
 export function Empty() {
   const dashboard = useDashboard();
   const copied = useSignal(false);
-  const command = publishCommand(dashboard.api.baseUrl, dashboard.hasToken.value);
+  const command = publishCommand(dashboard.api.baseUrl, dashboard.session.secured);
   const copy = async (button: HTMLButtonElement) => {
     try {
       await navigator.clipboard.writeText(command);

@@ -55,6 +55,24 @@ function ThemeToggle() {
   );
 }
 
+function SignedIn() {
+  const { session } = useDashboard();
+  const who = session.who.value;
+  if (session.state.value !== 'in' || !session.secured) return null;
+  return (
+    <span class="signed-in">
+      {who && (
+        <span class="cut" data-testid="who" title={text.signedInAs(who.account, who.roles.join(', ') || text.noRoles)}>
+          {who.subject.replace(/^user:/, '')}
+        </span>
+      )}
+      <button type="button" data-testid="sign-out" onClick={() => void session.signOut()}>
+        {session.token === undefined ? text.signOut : text.forgetToken}
+      </button>
+    </span>
+  );
+}
+
 export function Header() {
   const dashboard = useDashboard();
   return (
@@ -62,11 +80,14 @@ export function Header() {
       <h1><Logo />{text.name}<span class="version" data-testid="version">{dashboard.version}</span></h1>
       <LiveIndicator />
       <span class="grow" />
-      {dashboard.credential.value === 'fine' && <OpenAlerts />}
-      {dashboard.hasToken.value && dashboard.credential.value === 'fine' && (
-        <button type="button" data-testid="sign-out" onClick={() => dashboard.signOut()}>{text.signOut}</button>
-      )}
+      {dashboard.session.state.value === 'in' && <OpenAlerts />}
+      <SignedIn />
       <ThemeToggle />
     </header>
   );
+}
+
+// Above the sign-in page, which says the name itself.
+export function FrontHeader() {
+  return <header class="front-top"><ThemeToggle /></header>;
 }

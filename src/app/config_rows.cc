@@ -204,7 +204,7 @@ std::vector<ConfigRow> make_rows() {
       text("auth.development_account", &C::auth, &C::Auth::development_account, "see auth.development", check_name),
       duration("auth.session_max", &C::auth, &C::Auth::session_max_ms, kSecondMs, 365 * kDayMs,
                "how long a sign-in with user and password lasts"),
-      duration("auth.session_idle", &C::auth, &C::Auth::session_idle_ms, kSecondMs, 365 * kDayMs,
+      duration("auth.session_idle", &C::auth, &C::Auth::session_idle_ms, 5 * kSecondMs, 365 * kDayMs,
                "and how long without a request or an open stream"),
       flag("auth.secure_cookies", &C::auth, &C::Auth::secure_cookies,
            "session cookies for HTTPS only; on by itself with [tls], set it behind a proxy that ends TLS"),

@@ -8,7 +8,7 @@ namespace {
 using model::LoginSessionRecord;
 
 constexpr size_t kSha256Bytes = 32;
-constexpr int64_t kSoonMs = 10'000;
+constexpr int64_t kSoonMs = 10'000;  // several times as long as from one refresh to the next
 
 Result<LoginSessionRecord> read_row(const Statement& row) {
   return LoginSessionRecord{.sha256 = row.bytes(0),
@@ -90,7 +90,7 @@ Status LoginSessions::end(std::string_view sha256) {
 }
 
 std::vector<uint64_t> LoginSessions::nearly_idle(int64_t now_ms) const {
-  const int64_t soon_ms = std::min(kSoonMs, options_.idle_ms / 2);
+  const int64_t soon_ms = std::min(kSoonMs, options_.idle_ms * 3 / 4);
   return table_.with([&](const Table& table) {
     std::vector<uint64_t> numbers;
     for (const auto& [sha256, entry] : table.by_sha256) {

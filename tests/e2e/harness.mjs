@@ -520,6 +520,27 @@ export function jwt(claims, { secret = jwtSecret, expiresInS = 600, header = { a
 
 export const bearer = (token) => ({ Authorization: `Bearer ${token}` });
 
+/** Adds a user to the server whose directory this is, running or not (a running one notices within seconds). */
+export async function addUser(directory, name, { account: of = account, role = 'viewer', password }) {
+  const file = path.join(directory, `password-of-${name}`);
+  fs.writeFileSync(file, `${password}\n`, { mode: 0o600 });
+  const data = path.join(directory, 'data');
+  const added = await run(['user', 'add', '--data-directory', data, '--account', of, '--role', role, '--password-file', file, name]);
+  assert.equal(added.code, 0, added.output);
+  fs.unlinkSync(file);
+}
+
+/** POST /api/login. */
+export function login(server, credentials, headers = {}) {
+  return post(server, '/api/login', JSON.stringify(credentials), { headers: { 'Content-Type': 'application/json', ...headers } });
+}
+
+/** The cookie that an answer sets, as a browser sends it back. */
+export function sessionOf(answer) {
+  assert.equal(answer.status, 200, answer.text);
+  return answer.headers['set-cookie'][0].split(';')[0];
+}
+
 /** Runs a subcommand of the program to its end. */
 export async function run(args, { env = {}, timeoutMs = 20_000 } = {}) {
   const child = new Child(binary, args, { env: { PATH: process.env.PATH, ...sanitizerOptions(), ...env } });

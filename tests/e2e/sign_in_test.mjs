@@ -8,7 +8,7 @@ import test, { before } from 'node:test';
 import {
   assertNoSidewaysScroll, axeViolations, launchChromium, liveText, openPage, screenshot, untilConnected, untilValue,
 } from './chromium.mjs';
-import { Server, assertStrictlyRising, backfillAll, bearer, ingest, jwt, jwtSecret, run, sleep, tempDirectory, until } from './harness.mjs';
+import { Server, assertStrictlyRising, backfillAll, bearer, get, ingest, jwt, jwtSecret, run, sleep, tempDirectory, until } from './harness.mjs';
 
 const password = 'a password of some length';
 const secretEnvironment = { MILLSTREAM_AUTH_JWT_SECRET: jwtSecret };
@@ -260,6 +260,7 @@ test('a key can be used instead, for this tab alone, and be forgotten', async ()
   const made = await run(['key', 'create', '--data-directory', path.join(server.directory, 'data'), '--account', 'acme', '--role', 'viewer',
     '--name', 'wall']);
   const key = /ms_[a-z0-9]{12}_\S{43}/.exec(made.stdout)[0];
+  await until(async () => (await get(server, '/api/me', { headers: bearer(key) })).status === 200, 'the server knows the key');
   const { page, wrongs } = await open(server);
   await page.getByText('Use a token or API key instead').click();
   const field = page.getByLabel('Token or API key');

@@ -26,7 +26,7 @@ struct HttpRequest {
   std::vector<std::string> headers;  // "Name: value"
   std::optional<std::string> body;   // given: POST
   int64_t timeout_ms = 30'000;       // 0: none
-  std::string ca_file;               // PEM: who may vouch for an https server; empty: those the system trusts
+  std::string ca_file;               // PEM: who alone may vouch for an https server; empty: those the system trusts
 };
 
 struct HttpAnswer {

@@ -169,6 +169,21 @@ Result<std::string> make_url(const std::string& base, const std::string& path,
   return url_part(url, CURLUPART_URL);
 }
 
+Status check_fetch_url(const std::string& text) {
+  const auto wrong = [](const char* what) { return Error{Code::invalid, what}; };
+  const Url url = parse_url(text);
+  if (!url) return wrong("must be a URL such as https://id.example/keys");
+  const std::string scheme = url_part(url, CURLUPART_SCHEME);
+  if (scheme != "https" && !(scheme == "http" && is_loopback(url))) {
+    return wrong("must be https://…, or http:// to a loopback address: who changes keys on their way can sign tokens");
+  }
+  if (!url_part(url, CURLUPART_USER).empty() || !url_part(url, CURLUPART_PASSWORD).empty()) {
+    return wrong("must hold no user or password");
+  }
+  if (!url_part(url, CURLUPART_FRAGMENT).empty()) return wrong("must hold no #fragment");
+  return {};
+}
+
 std::string problem_text(const HttpAnswer& answer) {
   constexpr size_t kTextBytesMax = 300;
   std::string text = json_member_text(answer.body, "detail");

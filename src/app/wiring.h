@@ -27,8 +27,6 @@ class Server {
   void stop();                          // everything queued is committed, state is saved
 
  private:
-  void refresh_jwks();
-
   struct Parts;
   explicit Server(std::unique_ptr<Parts> parts);
   std::unique_ptr<Parts> parts_;

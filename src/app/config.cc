@@ -10,7 +10,7 @@
 
 #include "app/certificate.h"
 #include "app/config_rows.h"
-#include "app/jwt_settings.h"
+#include "app/issuer_settings.h"
 #include "app/rule_settings.h"
 #include "app/secret_file.h"
 #include "app/setting.h"
@@ -63,6 +63,9 @@ Status apply_file(const std::string& file, ConfigDraft& draft) {
   for (const Setting& setting : toml->settings) {
     if (Status s = apply(setting, draft); !s) return s;
   }
+  Result<std::vector<Config::Issuer>> issuers = read_issuers(toml->issuers);
+  if (!issuers) return issuers.error();
+  draft.config.issuers = std::move(*issuers);
   return apply_rules(*toml, draft);
 }
 
@@ -211,20 +214,10 @@ Status check_tls(const Config::Tls& tls) {
   if (!made) return Error{Code::invalid, tls.certificate_file + ": " + made.error().detail};
   return {};
 }
-
-// Whoever serves public keys signs tokens for others too: those for us must say so.
-Status check_jwks(const Config::Auth& auth) {
-  if (auth.jwks_file.empty()) return {};
-  if (auth.jwt_issuer.empty() || auth.jwt_audience.empty()) {
-    return Error{Code::invalid, "auth.jwks_file needs auth.jwt_issuer and auth.jwt_audience"};
-  }
-  const Result<KeySetPtr> keys = JwksFile(auth.jwks_file).read();
-  return keys ? Status() : Status(keys.error());
-}
 }  // namespace
 
 Status check_config(const Config& config) {
-  if (Status s = check_jwks(config.auth); !s) return s;
+  if (Status s = check_issuers(config); !s) return s;
   if (Status s = auth::check_jwt_options({config.auth.jwt_secret, "", ""}); !s) return s;
   const Result<ListenAddress> listen = parse_listen(config.server.listen);
   if (!listen) return Error{Code::invalid, "server.listen: " + listen.error().detail};
@@ -240,13 +233,14 @@ Status check_config(const Config& config) {
     }
     return {};
   }
-  if (!config.auth.jwt_secret.empty() || !config.auth.jwks_file.empty()) return {};
+  if (!config.auth.jwt_secret.empty() || !issuer_sources(config).empty()) return {};
   const Result<bool> anyone = has_key_or_user(config.server.data_directory);
   if (!anyone) return anyone.error();
   if (*anyone) return {};
   return Error{Code::invalid,
-               "nobody could sign in: set auth.jwt_secret_file or auth.jwks_file, make a key with `millstream key "
-               "create` or a user with `millstream user add`, or, to try things out, auth.development = true"};
+               "nobody could sign in: set auth.jwt_secret_file, auth.jwks_file or [[issuers]], make a key with "
+               "`millstream key create` or a user with `millstream user add`, or, to try things out, "
+               "auth.development = true"};
 }
 
 }  // namespace millstream::app

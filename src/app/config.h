@@ -62,6 +62,10 @@ struct Config {
     std::string jwt_issuer;
     std::string jwt_audience;
     std::string jwks_file;  // JSON Web Key Set: who may sign tokens beside the secret
+    std::string jwks_url;   // or by URL
+    std::string jwks_ca_file;
+    int64_t jwks_refresh_ms = 600'000;
+    int64_t jwks_refetch_min_ms = 30'000;  // between two fetches that tokens with an unknown key bring about
     std::string account_claim = "accountId";
     std::string sites_claim = "sites";
     std::string devices_claim = "devices";
@@ -107,7 +111,21 @@ struct Config {
     int64_t offline_after_ms = 60'000;
   } presence;
 
+  // Who signs tokens with keys of its own, beside the one that `auth` names. Empty claims: those of `auth`.
+  struct Issuer {
+    std::string name;  // "issuer"
+    std::string audience;
+    std::string jwks_file;  // this or jwks_url
+    std::string jwks_url;
+    std::string jwks_ca_file;
+    std::string account_claim;
+    std::string sites_claim;
+    std::string devices_claim;
+    std::string roles_claim;
+  };
+
   std::vector<model::ThresholdRule> rules;  // [[rules]]
+  std::vector<Issuer> issuers;              // [[issuers]]
 };
 
 // "127.0.0.1:8080", "[::1]:0", "localhost:8080" (which means 127.0.0.1). Names are not looked up.

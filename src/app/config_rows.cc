@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "api/browser.h"
+#include "app/http_client.h"
 #include "base/limits.h"
 #include "base/time_text.h"
 #include "model/topic.h"
@@ -108,6 +109,11 @@ std::optional<std::string> check_name_or_empty(const std::string& value) {
 std::optional<std::string> check_not_empty(const std::string& value) {
   if (!value.empty()) return std::nullopt;
   return "must not be empty";
+}
+
+std::optional<std::string> check_url_or_empty(const std::string& value) {
+  const Status safe = value.empty() ? Status() : check_fetch_url(value);
+  return safe ? std::nullopt : std::optional<std::string>(safe.error().detail);
 }
 
 // As a browser sends it: scheme, host, port, and nothing behind. "*" and "null" would open the door to every page.
@@ -220,6 +226,14 @@ std::vector<ConfigRow> make_rows() {
       text("auth.jwt_audience", &C::auth, &C::Auth::jwt_audience, "what aud must hold; empty: not checked"),
       text("auth.jwks_file", &C::auth, &C::Auth::jwks_file,
            "JSON Web Key Set: public keys for RS256, PS256, ES256, EdDSA. Read again when it changes"),
+      text("auth.jwks_url", &C::auth, &C::Auth::jwks_url,
+           "the same from an identity provider; https, or http to a loopback address", check_url_or_empty),
+      text("auth.jwks_ca_file", &C::auth, &C::Auth::jwks_ca_file,
+           "PEM: who alone may vouch for that provider; empty: those the system trusts"),
+      duration("auth.jwks_refresh", &C::auth, &C::Auth::jwks_refresh_ms, kSecondMs, 10 * kMinuteMs,
+               "how often public keys are fetched by URL"),
+      duration("auth.jwks_refetch_min", &C::auth, &C::Auth::jwks_refetch_min_ms, 100, kHourMs,
+               "a token with an unknown key has them fetched at once, but no more often than this"),
       text("auth.account_claim", &C::auth, &C::Auth::account_claim, "the claim that names the account",
            check_not_empty),
       text("auth.sites_claim", &C::auth, &C::Auth::sites_claim, "the claim that lists sites", check_not_empty),

@@ -9,8 +9,10 @@
 #include <set>
 #include <sstream>
 
+#include "app/issuer_settings.h"
 #include "auth/authenticator.h"
 #include "base/time_text.h"
+#include "net/tls.h"
 #include "registry/registry.h"
 
 namespace millstream::app {
@@ -265,6 +267,100 @@ TEST_F(ConfigTest, BadRulesAreRefused) {
   for (const auto& [toml, expected] : cases) EXPECT_THAT(error_of(load(toml)), HasSubstr(expected)) << toml;
 }
 
+std::string issuer_with(const std::string& lines, const std::string& name = "https://id.example") {
+  return "[[issuers]]\nissuer = '" + name + "'\naudience = 'millstream'\n" + lines + "\n";
+}
+
+TEST_F(ConfigTest, IssuersAreReadInOrderAndTakeTheClaimsOfAuthWhereTheyNameNone) {
+  const Result<Config> config = load("[auth]\naccount_claim = 'tenant'\nroles_claim = 'groups'\n" +
+                                         issuer_with("jwks_url = 'https://id.example/keys'") +
+                                         issuer_with("jwks_file = 'keys.json'\nroles_claim = 'roles'", "other"),
+                                     {{"MILLSTREAM_AUTH_ACCOUNT_CLAIM", "org"}});
+  ASSERT_TRUE(config.ok()) << config.error().detail;
+  const std::vector<IssuerSource> sources = issuer_sources(*config);
+  ASSERT_EQ(sources.size(), 2u);
+  EXPECT_EQ(sources[0].issuer.name, "https://id.example");
+  EXPECT_EQ(sources[0].issuer.audience, "millstream");
+  EXPECT_EQ(sources[0].jwks_url, "https://id.example/keys");
+  EXPECT_EQ(sources[0].issuer.claims.account, "org") << "a variable wins for them too";
+  EXPECT_EQ(sources[0].issuer.claims.roles, "groups");
+  EXPECT_EQ(sources[0].issuer.claims.sites, "sites");
+  EXPECT_EQ(sources[1].issuer.name, "other");
+  EXPECT_EQ(sources[1].jwks_file, "keys.json");
+  EXPECT_EQ(sources[1].issuer.claims.roles, "roles");
+}
+
+TEST_F(ConfigTest, TheSingleSettingsAreOneMoreIssuer) {
+  const Result<Config> config =
+      load(issuer_with("jwks_url = 'https://id.example/keys'"), {},
+           {{"auth.jwks_url", "http://127.0.0.1:1/keys"}, {"auth.jwt_issuer", "own"}, {"auth.jwt_audience", "us"}});
+  ASSERT_TRUE(config.ok()) << config.error().detail;
+  const std::vector<IssuerSource> sources = issuer_sources(*config);
+  ASSERT_EQ(sources.size(), 2u);
+  EXPECT_EQ(sources[0].issuer.name, "own");
+  EXPECT_EQ(sources[0].jwks_url, "http://127.0.0.1:1/keys");
+  EXPECT_TRUE(check_config(*config).ok()) << "without asking the network";
+}
+
+TEST_F(ConfigTest, BadIssuersAreRefused) {
+  const std::string url = "jwks_url = 'https://id.example/keys'";
+  const std::pair<std::string, const char*> cases[] = {
+      {"[[issuers]]\naudience = 'm'\n" + url, "m.toml:1: issuers.issuer is missing"},
+      {"[[issuers]]\nissuer = 'x'\n" + url, "m.toml:1: issuers.audience is missing"},
+      {issuer_with(""), "m.toml:1: one of issuers.jwks_file and issuers.jwks_url is needed, not both"},
+      {issuer_with(url + "\njwks_file = 'x'"), "m.toml:1: one of issuers.jwks_file and issuers.jwks_url is needed"},
+      {issuer_with("jwks_file = 'x'\njwks_ca_file = 'y'"), "m.toml:1: issuers.jwks_ca_file is for issuers.jwks_url"},
+      {issuer_with(url) + issuer_with(url), "m.toml:5: issuers.issuer: there is another issuer \"https://id.example\""},
+      {issuer_with("jwks_uri = 'https://id.example/keys'"),
+       "m.toml:4: issuers.jwks_uri: unknown key; did you mean issuers.jwks_url?"},
+      {issuer_with("jwks_url = 3"), "m.toml:4: issuers.jwks_url: must be a string"},
+      {issuer_with("jwks_url = ''"), "m.toml:4: issuers.jwks_url: must have 1 to 2048 bytes"},
+      {"[[issuers]]\nissuer = ''", "m.toml:2: issuers.issuer: must have 1 to 2048 bytes"},
+      {issuer_with(url + "\nroles_claim = ''"), "m.toml:5: issuers.roles_claim: must have 1 to 2048 bytes"},
+      {issuer_with("jwks_url = 'http://id.example/keys'"), "m.toml:4: issuers.jwks_url: must be https://"},
+      {"[auth]\njwks_url = 'ftp://127.0.0.1/keys'", "m.toml:2: auth.jwks_url: must be https://"},
+      {"[auth]\njwks_refresh = '500ms'",
+       "m.toml:2: auth.jwks_refresh: must be a duration such as \"30s\", from 1s to 10m"},
+      {"[auth]\njwks_refetch_min = '99ms'", "m.toml:2: auth.jwks_refetch_min: must be a duration"},
+      {"issuers = 3", "m.toml:1: issuers: unknown key"},
+      {"[issuers]\nissuer = 'x'", "m.toml:2: issuers.issuer: unknown key"},
+  };
+  for (const auto& [toml, expected] : cases) EXPECT_THAT(error_of(load(toml)), HasSubstr(expected)) << toml;
+}
+
+TEST_F(ConfigTest, IssuersThatCannotBeTrustedDoNotStart) {
+  const auto complaint = [&](const std::string& toml) {
+    const Result<Config> config = load(toml);
+    if (!config) return error_of(config);
+    const Status checked = check_config(*config);
+    return checked ? std::string() : checked.error().detail;
+  };
+  const std::string auth = "[auth]\njwt_issuer = 'https://id.example'\njwt_audience = 'us'\n";
+  const std::string by_url = issuer_with("jwks_url = 'https://id.example/keys'");
+  EXPECT_EQ(complaint(by_url), "") << "a way to sign in, and the network is not asked";
+  EXPECT_THAT(complaint(auth + by_url), HasSubstr("auth.jwt_issuer is also one of the [[issuers]]"));
+  EXPECT_THAT(complaint(auth + "jwks_url = 'https://a/'\njwks_file = 'b'"), HasSubstr("choose one"));
+  EXPECT_THAT(complaint(auth + "jwks_ca_file = 'x'"), HasSubstr("auth.jwks_ca_file is for auth.jwks_url"));
+  EXPECT_THAT(complaint("[auth]\njwks_url = 'https://a/'"),
+              HasSubstr("auth.jwks_url needs auth.jwt_issuer and auth.jwt_audience"));
+  EXPECT_THAT(complaint(issuer_with("jwks_file = '" + root_ + "/absent'")), HasSubstr("cannot read"));
+  EXPECT_THAT(complaint(issuer_with("jwks_file = '" + write("bad", "{}") + "'")), HasSubstr("not a JSON Web Key Set"));
+  for (const std::string& file : {root_ + "/absent", write("no.pem", "nothing"), root_}) {
+    EXPECT_THAT(complaint(issuer_with("jwks_url = 'https://id.example/keys'\njwks_ca_file = '" + file + "'")),
+                HasSubstr("no certificate can be read"));
+  }
+  const auto pem = net::make_self_signed({"localhost"});
+  ASSERT_TRUE(pem.ok());
+  EXPECT_EQ(
+      complaint(issuer_with("jwks_url = 'https://id.example/keys'\njwks_ca_file = '" + write("ca.pem", *pem) + "'")),
+      "");
+  std::string many;
+  for (size_t i = 0; i <= kIssuersMax; ++i) {
+    many += issuer_with("jwks_url = 'https://id.example/keys'", "issuer-" + std::to_string(i));
+  }
+  EXPECT_THAT(complaint(many), HasSubstr("more than 32 [[issuers]]"));
+}
+
 TEST_F(ConfigTest, SecretIsReadFromAFileOfItsOwnerOnly) {
   const auto with = [&](const std::string& path) { return load("[auth]\njwt_secret_file = '" + path + "'"); };
   const std::string good = write("good", kSecret + "\n");
@@ -347,6 +443,23 @@ TEST(ConfigExample, NamesEveryKeyWithItsDefault) {
     const Result<int64_t> as_duration = parse_duration_ms(given);
     EXPECT_EQ(as_duration ? duration_text(*as_duration) : given, key.default_text) << key.name;
   }
+}
+
+// It is off, as a line that is needed would be somebody else's provider.
+TEST(ConfigExample, TheIssuerInItIsOneWhenTheMarksAreTakenAway) {
+  std::stringstream text;
+  text << std::ifstream(EXAMPLES_DIRECTORY "/millstream.toml").rdbuf();
+  std::string toml;
+  for (std::string line; std::getline(text, line);) {
+    if (line == "# [[issuers]]" || (!toml.empty() && line.starts_with("# "))) toml += line.substr(2) + "\n";
+  }
+  const std::string path = testing::TempDir() + "issuer-example.toml";
+  std::ofstream(path) << toml;
+  const Result<Config> config = load_config(path, {}, {});
+  std::filesystem::remove(path);
+  ASSERT_TRUE(config.ok()) << config.error().detail << "\n" << toml;
+  ASSERT_EQ(config->issuers.size(), 1u);
+  EXPECT_EQ(config->issuers[0].name, "https://id.example");
 }
 
 TEST(ConfigExample, DemoIsReadyToStart) {

@@ -1,5 +1,6 @@
 #include "app/http_client.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
 
 #include <algorithm>
@@ -42,10 +43,12 @@ std::string url_part(const Url& url, CURLUPart part) {
   return copy;
 }
 
-bool is_loopback(const std::string& text) {
-  const Url url = parse_url(text);
-  const std::string host = url ? url_part(url, CURLUPART_HOST) : "";
-  return host == "localhost" || host == "[::1]" || host.starts_with("127.");
+// By the address itself: a name that begins with "127." may belong to anyone. libcurl asks nobody what localhost is.
+bool is_loopback(const Url& url) {
+  const std::string host = url_part(url, CURLUPART_HOST);
+  in_addr v4{};
+  if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return ntohl(v4.s_addr) >> 24 == 127;
+  return host == "localhost" || host == "[::1]";
 }
 
 }  // namespace
@@ -103,8 +106,12 @@ struct HttpClient::Exchange {
     curl_easy_reset(curl);
     set(CURLOPT_URL, request.url.c_str());
     set(CURLOPT_PROTOCOLS_STR, "http,https");
-    if (is_loopback(request.url)) set(CURLOPT_PROXY, "");
-    if (!request.ca_file.empty()) set(CURLOPT_CAINFO, request.ca_file.c_str());
+    if (const Url url = parse_url(request.url); url && is_loopback(url)) set(CURLOPT_PROXY, "");
+    if (!request.ca_file.empty()) {
+      set(CURLOPT_CAINFO, request.ca_file.c_str());
+      set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));  // else the system's count as well
+    }
+    set(CURLOPT_QUICK_EXIT, 1L);  // the end does not wait for a name server that does not answer
     set(CURLOPT_USERAGENT, "millstream");
     set(CURLOPT_HTTPHEADER, headers);
     set(CURLOPT_CONNECTTIMEOUT_MS, kConnectTimeoutMs);
@@ -160,6 +167,21 @@ Result<std::string> make_url(const std::string& base, const std::string& path,
     curl_url_set(url.get(), CURLUPART_QUERY, (name + "=" + value).c_str(), CURLU_APPENDQUERY | CURLU_URLENCODE);
   }
   return url_part(url, CURLUPART_URL);
+}
+
+Status check_fetch_url(const std::string& text) {
+  const auto wrong = [](const char* what) { return Error{Code::invalid, what}; };
+  const Url url = parse_url(text);
+  if (!url) return wrong("must be a URL such as https://id.example/keys");
+  const std::string scheme = url_part(url, CURLUPART_SCHEME);
+  if (scheme != "https" && !(scheme == "http" && is_loopback(url))) {
+    return wrong("must be https://…, or http:// to a loopback address: who changes keys on their way can sign tokens");
+  }
+  if (!url_part(url, CURLUPART_USER).empty() || !url_part(url, CURLUPART_PASSWORD).empty()) {
+    return wrong("must hold no user or password");
+  }
+  if (!url_part(url, CURLUPART_FRAGMENT).empty()) return wrong("must hold no #fragment");
+  return {};
 }
 
 std::string problem_text(const HttpAnswer& answer) {

@@ -1,4 +1,4 @@
-// app/http_client.h: HTTP requests of the command line tools, on libcurl.
+// app/http_client.h: HTTP requests of the command line tools, and for the keys of identity providers, on libcurl.
 //
 // Flow     send() blocks until the answer is complete; listen() hands a stream's bytes on as they come.
 // Shapes   http and https only; redirects are not followed, so that a credential goes nowhere else than it was meant
@@ -26,7 +26,7 @@ struct HttpRequest {
   std::vector<std::string> headers;  // "Name: value"
   std::optional<std::string> body;   // given: POST
   int64_t timeout_ms = 30'000;       // 0: none
-  std::string ca_file;               // PEM: who may vouch for an https server; empty: those the system trusts
+  std::string ca_file;               // PEM: who alone may vouch for an https server; empty: those the system trusts
 };
 
 struct HttpAnswer {
@@ -62,6 +62,10 @@ class HttpClient {
 // it would stand in argv, where others read it.
 Result<std::string> make_url(const std::string& base, const std::string& path,
                              const std::vector<std::pair<std::string, std::string>>& query);
+
+// Whether what is fetched from there can be believed: https, or http to this machine itself (localhost, 127.0.0.0/8,
+// ::1), without user, password or fragment. Code::invalid says what is wrong.
+Status check_fetch_url(const std::string& text);
 
 // The "detail" of a problem+json body, or the body itself, short enough for one line.
 std::string problem_text(const HttpAnswer& answer);

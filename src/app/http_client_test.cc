@@ -143,5 +143,39 @@ TEST(MakeUrl, RefusesOtherSchemesAndSecrets) {
   }
 }
 
+TEST(FetchUrl, OnlyWhatNobodyCanChangeOnItsWayIsTaken) {
+  for (const char* good : {"https://id.example/keys", "https://id.example:8443/a/b?p=policy", "https://10.0.0.1/keys",
+                           "https://[2001:db8::1]/", "http://localhost/keys", "http://localhost:8080/keys",
+                           "http://127.0.0.1:1/keys", "http://127.255.0.9/", "http://[::1]:9/keys"}) {
+    EXPECT_TRUE(check_fetch_url(good).ok()) << good;
+  }
+  for (const char* bad : {"",
+                          "id.example/keys",
+                          "//id.example/keys",
+                          "https://",
+                          "http://id.example/keys",
+                          "http://10.0.0.1/keys",
+                          "http://128.0.0.1/",
+                          "http://127.example.com/",
+                          "http://localhost.example.com/",
+                          "http://127.0.0.1.example.com/",
+                          "http://127.0.0.1@id.example/",
+                          "http://[::2]/",
+                          "http://[::ffff:10.0.0.1]/",
+                          "http://0.0.0.0/",
+                          "http://[::]/",
+                          "ftp://127.0.0.1/keys",
+                          "file:///etc/passwd",
+                          "gopher://127.0.0.1/",
+                          "https://anna:secret@id.example/",
+                          "https://anna@id.example/",
+                          "https://id.example/keys#a",
+                          "https://id.example/a b",
+                          "https://id.example:99999/",
+                          "https://id.example/\r\nX: y"}) {
+    EXPECT_FALSE(check_fetch_url(bad).ok()) << bad;
+  }
+}
+
 }  // namespace
 }  // namespace millstream::app

@@ -1,8 +1,8 @@
 #include "app/rule_settings.h"
 
-#include <functional>
 #include <optional>
 
+#include "app/entry_rows.h"
 #include "base/limits.h"
 
 namespace millstream::app {
@@ -17,13 +17,6 @@ struct Draft {
   std::optional<double> value;
   std::optional<double> clear;
 };
-
-template <class T>
-Status assign(Result<T> value, auto& target) {
-  if (!value) return value.error();
-  target = std::move(*value);
-  return {};
-}
 
 Status read_short_text(const Setting& s, size_t bytes_max, std::string& target) {
   Result<std::string> text = read_text(s);
@@ -69,14 +62,8 @@ Status read_word(const Setting& s, int count, NameOf name_of, E& target) {
   return s.wrong("must be one of " + words);
 }
 
-struct Row {
-  std::string key;
-  std::function<Status(const Setting&, Draft&)> set;
-  bool required = false;
-};
-
-const std::vector<Row>& rows() {
-  static const std::vector<Row> table = {
+const std::vector<EntryRow<Draft>>& rows() {
+  static const std::vector<EntryRow<Draft>> table = {
       {"rules.id", [](const Setting& s, Draft& d) { return read_id(s, d.rule.id); }, true},
       {"rules.name", [](const Setting& s, Draft& d) { return read_short_text(s, kTextBytesMax, d.rule.name); }},
       {"rules.enabled", [](const Setting& s, Draft& d) { return assign(read_flag(s), d.rule.enabled); }},
@@ -96,29 +83,6 @@ const std::vector<Row>& rows() {
   return table;
 }
 
-const Row* find_row(const std::string& key) {
-  for (const Row& row : rows()) {
-    if (row.key == key) return &row;
-  }
-  return nullptr;
-}
-
-Error unknown_key(const Setting& setting) {
-  std::vector<std::string> known;
-  for (const Row& row : rows()) known.push_back(row.key);
-  const std::string near = nearest_word(setting.key, known);
-  return setting.wrong("unknown key" + (near.empty() ? "" : "; did you mean " + near + "?"));
-}
-
-Status check_required(const TomlFile::Entry& entry) {
-  for (const Row& row : rows()) {
-    bool given = !row.required;
-    for (const Setting& setting : entry.settings) given |= setting.key == row.key;
-    if (!given) return Error{Code::invalid, entry.place + ": " + row.key + " is missing"};
-  }
-  return {};
-}
-
 // A clear value beyond the threshold would resolve an alert while it still holds.
 Status check_clear(const TomlFile::Entry& entry, const ThresholdRule& rule) {
   const bool upper = rule.op == model::Comparison::gt || rule.op == model::Comparison::ge;
@@ -131,12 +95,7 @@ Status check_clear(const TomlFile::Entry& entry, const ThresholdRule& rule) {
 
 Result<ThresholdRule> read_rule(const TomlFile::Entry& entry) {
   Draft draft;
-  for (const Setting& setting : entry.settings) {
-    const Row* row = find_row(setting.key);
-    if (!row) return unknown_key(setting);
-    if (Status s = row->set(setting, draft); !s) return s.error();
-  }
-  if (Status s = check_required(entry); !s) return s.error();
+  if (Status s = read_entry(entry, rows(), draft); !s) return s.error();
   draft.rule.value = *draft.value;
   draft.rule.clear = draft.clear.value_or(*draft.value);
   if (draft.rule.name.empty()) draft.rule.name = draft.rule.id;

@@ -11,6 +11,7 @@ namespace {
 
 constexpr size_t kFileBytesMax = 1 << 20;
 constexpr std::string_view kRules = "rules";
+constexpr std::string_view kIssuers = "issuers";
 
 // Walks the tree that toml++ made, depth first, and remembers the first thing that does not fit.
 class Flattener {
@@ -20,8 +21,11 @@ class Flattener {
   Result<TomlFile> run(const toml::table& root) {
     for (const auto& [key, node] : root) {
       const toml::array* array = node.as_array();
-      if (key.str() == kRules && array && array->is_array_of_tables()) {
-        for (const toml::node& rule : *array) take_rule(*rule.as_table());
+      const bool tables = array && array->is_array_of_tables();
+      if (tables && key.str() == kRules) {
+        take_entries(kRules, *array, file_.rules);
+      } else if (tables && key.str() == kIssuers) {
+        take_entries(kIssuers, *array, file_.issuers);
       } else {
         take(std::string(key.str()), node, file_.settings);
       }
@@ -33,10 +37,12 @@ class Flattener {
  private:
   std::string place(const toml::node& node) const { return path_ + ":" + std::to_string(node.source().begin.line); }
 
-  void take_rule(const toml::table& rule) {
-    TomlFile::Entry entry{place(rule), {}};
-    take_table(std::string(kRules), rule, entry.settings);
-    file_.rules.push_back(std::move(entry));
+  void take_entries(std::string_view prefix, const toml::array& tables, std::vector<TomlFile::Entry>& out) {
+    for (const toml::node& table : tables) {
+      TomlFile::Entry entry{place(table), {}};
+      take_table(std::string(prefix), *table.as_table(), entry.settings);
+      out.push_back(std::move(entry));
+    }
   }
 
   void take_table(const std::string& prefix, const toml::table& table, std::vector<Setting>& out) {

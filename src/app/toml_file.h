@@ -1,7 +1,8 @@
 // app/toml_file.h: a TOML file as a flat list of settings.
 //
-// Shapes   [server] listen = … becomes the key "server.listen"; each [[rules]] becomes a list of its own, keys
-// "rules.…". Errors   Code::invalid naming file, line and what is wrong: syntax, a value of a kind that no key takes.
+// Shapes   [server] listen = … becomes the key "server.listen"; each [[rules]] and [[issuers]] becomes a list
+//          of its own, keys "rules.…" and "issuers.…".
+// Errors   Code::invalid naming file, line and what is wrong: syntax, a value of a kind that no key takes.
 // Thread   value
 #pragma once
 
@@ -20,6 +21,7 @@ struct TomlFile {
   };
   std::vector<Setting> settings;
   std::vector<Entry> rules;
+  std::vector<Entry> issuers;
 };
 
 Result<TomlFile> read_toml_file(const std::string& path);

@@ -14,6 +14,7 @@
 #include "app/embedded_files.h"
 #include "app/engine_runner.h"
 #include "app/io_thread.h"
+#include "app/issuer_keys.h"
 #include "app/jwt_settings.h"
 #include "app/node_name.h"
 #include "auth/authenticator.h"
@@ -166,7 +167,7 @@ struct Server::Parts {
   metrics::Registry metrics;
   std::unique_ptr<registry::Registry> registry;
   std::unique_ptr<registry::Tickets> tickets;
-  std::unique_ptr<JwksFile> jwks;
+  std::unique_ptr<IssuerKeys> issuer_keys;
   std::unique_ptr<log::EventLog> log;
   std::unique_ptr<history::LatestValues> latest;
   std::unique_ptr<presence::PresenceEngine> presence;
@@ -191,7 +192,6 @@ struct Server::Parts {
   bool stopped = false;
 
   void warn_of(const Config& config);
-  Status open_jwks(const Config& config);
   Status open_storage(const Config& config);
   void make_context(const Config& config, const std::string& version);
   void make_io_threads(const Config& config);
@@ -251,8 +251,9 @@ void Server::Parts::make_context(const Config& config, const std::string& versio
                              .per_account_max = static_cast<size_t>(config.stream.streams_per_account_max)});
   std::optional<model::Grants> open;
   if (config.auth.development) open = development_grants(config);
-  authenticator = std::make_unique<auth::Authenticator>(jwt_options(config.auth), registry->api_keys(),
-                                                        registry->login_sessions(), clock, open);
+  issuer_keys = std::make_unique<IssuerKeys>(config, clock, metrics);
+  authenticator = std::make_unique<auth::Authenticator>(
+      jwt_options(config.auth), registry->api_keys(), registry->login_sessions(), clock, open, &issuer_keys->issuers());
   validator =
       std::make_unique<ingest::Validator>(ingest::ValidatorOptions{.default_site = config.ingest.default_site,
                                                                    .default_device = config.ingest.default_device,
@@ -361,15 +362,6 @@ void Server::Parts::add_gauges() {
                      [this] { return static_cast<int64_t>(latest->device_count()); });
 }
 
-Status Server::Parts::open_jwks(const Config& config) {
-  jwks = std::make_unique<JwksFile>(config.auth.jwks_file);
-  if (jwks->path().empty()) return {};
-  Result<KeySetPtr> keys = jwks->read();
-  if (!keys) return keys.error();
-  authenticator->set_keys(std::move(*keys));
-  return {};
-}
-
 // What an operator must not forget is on: a line at the start, and a gauge to alert on.
 void Server::Parts::warn_of(const Config& config) {
   metrics.gauge("millstream_insecure_development_mode", "1: everyone is admin, no credential is asked for")
@@ -405,7 +397,7 @@ Result<std::unique_ptr<Server>> Server::start(const Config& asked, const std::st
   p.warn_of(config);
   if (Status s = p.open_storage(config); !s) return s.error();
   p.make_context(config, version);
-  if (Status s = p.open_jwks(config); !s) return s.error();
+  if (Status s = p.issuer_keys->start(); !s) return s.error();
   p.log->add_reader(*p.dispatcher);
   p.log->add_reader(*p.runner);
   if (Status s = p.log->start(); !s) return s.error();
@@ -413,6 +405,7 @@ Result<std::unique_ptr<Server>> Server::start(const Config& asked, const std::st
   if (Status s = p.runner->start(); !s) return s.error();
   if (Status s = p.open_tls(config); !s) return s.error();
   p.add_gauges();
+  p.issuer_keys->wait_for_first();
   if (Status s = p.listen(config); !s) return s.error();
   for (const std::unique_ptr<IoThread>& io : p.io_threads) io->run();
   p.context->ready = true;
@@ -432,7 +425,7 @@ size_t Server::sessions() const {
 }
 
 void Server::refresh() {
-  refresh_jwks();
+  parts_->issuer_keys->refresh_files();
   keep_sessions_in_use();
   const Result<std::vector<uint64_t>> ended = parts_->registry->refresh(parts_->clock.wall_ms());
   if (!ended) {
@@ -453,16 +446,6 @@ void Server::keep_sessions_in_use() {
       sessions.touch(shard.in_use(idle), clock.wall_ms());
     });
   }
-}
-
-void Server::refresh_jwks() {
-  const std::optional<Result<KeySetPtr>> read = parts_->jwks->read_if_changed();
-  if (!read) return;
-  if (!*read) {
-    return log_error("the new public keys are not used; those in use stay", {{"reason", read->error().detail}});
-  }
-  parts_->authenticator->set_keys(**read);
-  log_info("the public keys were read again", {{"file", parts_->jwks->path()}, {"count", (**read)->size()}});
 }
 
 void Server::reload_certificate(const Config& config) {
@@ -506,6 +489,7 @@ void Server::stop() {
     }
   }
   for (const std::unique_ptr<IoThread>& io : p.io_threads) io->join();
+  if (p.issuer_keys) p.issuer_keys->stop();
   if (!p.registry) return;
   if (const Status written = p.registry->flush(); !written) {
     log_warning("the last uses of credentials are not on disk", {{"reason", written.error().detail}});

@@ -27,7 +27,6 @@ class Server {
   void stop();                          // everything queued is committed, state is saved
 
  private:
-  void refresh_jwks();
   void keep_sessions_in_use();
 
   struct Parts;

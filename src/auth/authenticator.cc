@@ -12,12 +12,13 @@ Error refused_credential() {
 
 Authenticator::Authenticator(JwtOptions jwt, const model::ApiKeyLookup& keys,
                              const model::LoginSessionLookup& login_sessions, const Clock& clock,
-                             std::optional<model::Grants> development)
+                             std::optional<model::Grants> development, const Issuers* issuers)
     : jwt_(std::move(jwt)),
       keys_(keys),
       login_sessions_(login_sessions),
       clock_(clock),
-      development_(std::move(development)) {}
+      development_(std::move(development)),
+      issuers_(issuers) {}
 
 Result<model::Grants> Authenticator::authenticate(std::string_view credential) const {
   if (credential.empty()) {
@@ -25,10 +26,9 @@ Result<model::Grants> Authenticator::authenticate(std::string_view credential) c
     return refused_credential();
   }
   const bool is_api_key = credential.starts_with(kApiKeyPrefix);
-  const auto public_keys = public_keys_.with([](const std::shared_ptr<const KeySet>& keys) { return keys; });
   const int64_t now_ms = clock_.wall_ms();
   Result<model::Grants> grants =
-      is_api_key ? verify_api_key(keys_, credential, now_ms) : verify_jwt(jwt_, credential, now_ms, public_keys.get());
+      is_api_key ? verify_api_key(keys_, credential, now_ms) : verify_jwt(jwt_, credential, now_ms, issuers_);
   if (grants) return grants;
   log_debug("credential refused", {{"kind", is_api_key ? "api key" : "jwt"}, {"reason", grants.error().detail}});
   return refused_credential();
@@ -41,10 +41,6 @@ Result<model::Grants> Authenticator::authenticate_session(std::string_view cooki
   if (development_) return *development_;
   log_debug("credential refused", {{"kind", "session"}, {"reason", "no such session, or it has ended"}});
   return refused_credential();
-}
-
-void Authenticator::set_keys(std::shared_ptr<const KeySet> keys) {
-  public_keys_.with([&](std::shared_ptr<const KeySet>& current) { current.swap(keys); });
 }
 
 bool Authenticator::still_holds(const model::Grants& grants) const {

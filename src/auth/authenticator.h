@@ -8,15 +8,12 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
-#include "auth/jwks.h"
+#include "auth/issuers.h"
 #include "base/clock.h"
-#include "base/guarded.h"
 #include "base/result.h"
 #include "model/api_key.h"
 #include "model/grants.h"
@@ -24,14 +21,7 @@
 
 namespace millstream::auth {
 
-// Under which names a token says what it allows.
-struct ClaimNames {
-  std::string account = "accountId";
-  std::string sites = "sites";
-  std::string devices = "devices";
-  std::string roles = "roles";
-};
-
+// Of tokens signed with the secret.
 struct JwtOptions {
   std::string hs256_secret;  // at least 32 bytes; empty: none
   std::string issuer;        // empty: not checked
@@ -49,11 +39,11 @@ NewApiKey make_api_key(std::string name, model::Grants grants, int64_t now_ms);
 
 // Signs an HS256 token with the claims of `grants` (sub, accountId, sites?, devices?, roles, iat, exp, iss?, aud?).
 std::string sign_jwt(const JwtOptions& options, const model::Grants& grants, int64_t now_ms, int64_t expires_at_ms);
-// Strict: HS256 with the secret alone, other algorithms with the key of `keys` that is pinned to them; canonical
-// base64url, at most 4 KiB, no duplicate keys, exp and account required. Without secret and keys every token is
-// refused.
+// Strict: HS256 with the secret alone, and never for an issuer with keys of its own unless `options` names that issuer
+// too; other algorithms with the key that the issuer named by the token has pinned to them. Canonical base64url, at
+// most 4 KiB, no duplicate keys, exp and account required. Without secret and issuers every token is refused.
 Result<model::Grants> verify_jwt(const JwtOptions& options, std::string_view token, int64_t now_ms,
-                                 const KeySet* keys = nullptr);
+                                 const Issuers* issuers = nullptr);
 
 // Refuses to start: short secret, PEM text as an HMAC secret.
 Status check_jwt_options(const JwtOptions& options);
@@ -64,11 +54,9 @@ Error refused_credential();
 class Authenticator {
  public:
   // `development`: when set, a request without any credential gets these grants (loopback only; app/ sees to that).
+  // `issuers`: who signs tokens with keys of their own; null: nobody.
   Authenticator(JwtOptions jwt, const model::ApiKeyLookup& keys, const model::LoginSessionLookup& login_sessions,
-                const Clock& clock, std::optional<model::Grants> development);
-
-  // The public keys that tokens may be signed with, in place of those until now. Any thread.
-  void set_keys(std::shared_ptr<const KeySet> keys);
+                const Clock& clock, std::optional<model::Grants> development, const Issuers* issuers = nullptr);
 
   // Whether a stream may begin, or go on, with these grants: the credential that gave them has neither ended nor been
   // revoked. Stricter than authenticate(), which allows for clocks that differ: a stream ends when the token says.
@@ -86,7 +74,7 @@ class Authenticator {
   const model::LoginSessionLookup& login_sessions_;
   const Clock& clock_;
   const std::optional<model::Grants> development_;
-  mutable Guarded<std::shared_ptr<const KeySet>> public_keys_;
+  const Issuers* const issuers_;
 };
 
 }  // namespace millstream::auth

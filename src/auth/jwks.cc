@@ -171,8 +171,8 @@ std::optional<JwtAlgorithm> parse_jwt_algorithm(std::string_view name) {
 
 bool is_key_id(std::string_view text) {
   const auto fits = [](char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
-           c == '-';
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+           std::string_view("._:+/=-").find(c) != std::string_view::npos;
   };
   return !text.empty() && text.size() <= kKeyIdBytesMax && std::all_of(text.begin(), text.end(), fits);
 }
@@ -196,7 +196,7 @@ Result<KeySet> KeySet::parse(std::string_view json) {
     const std::optional<JwtAlgorithm> algorithm = is_for_signatures(key) ? algorithm_of(key) : std::nullopt;
     if (algorithm) {
       const std::string_view id = text_of(key, "kid").value_or("");
-      if (!id.empty() && !is_key_id(id)) return wrong("kid is to be 1 to 128 of A-Z a-z 0-9 . _ -");
+      if (!id.empty() && !is_key_id(id)) return wrong("kid is to be 1 to 128 of A-Z a-z 0-9 . _ : + / = -");
       if (!id.empty() && set.holds(id)) return wrong("kid \"" + std::string(id) + "\" stands twice");
       Result<KeyPtr> made = read_key(key, *algorithm);
       if (!made) return wrong(made.error().detail);

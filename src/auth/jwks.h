@@ -25,7 +25,11 @@ namespace millstream::auth {
 enum class JwtAlgorithm : uint8_t { hs256, rs256, ps256, es256, eddsa };
 std::optional<JwtAlgorithm> parse_jwt_algorithm(std::string_view name);
 
-// [A-Za-z0-9._-]{1,128}: what a key may be called, in a set and in a token.
+// [A-Za-z0-9._:+/=-]{1,128}: what a key may be called, in a set and in a token. Wide enough for what providers use:
+// base64url (Microsoft Entra, Keycloak, Okta), hex (Google), base64 with "+/=" (Amazon Cognito, Auth0), names with
+// dots and colons (Ory Hydra, thumbprint URNs of RFC 9278). Nothing else, so that it can neither end a log line nor
+// quote anything; and it is only ever compared with the names in one issuer's set, never part of a path, a query or an
+// address.
 bool is_key_id(std::string_view text);
 
 class KeySet {

@@ -1,116 +1,29 @@
 #include "auth/jwks.h"
 
 #include <gtest/gtest.h>
-#include <openssl/core_names.h>
-#include <openssl/ecdsa.h>
-#include <openssl/evp.h>
-#include <openssl/rsa.h>
 
 #include <memory>
 
 #include "auth/authenticator.h"
-#include "auth/base64url.h"
 #include "auth/digest.h"
+#include "auth/test_signer.h"
 
 namespace millstream::auth {
 namespace {
 
 constexpr int64_t kNowMs = 1'769'517'296'789;
 
-std::string b64(std::string_view text) { return encode_base64url(text); }
-
-// A private key and what others are told of it.
-class Signer {
- public:
-  static Signer rsa(const std::string& alg, size_t bits = 2048) {
-    return Signer(EVP_PKEY_Q_keygen(nullptr, nullptr, "RSA", bits), alg);
-  }
-  static Signer ec(const char* curve = "P-256") {
-    return Signer(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", curve), "ES256");
-  }
-  static Signer ed() { return Signer(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"), "EdDSA"); }
-
-  // `more`: further members, beginning with a comma.
-  std::string jwk(const std::string& kid, const std::string& more = "") const {
-    std::string members;
-    if (is("RSA")) {
-      members = R"("kty":"RSA","n":")" + number("n") + R"(","e":")" + number("e") + '"';
-    } else if (is("EC")) {
-      members = R"("kty":"EC","crv":"P-256","x":")" + number("qx") + R"(","y":")" + number("qy") + '"';
-    } else {
-      unsigned char raw[32];
-      size_t size = sizeof raw;
-      EXPECT_EQ(EVP_PKEY_get_raw_public_key(key_.get(), raw, &size), 1);
-      members = R"("kty":"OKP","crv":"Ed25519","x":")" + b64({reinterpret_cast<char*>(raw), size}) + '"';
-    }
-    return "{" + members + (kid.empty() ? "" : R"(,"kid":")" + kid + '"') + more + "}";
-  }
-  std::string jwk_with_alg(const std::string& kid) const { return jwk(kid, R"(,"alg":")" + alg_ + '"'); }
-
-  std::string sign(std::string_view text) const {
-    EVP_MD_CTX* context = EVP_MD_CTX_new();
-    EVP_PKEY_CTX* how = nullptr;
-    EXPECT_EQ(EVP_DigestSignInit(context, &how, alg_ == "EdDSA" ? nullptr : EVP_sha256(), nullptr, key_.get()), 1);
-    if (alg_ == "PS256") {
-      EVP_PKEY_CTX_set_rsa_padding(how, RSA_PKCS1_PSS_PADDING);
-      EVP_PKEY_CTX_set_rsa_pss_saltlen(how, RSA_PSS_SALTLEN_DIGEST);
-    }
-    const auto* bytes = reinterpret_cast<const unsigned char*>(text.data());
-    size_t size = 0;
-    EVP_DigestSign(context, nullptr, &size, bytes, text.size());
-    std::string signature(size, '\0');
-    EXPECT_EQ(EVP_DigestSign(context, reinterpret_cast<unsigned char*>(signature.data()), &size, bytes, text.size()),
-              1);
-    EVP_MD_CTX_free(context);
-    signature.resize(size);
-    return alg_ == "ES256" ? raw_of(signature) : signature;
-  }
-  // A token whose header may lie about the algorithm.
-  std::string token(const std::string& kid, const std::string& claims, std::string header_alg = "") const {
-    if (header_alg.empty()) header_alg = alg_;
-    const std::string head = R"({"alg":")" + header_alg + '"' + (kid.empty() ? "" : R"(,"kid":")" + kid + '"') + "}";
-    const std::string text = b64(head) + "." + b64(claims);
-    return text + "." + b64(sign(text));
-  }
-
- private:
-  Signer(EVP_PKEY* key, std::string alg) : key_(key, EVP_PKEY_free), alg_(std::move(alg)) { EXPECT_NE(key, nullptr); }
-
-  bool is(const char* type) const { return EVP_PKEY_is_a(key_.get(), type) == 1; }
-  std::string number(const char* name) const {
-    BIGNUM* value = nullptr;
-    EXPECT_EQ(EVP_PKEY_get_bn_param(key_.get(), name, &value), 1);
-    const int size = is("EC") ? 32 : BN_num_bytes(value);
-    std::string bytes(static_cast<size_t>(size), '\0');
-    BN_bn2binpad(value, reinterpret_cast<unsigned char*>(bytes.data()), size);
-    BN_free(value);
-    return b64(bytes);
-  }
-  static std::string raw_of(const std::string& der) {
-    const auto* at = reinterpret_cast<const unsigned char*>(der.data());
-    ECDSA_SIG* signature = d2i_ECDSA_SIG(nullptr, &at, static_cast<long>(der.size()));
-    std::string raw(64, '\0');
-    auto* out = reinterpret_cast<unsigned char*>(raw.data());
-    BN_bn2binpad(ECDSA_SIG_get0_r(signature), out, 32);
-    BN_bn2binpad(ECDSA_SIG_get0_s(signature), out + 32, 32);
-    ECDSA_SIG_free(signature);
-    return raw;
-  }
-
-  std::shared_ptr<EVP_PKEY> key_;
-  std::string alg_;
-};
-
-std::string set_of(std::initializer_list<std::string> keys) {
-  std::string text;
-  for (const std::string& key : keys) text += (text.empty() ? "" : ",") + key;
-  return "{\"keys\":[" + text + "]}";
-}
-
 const std::string kClaims =
     R"({"sub":"anna","accountId":"1","iss":"https://id.example","aud":["x","millstream"],"exp":)" +
     std::to_string(kNowMs / 1000 + 3600) + "}";
-JwtOptions options() { return {.issuer = "https://id.example", .audience = "millstream"}; }
+
+// The one issuer that holds these keys.
+std::unique_ptr<Issuers> issuer_with(const KeySet& set, ClaimNames claims = {}) {
+  std::vector<Issuer> list{{"https://id.example", "millstream", std::move(claims)}};
+  auto issuers = std::make_unique<Issuers>(std::move(list));
+  issuers->set_keys(0, std::make_shared<const KeySet>(set));
+  return issuers;
+}
 
 class JwksTest : public testing::Test {
  protected:
@@ -120,7 +33,7 @@ class JwksTest : public testing::Test {
     return std::move(*set);
   }
   static bool takes(const KeySet& set, const std::string& token) {
-    return verify_jwt(options(), token, kNowMs, &set).ok();
+    return verify_jwt({}, token, kNowMs, issuer_with(set).get()).ok();
   }
   static std::string complaint(const std::string& json) {
     const Result<KeySet> set = KeySet::parse(json);
@@ -216,6 +129,30 @@ TEST_F(JwksTest, KeyNamesThatAreNoNamesAreRefused) {
   }
 }
 
+TEST_F(JwksTest, TheNamesThatProvidersGiveTheirKeysAreTaken) {
+  for (const std::string kid : {
+           "-KI3Q9nNR7bRofxmeZoXqbHZGew",                             // Microsoft Entra: base64url
+           "FJ86GcF3jTbNLOco4NvZkUCIUmfYCqoqtOQeMfbhNlE",             // Keycloak: base64url
+           "6f7254101f56e41cf35c9926de84a2d552b4c6f1",                // Google: hex
+           "NjVBRjY5MDlCMUIwNzU4RTA2QzZFMDQ4QzQ2MDAyQjVDNjk1RTM2Qg",  // Auth0: base64
+           "abcdefghijklmnopqrsexample+/1234567890ABCDEFG=",          // Amazon Cognito: base64, padded
+           "public:hydra.openid.id-token",                            // Ory Hydra
+           "urn:ietf:params:oauth:jwk-thumbprint:sha-256:NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs",  // RFC 9278
+           "2026-01.a_b",
+       }) {
+    const KeySet set = keys({ec().jwk(kid)});
+    EXPECT_TRUE(takes(set, ec().token(kid, kClaims))) << kid;
+    EXPECT_FALSE(takes(set, ec().token(kid + "=", kClaims))) << kid << ": compared as it stands, never decoded";
+  }
+  for (const std::string bad :
+       {"", "a b", "a\n", "a\"", "a'", "a\\b", "a%2f", "a?b", "a#b", "a@b", "a*", "\xc3\xa4", "a;b"}) {
+    EXPECT_FALSE(is_key_id(bad)) << bad;
+  }
+  EXPECT_TRUE(is_key_id(std::string(128, 'r')));
+  EXPECT_FALSE(is_key_id(std::string(129, 'r')));
+  EXPECT_FALSE(is_key_id(std::string("a\0b", 3)));
+}
+
 TEST_F(JwksTest, KeysInTheHeaderAreNotLookedAt) {
   const KeySet set = keys({ec().jwk("ec")});
   const Signer own = Signer::ec();
@@ -252,7 +189,7 @@ TEST_F(JwksTest, ASetThatIsNotUnderstoodIsNotUsedInPart) {
   EXPECT_EQ(complaint("{\"keys\":[]}"), "no key for RS256, PS256, ES256 or EdDSA is in the set");
   EXPECT_EQ(complaint(set_of({ec().jwk("a"), "7"})), "keys[1]: not an object");
   EXPECT_EQ(complaint(set_of({ec().jwk("a"), ed().jwk("a")})), "keys[1]: kid \"a\" stands twice");
-  EXPECT_EQ(complaint(set_of({ec().jwk("a b")})), "keys[0]: kid is to be 1 to 128 of A-Z a-z 0-9 . _ -");
+  EXPECT_EQ(complaint(set_of({ec().jwk("a b")})), "keys[0]: kid is to be 1 to 128 of A-Z a-z 0-9 . _ : + / = -");
   EXPECT_EQ(complaint(set_of({Signer::rsa("RS256", 1024).jwk("weak")})),
             "keys[0]: an RSA key of 1024 bits; it is to have 2048 to 8192");
   EXPECT_EQ(complaint(set_of({R"({"kty":"RSA","n":"!","e":"AQAB"})"})), "keys[0]: n and e are to be base64url");
@@ -284,12 +221,12 @@ TEST_F(JwksTest, TheirTokensMustBeForUs) {
 
 TEST_F(JwksTest, ClaimsMayHaveOtherNames) {
   const KeySet set = keys({ec().jwk("ec")});
-  JwtOptions named = options();
-  named.claims = {.account = "https://m.example/tenant", .sites = "plants", .devices = "machines", .roles = "groups"};
+  const ClaimNames names{
+      .account = "https://m.example/tenant", .sites = "plants", .devices = "machines", .roles = "groups"};
   const std::string claims = R"({"iss":"https://id.example","aud":"millstream","https://m.example/tenant":"7",)"
                              R"("plants":["a"],"machines":["b"],"groups":["operator"],"accountId":"8","exp":)" +
                              std::to_string(kNowMs / 1000 + 60) + "}";
-  const auto grants = verify_jwt(named, ec().token("ec", claims), kNowMs, &set);
+  const auto grants = verify_jwt({}, ec().token("ec", claims), kNowMs, issuer_with(set, names).get());
   ASSERT_TRUE(grants.ok()) << grants.error().detail;
   EXPECT_EQ(grants->account.text(), "7");
   EXPECT_EQ(grants->sites.size(), 1u);

@@ -1,5 +1,5 @@
 // Tokens that must not be taken, against a server that takes HS256 from a secret and RS256, PS256, ES256 and EdDSA from a
-// key set. Every one is told the same.
+// key set, and from that of a second issuer, whose keys have the same names. Every one is told the same.
 
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
@@ -7,7 +7,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import test from 'node:test';
-import { Server, bearer, get, jwtSecret, tempDirectory } from './harness.mjs';
+import { Server, atEnd, bearer, get, jwtSecret, tempDirectory } from './harness.mjs';
 
 const issuer = 'https://id.example';
 const audience = 'millstream';
@@ -19,8 +19,15 @@ const keys = {
   es: crypto.generateKeyPairSync('ec', { namedCurve: 'P-256' }),
   ed: crypto.generateKeyPairSync('ed25519'),
 };
+const second = 'https://second.example/realms/b';
+const secondAudience = 'millstream-b';
+const secondKeys = {
+  rs: crypto.generateKeyPairSync('rsa', { modulusLength: 2048 }),
+  es: crypto.generateKeyPairSync('ec', { namedCurve: 'P-256' }),
+  ed: crypto.generateKeyPairSync('ed25519'),
+};
 const algorithms = { rs: 'RS256', ps: 'PS256', es: 'ES256', ed: 'EdDSA' };
-const jwk = (kid) => ({ ...keys[kid].publicKey.export({ format: 'jwk' }), kid, alg: algorithms[kid] });
+const jwk = (kid, from = keys) => ({ ...from[kid].publicKey.export({ format: 'jwk' }), kid, alg: algorithms[kid] });
 
 function sign(kid, text, { key = keys[kid].privateKey, digest = 'sha256', salt = 32 } = {}) {
   if (kid === 'ed') return crypto.sign(null, Buffer.from(text), key);
@@ -38,7 +45,13 @@ const by = (kid, header = {}, body = claims(), options = {}) =>
   make(JSON.stringify({ alg: algorithms[kid], kid, ...header }), body, (text) => sign(kid, text, options));
 const unsigned = (header, signature = '') => `${b64(JSON.stringify(header))}.${b64(claims())}.${signature}`;
 
-const good = Object.fromEntries([['hs', hs()], ...Object.keys(keys).map((kid) => [kid, by(kid)])]);
+const secondClaims = (more = {}) => claims({ iss: second, aud: secondAudience, accountId: undefined, tenant: 'b', ...more });
+const bySecond = (kid, body = secondClaims(), header = {}) => by(kid, header, body, { key: secondKeys[kid].privateKey });
+
+const good = Object.fromEntries([
+  ['hs', hs()], ...Object.keys(keys).map((kid) => [kid, by(kid)]),
+  ...Object.keys(secondKeys).map((kid) => [`${kid} of the second issuer`, bySecond(kid)]),
+]);
 const pem = (kid, type) => keys[kid].publicKey.export({ format: 'pem', type });
 const der = (kid) => keys[kid].publicKey.export({ format: 'der', type: 'spki' });
 const cut = (token, part, change) => token.split('.').map((text, i) => (i === part ? change(text) : text)).join('.');
@@ -69,7 +82,7 @@ const hostile = {
   'HS256 with the RSA key as PKCS 1': hs({ kid: 'rs' }, claims(), pem('rs', 'pkcs1')),
   'HS256 with the RSA key as DER': hs({ kid: 'rs' }, claims(), der('rs')),
   'HS256 with the EC key as PEM': hs({ kid: 'es' }, claims(), pem('es', 'spki')),
-  'HS256 with the key set': hs({ kid: 'rs' }, claims(), JSON.stringify({ keys: ['rs', 'ps', 'es', 'ed'].map(jwk) })),
+  'HS256 with the key set': hs({ kid: 'rs' }, claims(), JSON.stringify({ keys: ['rs', 'ps', 'es', 'ed'].map((kid) => jwk(kid)) })),
   'HS256 with the modulus': hs({ kid: 'rs' }, claims(), Buffer.from(jwk('rs').n, 'base64url')),
   'RS256 with the PS256 key': make(JSON.stringify({ alg: 'RS256', kid: 'ps' }), claims(), (text) => sign('rs', text, { key: keys.ps.privateKey })),
   'PS256 with the RS256 key': make(JSON.stringify({ alg: 'PS256', kid: 'rs' }), claims(), (text) => sign('ps', text, { key: keys.rs.privateKey })),
@@ -98,6 +111,37 @@ const hostile = {
   'roles unknown': hs({}, claims({ roles: ['root'] })), 'roles a string': hs({}, claims({ roles: 'admin' })), 'roles empty': hs({}, claims({ roles: [] })),
   'sites empty': hs({}, claims({ sites: [] })), 'sites *': hs({}, claims({ sites: ['*'] })), 'devices a number': hs({}, claims({ devices: [1] })),
   'sub with a line break': hs({}, claims({ sub: 'a\nb' })), 'sub of 1000 letters': hs({}, claims({ sub: 'a'.repeat(1000) })),
+  // Two issuers.
+  ...Object.fromEntries(Object.keys(secondKeys).flatMap((kid) => [
+    [`the first issuer's ${kid} for the second`, by(kid, {}, secondClaims())],
+    [`the first issuer's ${kid} for the second, unnamed`, by(kid, { kid: undefined }, secondClaims())],
+    [`the second issuer's ${kid} for the first`, bySecond(kid, claims())],
+    [`the second issuer's ${kid} for the first, unnamed`, bySecond(kid, claims(), { kid: undefined })],
+  ])),
+  'the PS256 key, which the second issuer has not': by('ps', {}, secondClaims()),
+  'the secret for the second issuer': hs({}, secondClaims()), 'the secret for the second, in the first\'s words': hs({}, claims({ iss: second })),
+  'the secret for the second, with a kid': hs({ kid: 'rs' }, secondClaims()),
+  'HS256 with the second\'s RSA key': hs({ kid: 'rs' }, secondClaims(), secondKeys.rs.publicKey.export({ format: 'pem', type: 'spki' })),
+  'HS256 with the second\'s key set': hs({ kid: 'rs' }, secondClaims(), JSON.stringify({ keys: ['rs', 'es', 'ed'].map((kid) => jwk(kid, secondKeys)) })),
+  'the second with the first\'s audience': bySecond('es', secondClaims({ aud: audience })),
+  'the first with the second\'s audience': by('es', {}, claims({ aud: secondAudience })),
+  'the second with the first\'s claim of the account': bySecond('es', secondClaims({ tenant: undefined, accountId: 'a' })),
+  'the first with the second\'s claim of the account': by('es', {}, claims({ accountId: undefined, tenant: 'b' })),
+  'the second with roles that are none': bySecond('es', secondClaims({ roles: ['root'] })),
+  'the second, expired': bySecond('es', secondClaims({ exp: now() - 61 })),
+  'the second with a slash more': bySecond('es', secondClaims({ iss: `${second}/` })),
+  'the second with a segment more': bySecond('es', secondClaims({ iss: `${second}/../a` })),
+  'the second in capitals': bySecond('es', secondClaims({ iss: second.toUpperCase() })),
+  'the second with NUL': bySecond('es', secondClaims({ iss: `${second}\u0000` })),
+  'both issuers in a list': bySecond('es', secondClaims({ iss: [second, issuer] })),
+  'both issuers, one after the other': bySecond('es', secondClaims().replace('{', `{"iss":${JSON.stringify(issuer)},`)),
+  'iss an object': bySecond('es', secondClaims({ iss: { iss: second } })), 'iss null': bySecond('es', secondClaims({ iss: null })),
+  'iss empty': bySecond('es', secondClaims({ iss: '' })), 'iss of a third': bySecond('es', secondClaims({ iss: 'https://third.example' })),
+  'iss a file': bySecond('es', secondClaims({ iss: 'file:///etc/passwd' })),
+  'iss a part of the second': bySecond('es', secondClaims({ iss: second.slice(0, -1) })),
+  'iss in the header alone': bySecond('es', secondClaims({ iss: undefined }), { iss: second }),
+  'the second, claims changed': cut(bySecond('es'), 1, () => b64(secondClaims({ tenant: 'a' }))),
+  'the second, signed by nobody': cut(bySecond('es'), 2, () => b64(Buffer.alloc(64))),
   // Its form.
   'two parts': good.hs.split('.').slice(0, 2).join('.'), 'four parts': `${good.hs}.AA`, 'five parts (JWE)': `${good.hs}.AA.AA`,
   'padding': cut(good.hs, 2, (s) => `${s}=`), 'standard base64': cut(good.hs, 2, () => '++//'.repeat(10)), 'not canonical': cut(good.hs, 2, (s) => `${s.slice(0, -1)}${String.fromCharCode(s.charCodeAt(s.length - 1) + 1)}`),
@@ -109,13 +153,19 @@ const hostile = {
 
 test(`${Object.keys(hostile).length} hostile tokens: none is taken, all are told the same, none is logged`, async () => {
   const file = path.join(tempDirectory('hostile'), 'jwks.json');
-  fs.writeFileSync(file, JSON.stringify({ keys: ['rs', 'ps', 'es', 'ed'].map(jwk) }), { mode: 0o644 });
+  fs.writeFileSync(file, JSON.stringify({ keys: ['rs', 'ps', 'es', 'ed'].map((kid) => jwk(kid)) }), { mode: 0o644 });
+  const secondFile = path.join(path.dirname(file), 'second.json');
+  fs.writeFileSync(secondFile, JSON.stringify({ keys: ['rs', 'es', 'ed'].map((kid) => jwk(kid, secondKeys)) }), { mode: 0o644 });
   let calls = 0;  // a token that names an address is not to be asked there
   const trap = net.createServer((socket) => { ++calls; socket.destroy(); });
   await new Promise((resolve) => trap.listen(0, '127.0.0.1', resolve));
+  atEnd(() => trap.close());
   const at = `http://127.0.0.1:${trap.address().port}/keys`;
   hostile['a trap as jku'] = by('es', { jku: at, x5u: at }, claims({ iss: at }), { key: other.privateKey });
+  hostile['a trap as the second\'s iss'] = bySecond('es', secondClaims({ iss: at }));
+  hostile['a trap behind the second\'s iss'] = bySecond('es', secondClaims({ iss: `${second}@${at.slice(7)}` }), { jku: at, kid: 'new' });
   const server = await Server.start({
+    config: `[[issuers]]\nissuer = "${second}"\naudience = "${secondAudience}"\njwks_file = "${secondFile}"\naccount_claim = "tenant"\n`,
     development: false, env: { MILLSTREAM_AUTH_JWT_SECRET: jwtSecret },
     arguments: [`--auth.jwks_file=${file}`, `--auth.jwt_issuer=${issuer}`, `--auth.jwt_audience=${audience}`, '--log.level=debug'],
   });
@@ -123,7 +173,7 @@ test(`${Object.keys(hostile).length} hostile tokens: none is taken, all are told
     const answer = await get(server, '/api/latest', { headers: bearer(token) });
     assert.equal(answer.status, 200, `the good token of ${kind}: ${answer.text}`);
   }
-  assert.ok(Object.keys(hostile).length >= 60);
+  assert.ok(Object.keys(hostile).length >= 140);
   const told = new Set();
   for (const [name, token] of Object.entries(hostile)) {
     for (const target of ['/api/latest', '/api/stream']) {
@@ -137,6 +187,5 @@ test(`${Object.keys(hostile).length} hostile tokens: none is taken, all are told
   for (const [name, token] of Object.entries(hostile)) {
     if (token.length > 40) assert.ok(!server.child.output.includes(token.slice(-40)), name);
   }
-  trap.close();
   await server.stop();
 });

@@ -81,6 +81,7 @@ async function measure() {
       }
     });
   }, 1);
+  atEnd(() => clearInterval(watch));
   const p99 = (list) => list.sort((a, b) => a - b)[Math.floor(list.length * 0.99)] / 1000;
   const quiet = [];
   const flooded = [];

@@ -109,7 +109,7 @@ Status take_secret_file(ConfigDraft& draft) {
   if (!draft.jwt_secret_file) return {};
   const Setting& setting = *draft.jwt_secret_file;
   const Result<std::string> path = read_text(setting);
-  if (!path || path->empty()) return {};
+  if (!path) return path.error();
   if (!draft.config.auth.jwt_secret.empty()) return setting.wrong("auth.jwt_secret is given too; keep one of them");
   Result<std::string> secret = read_secret_file(*path);
   if (!secret) return setting.wrong(secret.error().detail);

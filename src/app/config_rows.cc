@@ -154,8 +154,9 @@ std::optional<std::string> check_network(const std::string& text) {
 }
 
 ConfigRow jwt_secret() {
-  ConfigRow made = text("auth.jwt_secret", &Config::auth, &Config::Auth::jwt_secret,
-                        "HS256 secret of at least 32 bytes; empty: no tokens. Prefer auth.jwt_secret_file");
+  ConfigRow made =
+      text("auth.jwt_secret", &Config::auth, &Config::Auth::jwt_secret,
+           "HS256 secret of at least 32 bytes; not given: no tokens. Prefer auth.jwt_secret_file", check_not_empty);
   made.key.secret = true;
   return made;
 }
@@ -166,6 +167,7 @@ ConfigRow jwt_secret_file() {
   made.set = [](const Setting& setting, ConfigDraft& draft) -> Status {
     const Result<std::string> path = read_text(setting);
     if (!path) return path.error();
+    if (const auto wrong = check_not_empty(*path)) return setting.wrong(*wrong);
     draft.jwt_secret_file = setting;
     return {};
   };

@@ -42,7 +42,7 @@ constexpr size_t kSeriesThreads = 2;
 constexpr size_t kSeriesJobsMax = 128;  // each may read the whole log
 constexpr size_t kWorkerThreads = 2;
 constexpr size_t kWorkerJobsMax = 256;
-constexpr size_t kHasherThreads = 2;
+constexpr size_t kHasherThreadsMax = 2;
 constexpr size_t kHasherJobsMax = 32;  // at 25 ms each; beyond, whoever signs in is asked to come back
 constexpr int64_t kFarewellMs = 1000;  // at the end, for answers under way and the last words of streams
 
@@ -235,11 +235,13 @@ void Server::Parts::make_context(const Config& config, const std::string& versio
     return std::make_unique<WorkQueue>(name, threads, jobs_max, WorkQueue::AtStop::drop,
                                        WorkQueue::Priority::background);
   };
+  // At most half the cores: a flood of guesses from everywhere must leave the streams alone.
+  const size_t hasher_threads = std::clamp<size_t>(std::thread::hardware_concurrency() / 2, 1, kHasherThreadsMax);
   readers = reading("ms-read", kReaderThreads, kReaderJobsMax);
   series = reading("ms-series", kSeriesThreads, kSeriesJobsMax);
   workers = std::make_unique<WorkQueue>("ms-work", kWorkerThreads, kWorkerJobsMax);
-  // Whoever is streaming comes before whoever guesses passwords.
-  hashers = reading("ms-hash", kHasherThreads, kHasherJobsMax);
+  hashers = std::make_unique<WorkQueue>("ms-hash", hasher_threads, kHasherJobsMax, WorkQueue::AtStop::drop,
+                                        WorkQueue::Priority::last);
   // Made before anyone asks: the first unknown user must take no longer than the others.
   static_cast<void>(hashers->post([] { auth::verify_nobody({}); }));
   login_throttle = std::make_unique<auth::LoginThrottle>(throttle_options(config.auth));

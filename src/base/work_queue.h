@@ -17,8 +17,9 @@ namespace millstream {
 
 class WorkQueue {
  public:
-  enum class AtStop { run, drop };             // what stop() does with the jobs that wait
-  enum class Priority { normal, background };  // background: gives way to other threads where cores are few
+  enum class AtStop { run, drop };  // what stop() does with the jobs that wait
+  // background: gives way to other threads where cores are few. last: to all others, for work that strangers cause.
+  enum class Priority { normal, background, last };
 
   // `name` (at most 12 characters) names the threads for the operator's tools.
   // `drop`: waiting jobs are destroyed unrun, so that stopping takes no longer than the jobs that run. Whoever waits

@@ -7,7 +7,7 @@ import fs from 'node:fs';
 import http2 from 'node:http2';
 import path from 'node:path';
 import test from 'node:test';
-import { Server, bearer, get, jwt, jwtSecret, post, raw, request, run, sleep, until } from './harness.mjs';
+import { Server, addUser, bearer, get, jwt, jwtSecret, login, post, raw, request, run, sleep, until } from './harness.mjs';
 
 test('of more than 20 secrets none is found anywhere it should not be', async () => {
   const server = await Server.start({
@@ -63,7 +63,41 @@ test('of more than 20 secrets none is found anywhere it should not be', async ()
   }
   session.close();
 
-  // What is good: a token, a key, a ticket.
+  // Sign-ins that fail, in every way they can.
+  const json = { 'Content-Type': 'application/json' };
+  for (const [name, body, headers] of [
+    ['password', (text) => JSON.stringify({ user: 'anna', password: text }), json], ['password of nobody', (text) => JSON.stringify({ user: 'nobody', password: text }), json],
+    ['password as user', (text) => JSON.stringify({ user: text, password: 'x' }), json], ['password that is a list', (text) => JSON.stringify({ user: 'anna', password: [text] }), json],
+    ['password in a form', (text) => `user=anna&password=${text}`, { 'Content-Type': 'application/x-www-form-urlencoded' }],
+    ['password twice', (text) => `{"user":"anna","password":"${text}","password":"x"}`, json], ['password cut off', (text) => `{"user":"anna","password":"${text}`, json],
+    ['password from elsewhere', (text) => JSON.stringify({ user: 'anna', password: text }), { ...json, Origin: 'https://evil.example' }],
+  ]) {
+    const answer = await ask(name, 'POST', '/api/login', { headers, body: body(secret(name)) });
+    assert.ok([400, 401, 403, 415, 429].includes(answer.status), `${name} ${answer.status}`);
+  }
+  await ask('password in the query', 'POST', `/api/login?user=anna&password=${secret('password in the query')}`, { headers: json, body: '{}' });
+  for (const name of ['session', 'session of its form']) {
+    const value = name === 'session' ? secret(name) : `mls_${secret(name).slice(0, 43)}`;
+    for (const [method, target] of [['GET', '/api/me'], ['GET', '/api/stream'], ['POST', '/api/logout'], ['POST', '/api/keys']]) {
+      await ask(name, method, target, { headers: { Cookie: `millstream=${value}`, Origin: server.url } });
+    }
+  }
+
+  // What is good: a user and her session, a token, a key, a ticket.
+  secrets['good password'] = `canary-${crypto.randomBytes(18).toString('hex')}`;
+  await addUser(server.directory, 'bea', { account: 'a', role: 'admin', password: secrets['good password'] });
+  const signedIn = await until(async () => {
+    const answer = await login(server, { user: 'bea', password: secrets['good password'] });
+    return answer.status === 200 && answer;
+  }, 'bea is known', 10_000, 1100);
+  answers.push(['good password', signedIn.text]);
+  const cookie = signedIn.headers['set-cookie'][0].split(';')[0];
+  secrets['good session'] = cookie.split('mls_')[1];
+  await ask('good session', 'GET', '/api/me', { headers: { Cookie: cookie } });
+  await ask('good session', 'GET', '/api/keys', { headers: { Cookie: cookie } });
+  const byHttp = await request(server.url, 'POST', '/api/keys', { headers: { Cookie: cookie, Origin: server.url }, body: '{"name":"x","roles":["viewer"]}' });
+  secrets['key by HTTP'] = byHttp.json().key.split('_').slice(2).join('_');
+  await ask('key by HTTP', 'GET', '/api/keys', { headers: { Cookie: cookie } });
   const token = jwt({ accountId: 'a', roles: ['viewer', 'ingest'] });
   secrets['good token'] = token.split('.')[2];
   await ask('good token', 'GET', '/api/latest', { headers: bearer(token) });

@@ -8,7 +8,7 @@ import test, { before } from 'node:test';
 import {
   assertNoSidewaysScroll, axeViolations, launchChromium, liveText, openPage, screenshot, untilConnected, untilValue,
 } from './chromium.mjs';
-import { Server, assertStrictlyRising, backfillAll, bearer, get, ingest, jwt, jwtSecret, run, sleep, tempDirectory, until } from './harness.mjs';
+import { CutProxy, Server, assertStrictlyRising, backfillAll, bearer, get, ingest, jwt, jwtSecret, post, quickRetry, run, sleep, tempDirectory, until } from './harness.mjs';
 
 const password = 'a password of some length';
 const secretEnvironment = { MILLSTREAM_AUTH_JWT_SECRET: jwtSecret };
@@ -280,6 +280,72 @@ test('a key can be used instead, for this tab alone, and be forgotten', async ()
   assert.equal(await rows(page), 0);
   assert.equal(await page.evaluate(() => JSON.stringify({ ...sessionStorage })), '{}');
   assert.deepEqual(wrongs, []);
+  await page.close();
+  await server.stop();
+});
+
+/** The browser's own EventSource, and nothing of ours: it notes the ids it gets, how often it opened, and its state. */
+const nativeStream = (page, url) => page.evaluate((target) => {
+  const source = new EventSource(target);
+  window.native = { source, ids: [], opened: 0, kinds: [] };
+  source.onopen = () => ++window.native.opened;
+  source.addEventListener('telemetry', (event) => window.native.ids.push(event.lastEventId));
+  source.addEventListener('system', (event) => window.native.kinds.push(JSON.parse(event.data).data.kind));
+}, url);
+const native = (page) => page.evaluate(() => ({ ...window.native, source: undefined, state: window.native.source.readyState }));
+
+test('with a ticket the browser\'s own EventSource comes back after every cut, misses nothing, and ends with the token', async () => {
+  const server = await start(...quickRetry);
+  const proxy = await CutProxy.start(server);
+  const { page } = await openPage(browser, `${proxy.url}/`);
+  const expiresInS = 14;
+  const token = bearer(jwt({ accountId: 'acme', roles: ['viewer'] }, { expiresInS }));
+  const begin = Date.now();
+  const ticket = async () => (await post(server, '/api/stream-token', '', { headers: token })).json().url;
+  const url = await ticket();
+  await nativeStream(page, url);
+  await until(async () => (await native(page)).opened === 1, 'it is open');
+  for (let cut = 1; cut <= 3; ++cut) {
+    for (let i = 0; i < 20; ++i) await ingest(server, { deviceId: 'boiler', siteId: 'cellar', fields: { T1: cut + i / 100 } }, { headers: device });
+    assert.ok(proxy.cut() >= 1);
+    for (let i = 0; i < 20; ++i) await ingest(server, { deviceId: 'boiler', siteId: 'cellar', fields: { T1: cut + i / 10 } }, { headers: device });
+    await until(async () => (await native(page)).opened === cut + 1, `it is open again after cut ${cut}`);
+  }
+  await until(async () => (await native(page)).ids.length === 120, 'all 120 events');
+  const { ids, kinds } = await native(page);
+  assertStrictlyRising(ids);
+  const { events } = await backfillAll(server, { types: 'telemetry' }, { headers: reader });
+  assert.deepEqual(ids, events.map((event) => event.id).slice(-120));
+  assert.ok(!kinds.includes('gap'), kinds.join());
+
+  // Nobody else gets in with it, not even this very page.
+  assert.equal(await page.evaluate(async (target) => (await fetch(target)).status, url), 401);
+  await until(async () => (await native(page)).kinds.includes('auth_expired'), 'the token ends', 20_000);
+  assert.ok(Math.abs(Date.now() - begin - expiresInS * 1000) < 2000, `${Date.now() - begin} ms`);
+  await until(async () => (await native(page)).state === 2, 'a browser that is told 401 does not come back');
+  const opened = (await native(page)).opened;
+  const connections = proxy.connections;
+  await sleep(2000);
+  assert.equal((await native(page)).opened, opened);
+  assert.equal(proxy.connections, connections, 'nor does it ask again');
+  await page.close();
+  await server.stop();
+});
+
+test('with the cookie the browser\'s own EventSource comes back after a cut, and is told when the session is over', async () => {
+  const server = await start(...quickRetry, '--auth.session_max=10s');
+  const proxy = await CutProxy.start(server);
+  const { page } = await openPage(browser, `${proxy.url}/`);
+  await panel(page).waitFor();
+  await signIn(page);
+  await untilConnected(page);
+  await nativeStream(page, '/api/stream');
+  await until(async () => (await native(page)).opened === 1, 'it is open');
+  proxy.cut();
+  await ingest(server, { deviceId: 'boiler', siteId: 'cellar', fields: { T1: 3 } }, { headers: device });
+  await until(async () => (await native(page)).ids.length === 1, 'what came meanwhile');
+  await until(async () => (await native(page)).kinds.includes('auth_expired'), 'the session ends', 20_000);
+  await until(async () => (await native(page)).state === 2, 'and the browser stays away');
   await page.close();
   await server.stop();
 });

@@ -5,21 +5,32 @@ import assert from 'node:assert/strict';
 import http2 from 'node:http2';
 import net from 'node:net';
 import test, { after, before } from 'node:test';
-import { Server, bearer, ingest, jwt, jwtSecret, post, until } from './harness.mjs';
+import { Server, addUser, bearer, ingest, jwt, jwtSecret, login, post, request, sessionOf, tempDirectory, until } from './harness.mjs';
 
 const tenants = ['a', 'b', 'c'];
 const marker = (tenant) => `only-for-${tenant}-eyes`;
 const streamMs = 150;
 let server;
 let session;
+const credentials = {}; // of an admin of each tenant: a token, a session and a key
 
 before(async () => {
-  server = await Server.start({ development: false, env: { MILLSTREAM_AUTH_JWT_SECRET: jwtSecret } });
+  const directory = tempDirectory('tenants');
+  await addUser(directory, 'bea', { account: 'b', role: 'admin', password: 'correct horse battery' });
+  server = await Server.start({ development: false, directory, env: { MILLSTREAM_AUTH_JWT_SECRET: jwtSecret } });
   for (const tenant of tenants) {
     const headers = bearer(jwt({ accountId: tenant, roles: ['ingest'] }));
     // The same names in every tenant: only the account tells them apart.
     await ingest(server, { deviceId: 'pump', siteId: 'plant', fields: { note: marker(tenant) } }, { headers });
     await ingest(server, { deviceId: `own-${tenant}`, siteId: `site-${tenant}`, fields: { note: marker(tenant) } }, { headers });
+  }
+  credentials.a = bearer(jwt({ accountId: 'a', roles: ['viewer', 'operator', 'admin'] }));
+  credentials.b = { Cookie: sessionOf(await login(server, { user: 'bea', password: 'correct horse battery' })) };
+  for (const tenant of tenants) {
+    const made = await post(server, '/api/keys', JSON.stringify({ name: marker(tenant), roles: ['admin'] }),
+      { headers: bearer(jwt({ accountId: tenant, roles: ['admin'] })) });
+    assert.equal(made.status, 201, made.text);
+    if (tenant === 'c') credentials.c = bearer(made.json().key);
   }
   session = http2.connect(server.url);
   session.on('error', () => {});
@@ -64,6 +75,7 @@ const endpoints = [
   '/api/latest?topic={topic}', '/api/latest?deviceId={name}', '/api/latest?accountId={account}',
   '/api/devices?topic={topic}', '/api/devices?siteId={name}', '/api/devices/{name}', '/api/devices/{account}/{name}',
   '/api/series?deviceId={name}', '/api/series?deviceId={name}&accountId={account}', '/api/series?topic={topic}',
+  '/api/me?accountId={account}', '/api/keys?accountId={account}', '/api/keys/{name}', '/api/keys/{name}/rotate', '/api/keys',
   '/api/stats?topic={topic}', '/api/explain?topic={topic}', '/api/explain?topic={topic}&stream=1',
 ];
 const spellings = (other) => [
@@ -89,7 +101,7 @@ for (const [protocol, ask] of [['HTTP/1.1', over1], ['HTTP/2', over2]]) {
     let own = 0;
     const leaks = [];
     for (const tenant of tenants) {
-      const headers = bearer(jwt({ accountId: tenant, roles: ['viewer', 'operator', 'admin'] }));
+      const headers = credentials[tenant];
       for (const other of tenants) {
         const targets = spellings(other).flatMap((words) => endpoints.map((endpoint) =>
           endpoint.replaceAll(/\{(\w+)\}/g, (_, name) => words[name])));
@@ -97,7 +109,7 @@ for (const [protocol, ask] of [['HTTP/1.1', over1], ['HTTP/2', over2]]) {
           await Promise.all(targets.slice(i, i + 40).map(async (target) => {
             const { status, text } = await ask(target, headers, target.startsWith('/api/stream') ? streamMs : 3000);
             ++asked;
-            if (![200, 400, 403, 404, 422].includes(status)) leaks.push(`${tenant} ${target}: status ${status}`);
+            if (![200, 400, 403, 404, 405, 422].includes(status)) leaks.push(`${tenant} ${target}: status ${status}`);
             if (text.includes(marker(tenant))) ++own;
             for (const stranger of tenants.filter((t) => t !== tenant)) {
               if (text.includes(marker(stranger))) leaks.push(`${tenant} ${target}: ${text}`);
@@ -111,6 +123,21 @@ for (const [protocol, ask] of [['HTTP/1.1', over1], ['HTTP/2', over2]]) {
     assert.ok(own > 100, `its own it does see (${own} times)`);
   });
 }
+
+test('a tenant\'s administrator ends, replaces and makes no key of another', async () => {
+  const keysOf = async (tenant) => JSON.parse((await over1('/api/keys', bearer(jwt({ accountId: tenant, roles: ['admin'] })))).text.split('\r\n\r\n').pop()).keys;
+  const before = { b: await keysOf('b'), c: await keysOf('c') };
+  const headers = credentials.a;
+  for (const { id } of [...before.b, ...before.c]) {
+    assert.equal((await request(server.url, 'DELETE', `/api/keys/${id}`, { headers })).status, 404);
+    assert.equal((await post(server, `/api/keys/${id}/rotate`, '', { headers })).status, 404);
+  }
+  for (const body of [{ account: 'b' }, { accountId: 'b' }]) {
+    assert.equal((await post(server, '/api/keys', JSON.stringify({ name: 'x', roles: ['viewer'], ...body }), { headers })).status, 400);
+  }
+  const ids = (keys) => keys.map((key) => [key.id, key.revoked, key.expiresAt]);
+  for (const tenant of ['b', 'c']) assert.deepEqual(ids(await keysOf(tenant)), ids(before[tenant]));
+});
 
 test('a tenant\'s administrator writes into no other tenant', async () => {
   const headers = bearer(jwt({ accountId: 'a', roles: ['admin'] }));

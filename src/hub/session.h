@@ -78,7 +78,6 @@ class Session final : public ByteSinkOwner {
   uint64_t id_ = 0;
   uint64_t holder_ = 0;      // whose it is
   uint64_t credential_ = 0;  // number of the API key or login session it came with
-  uint64_t ticket_ = 0;      // number of the ticket it came with
   uint32_t heartbeat_interval_ms_ = 0;
   uint32_t comment_interval_ms_ = 0;
   uint32_t live_index_ = 0;  // in Group::live
@@ -93,6 +92,7 @@ class Session final : public ByteSinkOwner {
   bool told_slow_ = false;  // and it knows
   bool started_ = false;    // bytes have been pushed
   bool in_step_ = false;    // with its group's compressor
+  bool by_ticket_ = false;  // which one the shard knows
 };
 
 template <class Shared>

@@ -19,8 +19,9 @@ constexpr int64_t kCatchUpTurnUs = 500;  // in one turn for all who are behind: 
 constexpr size_t kPagesAtOnce = 4;       // read for this shard; the others wait their turn here, however many they are
 constexpr int64_t kExpiryWarningMs = 60'000;
 
+// 0 is no credential.
 bool contains(const std::vector<uint64_t>& numbers, uint64_t number) {
-  return std::find(numbers.begin(), numbers.end(), number) != numbers.end();
+  return number != 0 && std::find(numbers.begin(), numbers.end(), number) != numbers.end();
 }
 
 // One buffer instead of many slices: the bytes are copied once for the whole group.
@@ -315,8 +316,11 @@ Session& Shard::add_session(const SessionRequest& request, std::unique_ptr<ByteS
   set_expiry(session, request.expires_at_ms);
   session.holder_ = request.holder;
   session.credential_ = request.credential;
-  session.ticket_ = request.ticket;
-  if (request.ticket != 0) by_ticket_[request.ticket] = &session;
+  session.by_ticket_ = request.ticket != 0;
+  if (session.by_ticket_) {
+    by_ticket_[request.ticket] = &session;
+    ticket_of_[session.id_] = request.ticket;
+  }
   sessions_.emplace(session.id_, std::move(owned));
   session_count_.store(sessions_.size(), std::memory_order_relaxed);
   session_gauge_.add(1);
@@ -703,12 +707,18 @@ void Shard::remove(Session& session, End end) {
   if (session.runnable_) std::erase(runnable_, &session);
   if (session.waiting_) std::erase(waiting_, &session);
   leave_group(session);
-  if (const auto found = by_ticket_.find(session.ticket_); found != by_ticket_.end() && found->second == &session) {
-    by_ticket_.erase(found);
-  }
+  if (session.by_ticket_) forget_ticket(session);
   sessions_.erase(session.id_);
   session_count_.store(sessions_.size(), std::memory_order_relaxed);
   session_gauge_.add(-1);
+}
+
+void Shard::forget_ticket(const Session& session) {
+  const auto ticket = ticket_of_.find(session.id_);
+  const auto found = by_ticket_.find(ticket->second);
+  // Another session of the same ticket may have come after it, and gone before.
+  if (found != by_ticket_.end() && found->second == &session) by_ticket_.erase(found);
+  ticket_of_.erase(ticket);
 }
 
 void Shard::turn_away(std::string_view kind, bool unnamed, std::unique_ptr<ByteSink> sink) {

@@ -151,6 +151,7 @@ class Shard {
   Session& add_session(const SessionRequest& request, std::unique_ptr<ByteSink> sink);
   RunPtr opening(const SessionRequest& request, Session& session);
   void remove(Session& session, End end);
+  void forget_ticket(const Session& session);
   void close(Session& session, End end);
   void close_expired(Session& session, int64_t now_ms);
   void set_expiry(Session& session, std::optional<int64_t> expires_at_ms);
@@ -222,7 +223,9 @@ class Shard {
   std::vector<Group*> with_news_;  // groups with an interval that have not told everything yet
   uint64_t event_serial_ = 0;
   std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions_;
+  // Beside the sessions, since few come with a ticket and each byte of a session is there for every viewer.
   std::unordered_map<uint64_t, Session*> by_ticket_;
+  std::unordered_map<uint64_t, uint64_t> ticket_of_;  // by the id of the session
   uint64_t next_session_id_ = 1;
   std::deque<Session*> runnable_;    // behind, nothing pending, more to read: next turn
   std::vector<Session*> waiting_;    // behind with a cursor this shard has not reached yet

@@ -882,6 +882,33 @@ TEST_F(ShardTest, ItsHolderMovesTheEndOfAStreamWithoutABreak) {
   EXPECT_EQ(socket.count_kind("auth_expired"), 0u);
 }
 
+TEST_F(ShardTest, ATicketsEarlierStreamEndsWhenItsViewerComesBack) {
+  std::vector<std::unique_ptr<FakeSocket>> sockets;
+  const auto open = [&](uint64_t ticket) {
+    sockets.push_back(std::make_unique<FakeSocket>(kPlenty));
+    SessionRequest request;
+    request.patterns = {*model::TopicPattern::parse(kAll)};
+    request.ticket = ticket;
+    shard->open(std::move(request), sockets.back()->sink());
+  };
+  open(7);
+  open(9);
+  open(0);
+  shard->end_ticket(8);
+  EXPECT_EQ(shard->sessions(), 3u);
+  shard->end_ticket(7);
+  EXPECT_TRUE(sockets[0]->closed());
+  EXPECT_EQ(shard->sessions(), 2u);
+  shard->end_ticket(7);
+  open(7);
+  open(7);  // two that came at once: the newest is the one known
+  shard->end_ticket(7);
+  EXPECT_TRUE(sockets[4]->closed());
+  EXPECT_EQ(shard->sessions(), 3u);
+  shard->end_ticket(7);
+  EXPECT_EQ(shard->sessions(), 3u) << "it is not known any more";
+}
+
 TEST_F(ShardTest, TheStreamsOfARevokedKeyEndAndNoOthers) {
   const std::vector<uint64_t> keys = {model::api_key_number("abcdefgh0123"), model::api_key_number("abcdefgh0124"), 0};
   std::vector<std::unique_ptr<FakeSocket>> sockets;
@@ -892,7 +919,9 @@ TEST_F(ShardTest, TheStreamsOfARevokedKeyEndAndNoOthers) {
     request.credential = key;
     shard->open(std::move(request), sockets.back()->sink());
   }
-  EXPECT_EQ(shard->in_use({keys[0], 5}), std::vector<uint64_t>{keys[0]});
+  EXPECT_EQ(shard->in_use({keys[0], 5, 0}), std::vector<uint64_t>{keys[0]});
+  shard->end_credentials({0});
+  EXPECT_EQ(shard->sessions(), 3u) << "0 is nobody's";
   shard->end_credentials({keys[0]});
   EXPECT_EQ(sockets[0]->count_kind("auth_expired"), 1u);
   EXPECT_TRUE(sockets[0]->closed());

@@ -63,6 +63,17 @@ Status check_page(const http::Request& request, const std::vector<std::string>& 
   return Error{Code::forbidden, "with a session cookie, a request that changes something must say its Origin"};
 }
 
+Status check_local_host(const http::Request& request) {
+  std::string_view host = request.headers.get("host");
+  const bool bracketed = host.starts_with('[');
+  host = bracketed ? host.substr(1, host.find(']') - 1) : host.substr(0, host.find(':'));
+  const bool is_local = http::iequals(host, "localhost") || (host.size() > 10 && host.ends_with(".localhost")) ||
+                        host == "::1" || (host.starts_with("127.") && address_bytes(host));
+  if (is_local) return {};
+  return Error{Code::forbidden, "development mode answers to localhost and 127.0.0.1 alone, not to \"" +
+                                    std::string(host.substr(0, 64)) + "\""};
+}
+
 Result<TrustedProxies> TrustedProxies::parse(const std::vector<std::string>& networks) {
   TrustedProxies proxies;
   for (const std::string& text : networks) {

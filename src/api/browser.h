@@ -20,6 +20,10 @@ namespace millstream::api {
 // something and says neither is refused when `strict`: a browser old enough for that is not to be trusted with it.
 Status check_page(const http::Request& request, const std::vector<std::string>& allowed_origins, bool strict);
 
+// For development mode, which asks nobody who they are: the address must be spelled as one of this machine. A page that
+// has its own name resolve to this machine (DNS rebinding) is of the same origin, but says that name.
+Status check_local_host(const http::Request& request);
+
 // Addresses and networks of proxies that are believed what they say in X-Forwarded-For: "10.0.0.0/8", "::1".
 class TrustedProxies {
  public:

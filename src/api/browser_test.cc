@@ -58,6 +58,22 @@ TEST(CheckPage, ALinkFromElsewhereMayBeFollowed) {
   EXPECT_FALSE(check_page(request("POST", link), {}, true).ok());
 }
 
+TEST(CheckLocalHost, OnlyNamesOfThisMachineWillDo) {
+  const auto checked = [](const std::string& host) {
+    http::Request made{.method = "GET", .path = "/"};
+    made.headers.add("Host", host);
+    return check_local_host(made).ok();
+  };
+  for (const char* local :
+       {"localhost", "LOCALHOST:8080", "127.0.0.1:8080", "127.9.9.9", "[::1]:8080", "demo.localhost:1"}) {
+    EXPECT_TRUE(checked(local)) << local;
+  }
+  for (const char* other : {"", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example:8080", "[::2]",
+                            "10.0.0.1", "evillocalhost", ".localhost"}) {
+    EXPECT_FALSE(checked(other)) << other;
+  }
+}
+
 std::string client_of(const std::vector<std::string>& proxies, const std::string& peer,
                       const std::vector<std::string>& forwarded) {
   http::Request made{.method = "POST", .path = "/api/login"};

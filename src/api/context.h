@@ -64,6 +64,8 @@ struct Context {
   size_t sessions_max = 0;
   size_t connections_for_streams = std::numeric_limits<size_t>::max();
 
+  std::atomic<uint64_t> ticket_serial{0};  // of the latest stream opened with a ticket
+
   std::atomic<bool> ready{false};
   std::atomic<bool> draining{false};
 

@@ -50,18 +50,32 @@ std::optional<std::string> session_cookie_of(const Context& context, const http:
   return value ? std::optional<std::string>(*value) : std::nullopt;
 }
 
+namespace {
+
+// Of a request without a credential: development mode's, which any page in a browser on this machine could use.
+Result<model::Grants> open_grants(const Context& context, const http::Request& request) {
+  Result<model::Grants> grants = context.authenticator.authenticate({});
+  if (!grants) return grants;
+  if (const Status local = check_local_host(request); !local) return local.error();
+  if (const Status page = check_page(request, context.allowed_origins, false); !page) return page.error();
+  return grants;
+}
+
+}  // namespace
+
 Result<model::Grants> grants_of(const Context& context, const http::Request& request) {
-  const std::string_view header = request.headers.get("authorization");
-  if (header.empty()) {
-    // What a browser sends, or is let in with, by itself.
-    const auto cookie = session_cookie_of(context, request);
-    if (const Status page = check_page(request, context.allowed_origins, cookie.has_value()); !page)
-      return page.error();
-    return cookie ? context.authenticator.authenticate_session(*cookie) : context.authenticator.authenticate({});
+  if (const std::string_view header = request.headers.get("authorization"); !header.empty()) {
+    const auto bearer = after_scheme(header, "bearer");
+    // Any other scheme is a credential we do not know, which is not the same as none.
+    return context.authenticator.authenticate(bearer ? *bearer : std::string_view("?"));
   }
-  const auto bearer = after_scheme(header, "bearer");
-  // Any other scheme is a credential we do not know, which is not the same as none.
-  return context.authenticator.authenticate(bearer ? *bearer : std::string_view("?"));
+  const auto cookie = session_cookie_of(context, request);
+  if (!cookie) return open_grants(context, request);
+  // A browser sends it by itself, whichever page asks.
+  if (const Status page = check_page(request, context.allowed_origins, true); !page) return page.error();
+  Result<model::Grants> grants = context.authenticator.authenticate_session(*cookie);
+  // Development mode's, when the cookie is another server's.
+  return grants && grants->credential == 0 ? open_grants(context, request) : std::move(grants);
 }
 
 Result<model::Grants> influx_grants_of(const Context& context, const http::Request& request) {
@@ -79,13 +93,13 @@ Result<model::Grants> influx_grants_of(const Context& context, const http::Reque
       credential = "?";
     }
   }
-  Result<model::Grants> grants = context.authenticator.authenticate(credential);
+  if (!credential.empty()) {
+    Result<model::Grants> grants = context.authenticator.authenticate(credential);
+    if (grants || credential.starts_with("ms_")) return grants;
+  }
   // Influx clients send a made-up user and password when nobody configured one (influxdb-python: root:root). Where a
   // request without any credential is allowed, that is one.
-  if (!grants && !credential.starts_with("ms_")) {
-    if (Result<model::Grants> open = context.authenticator.authenticate({})) return open;
-  }
-  return grants;
+  return open_grants(context, request);
 }
 
 Result<model::Grants> writing_grants(Result<model::Grants> grants) {

@@ -47,6 +47,13 @@ Result<std::optional<std::string>> JsonBody::text(std::string_view name) const {
   return std::optional<std::string>(text);
 }
 
+Result<std::optional<std::string>> JsonBody::text_or_number(std::string_view name) const {
+  const auto value = find(name);
+  int64_t number = 0;
+  if (value && value->get(number) == simdjson::SUCCESS) return std::optional(std::to_string(number));
+  return text(name);
+}
+
 Result<std::string> JsonBody::needed_text(std::string_view name) const {
   Result<std::optional<std::string>> given = text(name);
   if (!given) return given.error();

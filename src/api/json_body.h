@@ -24,6 +24,8 @@ class JsonBody {
 
   // Nothing: not given, or null.
   Result<std::optional<std::string>> text(std::string_view name) const;
+  // A whole number as its digits.
+  Result<std::optional<std::string>> text_or_number(std::string_view name) const;
   Result<std::string> needed_text(std::string_view name) const;
   // A string, or a list of strings with something in it.
   Result<std::optional<std::vector<std::string>>> texts(std::string_view name) const;

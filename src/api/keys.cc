@@ -17,6 +17,7 @@ namespace {
 
 constexpr size_t kBodyBytesMax = 64 << 10;
 constexpr size_t kNameBytesMax = 200;
+constexpr size_t kNamesMax = 256;  // of sites, and of devices
 constexpr int64_t kOverlapMsDefault = kDayMs;
 constexpr int64_t kOverlapMsMax = 30 * kDayMs;
 
@@ -33,6 +34,12 @@ void append_key(const ApiKeyRecord& key, std::string& out) {
   out += ',';
   append_grants_json(key.grants, out);
   append_time("createdAt", key.created_at_ms, out);
+  out += ",\"createdBy\":";
+  if (key.created_by.empty()) {
+    out += "null";
+  } else {
+    codec::append_json_string(key.created_by, out);
+  }
   append_time("lastUsedAt", key.used_at_ms, out);
   out += ",\"revoked\":";
   out += key.revoked ? "true" : "false";
@@ -60,6 +67,9 @@ Status read_names(const JsonBody& body, std::string_view member, std::vector<N>&
   const auto texts = body.texts(member);
   if (!texts) return texts.error();
   if (!*texts) return {};  // those of whoever makes the key
+  if ((*texts)->size() > kNamesMax) {
+    return Error{Code::unprocessable, std::string(member) + ": at most " + std::to_string(kNamesMax) + " names"};
+  }
   names.clear();
   for (const std::string& text : **texts) {
     Result<N> name = N::parse(text);
@@ -105,7 +115,7 @@ Result<NewKey> parse_new_key(std::string_view text, const model::Grants& holder,
   key.grants.roles = *roles;
   if (const Status sites = read_names(body, "sites", key.grants.sites); !sites) return sites.error();
   if (const Status devices = read_names(body, "devices", key.grants.devices); !devices) return devices.error();
-  const auto expires = body.text("expiresAt");
+  const auto expires = body.text_or_number("expiresAt");
   if (!expires) return expires.error();
   if (*expires) {
     const Result<int64_t> at_ms = parse_time(**expires);
@@ -121,17 +131,20 @@ Result<model::Grants> admin_grants(const Context& context, const http::Request& 
   if (const Status known = check_known(request.query, {}); !known) return known.error();
   Result<model::Grants> grants = grants_of(context, request);
   if (!grants) return grants;
+  // What a token makes outlives it: the leeway after its end is not for that.
+  if (!context.authenticator.still_holds(*grants)) return auth::refused_credential();
   if (const Status admin = auth::authorize_role(*grants, model::Role::admin); !admin) return admin.error();
   return grants;
 }
 
 // The key of this id, if the holder could have made it. A stranger's is not told from one that is not there.
-Result<ApiKeyRecord> own_key(const Context& context, const model::Grants& holder, const std::string& id) {
-  std::optional<ApiKeyRecord> key = context.registry.api_keys().find_api_key(id);
+Result<std::shared_ptr<const ApiKeyRecord>> own_key(const Context& context, const model::Grants& holder,
+                                                    const std::string& id) {
+  std::shared_ptr<const ApiKeyRecord> key = context.registry.api_keys().find_api_key(id);
   if (!key || !auth::authorize_giving(holder, key->grants)) {
     return Error{Code::not_found, "no key of this account has the id \"" + id.substr(0, 64) + "\""};
   }
-  return std::move(*key);
+  return key;
 }
 
 void handle_list(Context& context, const http::ExchangePtr& exchange) {
@@ -150,7 +163,8 @@ void handle_list(Context& context, const http::ExchangePtr& exchange) {
   });
 }
 
-http::Response add_key(Context& context, const auth::NewApiKey& made, const std::string& by) {
+http::Response add_key(Context& context, auth::NewApiKey made, const std::string& by) {
+  made.record.created_by = by;
   if (const Status added = context.registry.api_keys().add(made.record); !added) return problem(added.error());
   log_info("a key was made", {{"key_id", made.record.key_id}, {"by", by}});
   return made_key(made);
@@ -175,9 +189,9 @@ void handle_revoke(Context& context, const http::ExchangePtr& exchange) {
   const http::Request& request = exchange->request();
   const Result<model::Grants> holder = admin_grants(context, request);
   if (!holder) return exchange->respond(problem(holder.error()));
-  const Result<ApiKeyRecord> key = own_key(context, *holder, request.captures.front());
+  const auto key = own_key(context, *holder, request.captures.front());
   if (!key) return exchange->respond(problem(key.error()));
-  respond_from(context.workers, exchange, [&context, id = key->key_id, by = holder->subject] {
+  respond_from(context.workers, exchange, [&context, id = (*key)->key_id, by = holder->subject] {
     if (const Status revoked = context.registry.api_keys().revoke(id); !revoked) return problem(revoked.error());
     context.end_streams({model::api_key_number(id)});
     log_info("a key was revoked", {{"key_id", id}, {"by", by}});
@@ -203,21 +217,22 @@ void handle_rotate(Context& context, const http::ExchangePtr& exchange) {
   if (!holder) return exchange->respond(problem(holder.error()));
   const Result<int64_t> overlap_ms = parse_overlap(request.body);
   if (!overlap_ms) return exchange->respond(problem(overlap_ms.error()));
-  Result<ApiKeyRecord> key = own_key(context, *holder, request.captures.front());
+  const auto key = own_key(context, *holder, request.captures.front());
   if (!key) return exchange->respond(problem(key.error()));
   const int64_t now_ms = context.clock.wall_ms();
-  if (key->revoked || (key->grants.expires_at_ms && *key->grants.expires_at_ms <= now_ms)) {
+  const ApiKeyRecord& old = **key;
+  if (old.revoked || (old.grants.expires_at_ms && *old.grants.expires_at_ms <= now_ms)) {
     return exchange->respond(problem(409, "the key has ended; make a new one"));
   }
   respond_from(context.workers, exchange,
-               [&context, key = std::move(*key), end_ms = now_ms + *overlap_ms, now_ms, by = holder->subject] {
-                 http::Response made = add_key(context, auth::make_api_key(key.name, key.grants, now_ms), by);
+               [&context, key = *key, end_ms = now_ms + *overlap_ms, now_ms, by = holder->subject] {
+                 http::Response made = add_key(context, auth::make_api_key(key->name, key->grants, now_ms), by);
                  if (made.status != 201) return made;
                  // The new one first: whatever happens between, there is one that works.
-                 const Status ends = context.registry.api_keys().end_at(key.key_id, end_ms);
+                 const Status ends = context.registry.api_keys().end_at(key->key_id, end_ms);
                  if (!ends) return problem(ends.error());
-                 if (end_ms <= now_ms) context.end_streams({model::api_key_number(key.key_id)});
-                 log_info("a key was replaced", {{"key_id", key.key_id}, {"by", by}});
+                 if (end_ms <= now_ms) context.end_streams({model::api_key_number(key->key_id)});
+                 log_info("a key was replaced", {{"key_id", key->key_id}, {"by", by}});
                  return made;
                });
 }

@@ -87,20 +87,46 @@ http::Response sign_in(Context& context, const model::UserRecord& user, const st
   return response;
 }
 
-http::Response check_and_sign_in(Context& context, const Login& login, const std::string& address,
-                                 const std::optional<std::string>& before) {
-  const std::optional<model::UserRecord> user = context.registry.users().find(login.user);
-  const bool right = user && !user->disabled ? auth::verify_password(login.password, user->password_hash)
-                                             : auth::verify_nobody(login.password);
+void count_login(const Context& context, const char* outcome) {
+  context.metrics.counter("millstream_logins_total", "Sign-ins, by outcome", "outcome=\"" + std::string(outcome) + "\"")
+      .add();
+}
+
+// One sign-in on its way: a hasher looks at the password and does nothing else, as it gives way to everyone and must
+// hold no lock that others wait for; the loop decides; a worker stores the session.
+struct Attempt {
+  Context& context;
+  http::ExchangePtr exchange;
+  Login login;
+  std::string address;
+  std::optional<std::string> before;  // hash of the session that the browser has
+  std::optional<model::UserRecord> user;
+};
+using AttemptPtr = std::shared_ptr<Attempt>;
+
+void decide(const AttemptPtr& attempt, bool right) {
+  Context& context = attempt->context;
   if (!right) {
-    context.metrics.counter("millstream_logins_total", "Sign-ins, by outcome", "outcome=\"refused\"").add();
+    count_login(context, "refused");
     // A name that nobody has may be a password in the wrong field.
-    log_info("sign-in refused", {{"user", user ? user->name : "(nobody's)"}, {"address", address}});
-    return problem(401, kWrong);
+    log_info("sign-in refused",
+             {{"user", attempt->user ? attempt->user->name : "(nobody's)"}, {"address", attempt->address}});
+    return attempt->exchange->respond(problem(401, kWrong));
   }
-  context.login_throttle.succeeded(login.user, address_block(address));
-  context.metrics.counter("millstream_logins_total", "Sign-ins, by outcome", "outcome=\"ok\"").add();
-  return sign_in(context, *user, before);
+  count_login(context, "ok");
+  context.login_throttle.succeeded(attempt->login.user, address_block(attempt->address));
+  respond_from(context.workers, std::move(attempt->exchange),
+               [&context, user = *attempt->user, before = attempt->before] { return sign_in(context, user, before); });
+}
+
+bool begin_hashing(const AttemptPtr& attempt) {
+  net::Loop& loop = attempt->exchange->loop();
+  return attempt->context.hashers.post([attempt, &loop]() mutable {
+    const bool there = attempt->user && !attempt->user->disabled;
+    const bool right = there ? auth::verify_password(attempt->login.password, attempt->user->password_hash)
+                             : auth::verify_nobody(attempt->login.password);
+    loop.post([attempt = std::move(attempt), right] { decide(attempt, right); });
+  });
 }
 
 std::optional<std::string> session_hash_of(const Context& context, const http::Request& request) {
@@ -126,25 +152,21 @@ void handle_login(Context& context, const http::ExchangePtr& exchange) {
   }
   const std::string address = context.trusted_proxies.client_of(request);
   const std::string block = address_block(address);
-  const auto refused_total = [&](const char* why) {
-    context.metrics.counter("millstream_logins_total", "Sign-ins, by outcome", why).add();
-  };
-  if (const int64_t wait_ms = context.login_throttle.begin(login->user, block, context.clock.steady_ms());
-      wait_ms > 0) {
-    refused_total("outcome=\"throttled\"");
+  const int64_t wait_ms = context.login_throttle.begin(login->user, block, context.clock.steady_ms());
+  if (wait_ms > 0) {
+    count_login(context, "throttled");
     return exchange->respond(wait_first(wait_ms));
   }
-  net::Loop& loop = exchange->loop();
-  auto job = [&context, exchange = exchange, &loop, login = *login, address,
-              before = session_hash_of(context, request)]() mutable {
-    http::Response response = check_and_sign_in(context, login, address, before);
-    loop.post([exchange = std::move(exchange), response = std::move(response)]() mutable {
-      exchange->respond(std::move(response));
-    });
-  };
-  if (context.hashers.post(std::move(job))) return;
-  context.login_throttle.cancelled(login->user, block);
-  refused_total("outcome=\"busy\"");
+  std::optional<model::UserRecord> user = context.registry.users().find(login->user);
+  const auto attempt = std::make_shared<Attempt>(Attempt{.context = context,
+                                                         .exchange = exchange,
+                                                         .login = std::move(*login),
+                                                         .address = address,
+                                                         .before = session_hash_of(context, request),
+                                                         .user = std::move(user)});
+  if (begin_hashing(attempt)) return;
+  context.login_throttle.cancelled(attempt->login.user, block);
+  count_login(context, "busy");
   exchange->respond(wait_first(1000));
 }
 

@@ -2,6 +2,7 @@
 #include "api/ask_shards.h"
 #include "api/credential.h"
 #include "api/latest_events.h"
+#include "api/offload.h"
 #include "api/problem.h"
 #include "api/query_fields.h"
 #include "api/routes.h"
@@ -178,6 +179,18 @@ void keep_ticket(Context& context, const Opening& opening) {
   if (!posted) log_warning("a ticket could not be given back", {{"reason", "too much work is waiting"}});
 }
 
+// A ticket is for one stream: when its viewer has come back, the one it had is not read any more, whatever its socket
+// says. The shard that opens it ends its own; of two that open it at once the later one stays.
+void end_earlier_streams(Context& context, const net::Loop& here, hub::SessionRequest& session) {
+  session.ticket_serial = ++context.ticket_serial;
+  for (const Context::Shard& entry : context.shards) {
+    if (entry.loop == &here) continue;
+    entry.loop->post([shard = entry.shard, ticket = session.ticket, serial = session.ticket_serial] {
+      shard->end_ticket(ticket, serial);
+    });
+  }
+}
+
 void open_stream(Context& context, const http::ExchangePtr& exchange, Opening opening) {
   hub::SessionRequest& session = opening.session;
   if (turned_away(context, exchange, session.view.unnamed)) return keep_ticket(context, opening);
@@ -188,6 +201,7 @@ void open_stream(Context& context, const http::ExchangePtr& exchange, Opening op
     return keep_ticket(context, opening);
   }
   std::unique_ptr<ByteSink> sink = exchange->start_stream(stream_head(session.gzip));
+  if (sink && session.ticket != 0) end_earlier_streams(context, exchange->loop(), session);
   if (sink) context.shard_on(exchange->loop()).open(std::move(session), std::move(sink), std::move(*place));
 }
 
@@ -237,18 +251,6 @@ void open_reading(Context& context, const http::ExchangePtr& exchange, Reading r
   open_stream(context, exchange, std::move(opening));
 }
 
-// A ticket is for one stream. Its viewer has come back, so the one it had is not read any more, whatever its socket
-// says.
-void end_earlier_stream(const Context& context, const net::Loop& here, uint64_t ticket) {
-  for (const Context::Shard& entry : context.shards) {
-    if (entry.loop == &here) {
-      entry.shard->end_ticket(ticket);  // now: the new one may be opened before anything posted runs
-    } else {
-      entry.loop->post([shard = entry.shard, ticket] { shard->end_ticket(ticket); });
-    }
-  }
-}
-
 // On the loop again, with what the store said of the ticket.
 void open_with_ticket(Context& context, const http::ExchangePtr& exchange, const Result<model::TicketRecord>& ticket,
                       Parameters parameters, bool resuming) {
@@ -261,13 +263,12 @@ void open_with_ticket(Context& context, const http::ExchangePtr& exchange, const
     log_debug("ticket refused", {{"reason", why ? why : ticket.error().detail}});
     return exchange->respond(problem(auth::refused_credential()));
   }
-  Result<Reading> reading = ticket_reading(*ticket, request);
+  Result<Reading> reading = ticket_reading(context, *ticket, request);
   if (!reading) return exchange->respond(problem(reading.error()));
   const Result<model::EventTypes> types = ticket_types(*ticket, request);
   if (!types) return exchange->respond(problem(types.error()));
   parameters.session.types = *types;
   parameters.session.ticket = model::ticket_number(ticket->sha256);
-  if (resuming) end_earlier_stream(context, exchange->loop(), parameters.session.ticket);
   open_reading(context, exchange, std::move(*reading), std::move(parameters), resuming ? "" : ticket->sha256);
 }
 
@@ -319,6 +320,27 @@ bool allows_all(const model::Grants& grants, const std::vector<model::TopicPatte
          });
 }
 
+// What the stream's ticket is good for moves along, or the browser's own reconnects would end with the first
+// credential.
+void answer_renewal(Context& context, const http::ExchangePtr& exchange, const model::Grants& grants,
+                    const hub::Renewed& renewed) {
+  using What = hub::Renewed::What;
+  if (renewed.what == What::no_such_stream) {
+    return exchange->respond(problem(404, "no stream of this holder is open by this id"));
+  }
+  if (renewed.what == What::allows_less) {
+    return exchange->respond(problem(403, "the new credential does not allow all that the stream follows"));
+  }
+  const std::string until = grants.expires_at_ms ? '"' + rfc3339_ms(*grants.expires_at_ms) + '"' : "null";
+  http::Response done = http::Response::json(200, "{\"expiresAt\":" + until + "}");
+  if (renewed.ticket == 0) return exchange->respond(std::move(done));
+  respond_from(context.workers, exchange, [&context, grants, renewed, done = std::move(done)] {
+    const int64_t ends_at_ms = ticket_end(grants, context.clock.wall_ms());
+    const Status moved = context.tickets.renew(renewed.ticket, grants, renewed.patterns, ends_at_ms);
+    return moved ? done : problem(moved.error());
+  });
+}
+
 void handle_renewal(Context& context, const http::ExchangePtr& exchange) {
   const http::Request& request = exchange->request();
   if (const Status known = check_known(request.query, {}); !known) return exchange->respond(problem(known.error()));
@@ -331,14 +353,12 @@ void handle_renewal(Context& context, const http::ExchangePtr& exchange) {
       .credential = grants->credential,
       .expires_at_ms = grants->expires_at_ms,
       .allows = [grants = *grants](const auto& patterns) { return allows_all(grants, patterns); }};
-  const auto answer = [exchange, expires_at_ms = grants->expires_at_ms](const std::vector<hub::Renewed>& shards) {
-    const auto any = [&](hub::Renewed what) { return std::find(shards.begin(), shards.end(), what) != shards.end(); };
-    if (any(hub::Renewed::allows_less)) {
-      return exchange->respond(problem(403, "the new credential does not allow all that the stream follows"));
+  const auto answer = [&context, exchange, grants = *grants](const std::vector<hub::Renewed>& shards) {
+    const hub::Renewed* best = &shards.front();
+    for (const hub::Renewed& each : shards) {
+      if (each.what > best->what) best = &each;
     }
-    if (!any(hub::Renewed::done)) return exchange->respond(problem(404, "no stream of this holder is open by this id"));
-    const std::string until = expires_at_ms ? '"' + rfc3339_ms(*expires_at_ms) + '"' : "null";
-    exchange->respond(http::Response::json(200, "{\"expiresAt\":" + until + "}"));
+    answer_renewal(context, exchange, grants, *best);
   };
   ask_shards<hub::Renewed>(
       context, exchange,

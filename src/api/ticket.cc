@@ -53,7 +53,7 @@ Result<model::TicketRecord> make_record(const Context& context, const model::Gra
                              .types = *types,
                              .origin = std::string(origin),
                              .first_use_by_ms = std::min(now_ms + kFirstUseMs, credential_ends_ms),
-                             .ends_at_ms = std::min(now_ms + kReconnectsMs, credential_ends_ms)};
+                             .ends_at_ms = ticket_end(grants, now_ms)};
 }
 
 http::Response made(const std::string& text, const model::TicketRecord& record) {
@@ -91,6 +91,10 @@ std::optional<http::Response> admit_ticket_request(const Context& context, const
 
 }  // namespace
 
+int64_t ticket_end(const model::Grants& grants, int64_t now_ms) {
+  return std::min(now_ms + kReconnectsMs, grants.expires_at_ms.value_or(INT64_MAX));
+}
+
 Result<TicketRequest> parse_ticket_request(std::string_view body) {
   JsonBody json;
   if (const Status read = json.read(body, {"topics", "types"}); !read) return read.error();
@@ -101,8 +105,9 @@ Result<TicketRequest> parse_ticket_request(std::string_view body) {
   return TicketRequest{std::move(*topics), std::move(*types)};
 }
 
-Result<Reading> ticket_reading(const model::TicketRecord& ticket, const http::Request& request) {
-  const Result<auth::Selection> selection = parse_selection(request.query, ticket.grants.account);
+Result<Reading> ticket_reading(const Context& context, const model::TicketRecord& ticket,
+                               const http::Request& request) {
+  const Result<auth::Selection> selection = selection_of(context, request.query, ticket.grants.account);
   if (!selection) return selection.error();
   const bool selects = !selection->topics.empty() || !selection->account.empty() || !selection->site.empty() ||
                        !selection->device.empty();

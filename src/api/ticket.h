@@ -18,8 +18,11 @@ struct TicketRequest {
 };
 Result<TicketRequest> parse_ticket_request(std::string_view body);
 
+// Until when a ticket of this credential is good for reconnects, UTC ms.
+int64_t ticket_end(const model::Grants& grants, int64_t now_ms);
+
 // The ticket's own topics and types, or those the query names, which must lie within them.
-Result<Reading> ticket_reading(const model::TicketRecord& ticket, const http::Request& request);
+Result<Reading> ticket_reading(const Context& context, const model::TicketRecord& ticket, const http::Request& request);
 Result<model::EventTypes> ticket_types(const model::TicketRecord& ticket, const http::Request& request);
 
 }  // namespace millstream::api

@@ -80,7 +80,7 @@ Result<int> run_key_rotate(const Config& config, const std::string& key_id, cons
   if (!overlap_ms) return Error{Code::invalid, "--overlap must be a duration such as 24h"};
   const Result<std::unique_ptr<Registry>> registry = open_existing_registry(config, "keys");
   if (!registry) return registry.error();
-  const std::optional<model::ApiKeyRecord> old = (*registry)->api_keys().find_api_key(key_id);
+  const std::shared_ptr<const model::ApiKeyRecord> old = (*registry)->api_keys().find_api_key(key_id);
   if (!old) return Error{Code::not_found, "no key has the id \"" + key_id + "\""};
   const int64_t now_ms = SystemClock().wall_ms();
   if (old->revoked || (old->grants.expires_at_ms && *old->grants.expires_at_ms <= now_ms)) {

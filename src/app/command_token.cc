@@ -17,7 +17,7 @@ Result<int> run_token(const Config& config, const TokenOptions& options) {
   if (Status s = auth::check_jwt_options(jwt); !s) return s.error();
   Result<model::Grants> grants = parse_grants(options.grants);
   if (!grants) return grants.error();
-  grants->subject = "user:" + options.subject;
+  grants->subject = "token:" + options.subject;
   const Result<int64_t> ttl_ms = parse_duration_ms(options.ttl);
   if (!ttl_ms || *ttl_ms < 1000) return Error{Code::invalid, "--ttl must be a duration such as 24h, at least 1s"};
 

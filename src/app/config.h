@@ -52,6 +52,7 @@ struct Config {
   struct Auth {
     bool development = false;  // everyone is admin of development_account; loopback only
     std::string development_account = "demo";
+    int64_t leeway_ms = 60'000;               // "leeway" = "1m": for clocks that differ
     int64_t session_max_ms = 12 * 3'600'000;  // "session_max" = "12h": then one signs in again
     int64_t session_idle_ms = 30 * 60'000;
     bool secure_cookies = false;                  // under HTTPS always; true: also behind a proxy that ends TLS
@@ -122,6 +123,7 @@ struct Config {
     std::string sites_claim;
     std::string devices_claim;
     std::string roles_claim;
+    std::vector<model::AccountId> accounts;  // that its tokens may be for; empty: all
   };
 
   std::vector<model::ThresholdRule> rules;  // [[rules]]

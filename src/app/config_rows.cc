@@ -210,6 +210,8 @@ std::vector<ConfigRow> make_rows() {
       flag("auth.development", &C::auth, &C::Auth::development,
            "no sign-in: everyone is admin of auth.development_account; on loopback only"),
       text("auth.development_account", &C::auth, &C::Auth::development_account, "see auth.development", check_name),
+      duration("auth.leeway", &C::auth, &C::Auth::leeway_ms, 0, 10 * kMinuteMs,
+               "tokens are taken so long before nbf and after exp, as clocks differ; streams end at exp all the same"),
       duration("auth.session_max", &C::auth, &C::Auth::session_max_ms, kSecondMs, 365 * kDayMs,
                "how long a sign-in with user and password lasts"),
       duration("auth.session_idle", &C::auth, &C::Auth::session_idle_ms, 5 * kSecondMs, 365 * kDayMs,

@@ -35,6 +35,18 @@ Status read_url(const Setting& s, std::string& target) {
   return safe ? Status() : Status(s.wrong(safe.error().detail));
 }
 
+Status read_accounts(const Setting& s, Issuer& issuer) {
+  const Result<std::vector<std::string>> texts = read_list(s);
+  if (!texts) return texts.error();
+  if (texts->empty()) return s.wrong("names nothing; leave it out where the issuer may speak for every account");
+  for (const std::string& text : *texts) {
+    Result<model::AccountId> account = model::AccountId::parse(text);
+    if (!account) return s.wrong("\"" + text + "\": " + account.error().detail);
+    issuer.accounts.push_back(std::move(*account));
+  }
+  return {};
+}
+
 EntryRow<Issuer> text_row(std::string key, std::string Issuer::*member, bool required = false) {
   return {std::move(key), [member](const Setting& s, Issuer& issuer) { return read_given_text(s, issuer.*member); },
           required};
@@ -47,6 +59,7 @@ const std::vector<EntryRow<Issuer>>& rows() {
       text_row("issuers.jwks_file", &Issuer::jwks_file),
       {"issuers.jwks_url", [](const Setting& s, Issuer& issuer) { return read_url(s, issuer.jwks_url); }},
       text_row("issuers.jwks_ca_file", &Issuer::jwks_ca_file),
+      {"issuers.accounts", read_accounts},
       text_row("issuers.account_claim", &Issuer::account_claim),
       text_row("issuers.sites_claim", &Issuer::sites_claim),
       text_row("issuers.devices_claim", &Issuer::devices_claim),
@@ -139,7 +152,8 @@ std::vector<IssuerSource> issuer_sources(const Config& config) {
   const auth::ClaimNames claims = jwt_options(auth).claims;
   std::vector<IssuerSource> sources;
   if (has_single(auth)) {
-    sources.push_back({{auth.jwt_issuer, auth.jwt_audience, claims}, auth.jwks_file, auth.jwks_url, auth.jwks_ca_file});
+    sources.push_back(
+        {{auth.jwt_issuer, auth.jwt_audience, claims, {}}, auth.jwks_file, auth.jwks_url, auth.jwks_ca_file});
   }
   const auto either = [](const std::string& own, const std::string& common) { return own.empty() ? common : own; };
   for (const Issuer& issuer : config.issuers) {
@@ -147,7 +161,8 @@ std::vector<IssuerSource> issuer_sources(const Config& config) {
                                .sites = either(issuer.sites_claim, claims.sites),
                                .devices = either(issuer.devices_claim, claims.devices),
                                .roles = either(issuer.roles_claim, claims.roles)};
-    sources.push_back({{issuer.name, issuer.audience, own}, issuer.jwks_file, issuer.jwks_url, issuer.jwks_ca_file});
+    sources.push_back(
+        {{issuer.name, issuer.audience, own, issuer.accounts}, issuer.jwks_file, issuer.jwks_url, issuer.jwks_ca_file});
   }
   return sources;
 }

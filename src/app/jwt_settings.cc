@@ -12,6 +12,7 @@ auth::JwtOptions jwt_options(const Config::Auth& auth) {
   return {.hs256_secret = auth.jwt_secret,
           .issuer = auth.jwt_issuer,
           .audience = auth.jwt_audience,
+          .leeway_ms = auth.leeway_ms,
           .claims = {.account = auth.account_claim,
                      .sites = auth.sites_claim,
                      .devices = auth.devices_claim,

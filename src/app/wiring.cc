@@ -429,13 +429,13 @@ size_t Server::sessions() const {
 void Server::refresh() {
   parts_->issuer_keys->refresh_files();
   keep_sessions_in_use();
-  const Result<std::vector<uint64_t>> ended = parts_->registry->refresh(parts_->clock.wall_ms());
-  if (!ended) {
-    return log_warning("credentials could not be read again; the ones known stay valid",
-                       {{"reason", ended.error().detail}});
-  }
+  const registry::Registry::Refreshed refreshed = parts_->registry->refresh(parts_->clock.wall_ms());
   // After the registry has forgotten them: a stream asked for later is refused, one opened earlier is ended here.
-  parts_->context->end_streams(*ended);
+  parts_->context->end_streams(refreshed.ended);
+  if (!refreshed.status) {
+    log_warning("the registry could not be read or written; what is known stays valid",
+                {{"reason", refreshed.status.error().detail}});
+  }
 }
 
 // An open stream is a use of its login session, though it makes no request.

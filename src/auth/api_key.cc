@@ -60,7 +60,7 @@ Result<model::Grants> verify_api_key(const model::ApiKeyLookup& keys, std::strin
   const std::optional<KeyParts> parts = split_key(text);
   if (!parts) return refused("not the form of an API key");
 
-  std::optional<model::ApiKeyRecord> record = keys.find_api_key(parts->id);
+  const std::shared_ptr<const model::ApiKeyRecord> record = keys.find_api_key(parts->id);
   // Unknown ids take the same steps as known ones, so that the answer's time does not tell them apart.
   const std::string expected = record ? record->secret_sha256 : std::string(kSha256Bytes, '\0');
   const bool same = same_bytes(sha256(parts->secret), expected);
@@ -69,8 +69,9 @@ Result<model::Grants> verify_api_key(const model::ApiKeyLookup& keys, std::strin
   if (record->revoked) return refused("revoked API key");
   if (record->grants.expires_at_ms && now_ms >= *record->grants.expires_at_ms) return refused("expired API key");
   keys.note_use(parts->id, now_ms);
-  record->grants.credential = model::api_key_number(parts->id);
-  return std::move(record->grants);
+  model::Grants grants = record->grants;
+  grants.credential = model::api_key_number(parts->id);
+  return grants;
 }
 
 }  // namespace millstream::auth

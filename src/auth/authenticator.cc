@@ -48,7 +48,7 @@ bool Authenticator::still_holds(const model::Grants& grants) const {
   if (grants.expires_at_ms && now_ms >= *grants.expires_at_ms) return false;
   if (grants.credential == 0) return true;
   if (model::is_login_session(grants.credential)) return login_sessions_.holds_login_session(grants.credential, now_ms);
-  const std::optional<model::ApiKeyRecord> record = keys_.find_api_key(model::key_id_of(grants.subject));
+  const std::shared_ptr<const model::ApiKeyRecord> record = keys_.find_api_key(model::key_id_of(grants.subject));
   return record && !record->revoked;
 }
 

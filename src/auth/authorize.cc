@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 #include <set>
+#include <unordered_set>
 #include <utility>
 
 namespace millstream::auth {
@@ -138,7 +139,8 @@ namespace {
 template <class N>
 bool within(const std::vector<N>& given, const std::vector<N>& own) {
   if (own.empty()) return true;
-  return !given.empty() && std::all_of(given.begin(), given.end(), [&](const N& name) { return allows(own, name); });
+  const std::unordered_set<N> names(own.begin(), own.end());
+  return !given.empty() && std::all_of(given.begin(), given.end(), [&](const N& name) { return names.contains(name); });
 }
 }  // namespace
 

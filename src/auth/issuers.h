@@ -21,6 +21,7 @@
 #include "auth/jwks.h"
 #include "base/guarded.h"
 #include "base/result.h"
+#include "model/topic.h"
 
 namespace millstream::auth {
 
@@ -36,6 +37,7 @@ struct Issuer {
   std::string name;      // what iss must say
   std::string audience;  // what aud must hold
   ClaimNames claims = {};
+  std::vector<model::AccountId> accounts = {};  // that its tokens may be for; empty: all
 };
 
 class Issuers {

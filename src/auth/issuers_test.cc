@@ -20,7 +20,7 @@ std::string claims_of(const std::string& issuer, const std::string& audience = "
 
 std::string secret_token(const std::string& issuer, const std::string& audience = "") {
   model::Grants grants;
-  grants.subject = "user:anna";
+  grants.subject = "token:anna";
   grants.account = model::AccountId::parse("1").value();
   return sign_jwt({kSecret, issuer, audience}, grants, kNowMs, kNowMs + 60'000);
 }
@@ -67,6 +67,28 @@ TEST_F(IssuersTest, AKeyOfOneIssuerNeverVerifiesATokenOfAnotherEvenUnderTheSameN
     EXPECT_FALSE(takes(a_.token(kid, claims_of(kB, "for-b", R"(,"tenant":"7")")))) << kid;
     EXPECT_FALSE(takes(b_.token(kid, claims_of(kA)))) << kid;
   }
+}
+
+TEST_F(IssuersTest, AnIssuerSpeaksForItsAccountsAlone) {
+  Issuers limited({{kA, "for-a", {}, {*model::AccountId::parse("1"), *model::AccountId::parse("2")}}});
+  limited.set_keys(0, set_with(a_.jwk("one")));
+  const auto takes_account = [&](const std::string& account) {
+    std::string claims = claims_of(kA);
+    claims.replace(claims.find(R"("accountId":"1")"), 15, R"("accountId":")" + account + '"');
+    return verify_jwt({}, a_.token("one", claims), kNowMs, &limited).ok();
+  };
+  EXPECT_TRUE(takes_account("1"));
+  EXPECT_TRUE(takes_account("2"));
+  for (const char* other : {"3", "11", "*", ""}) EXPECT_FALSE(takes_account(other)) << other;
+}
+
+TEST_F(IssuersTest, TheSameNameWithAnotherIssuerIsSomebodyElse) {
+  const auto subject = [&](const std::string& token, const JwtOptions& options = {}) {
+    return verify_jwt(options, token, kNowMs, &issuers_)->subject;
+  };
+  EXPECT_EQ(subject(a_.token("one", claims_of(kA))), "token:" + kA + "|anna");
+  EXPECT_EQ(subject(b_.token("one", claims_of(kB, "for-b", R"(,"tenant":"1")"))), "token:" + kB + "|anna");
+  EXPECT_EQ(subject(secret_token(""), {kSecret, "", ""}), "token:anna");
 }
 
 TEST_F(IssuersTest, AnIssuerIsFoundByTheExactTextAlone) {

@@ -28,7 +28,7 @@ constexpr int kJsonDepthMax = 4;
 constexpr size_t kSecretBytesMin = 32;
 constexpr size_t kSubjectBytesMax = 128;
 constexpr int64_t kSecondsMax = 253'402'300'799;  // the end of the year 9999
-constexpr std::string_view kUserPrefix = "user:";
+constexpr std::string_view kTokenPrefix = "token:";
 
 Error refused(std::string why) { return Error{Code::unauthenticated, std::move(why)}; }
 
@@ -201,18 +201,33 @@ Status read_roles(const JsonPart& claims, std::string_view key, model::Roles& ro
   return {};
 }
 
-Status read_subject(const JsonPart& claims, std::string& subject) {
+// With the issuer's name in front where it has one of its own: anna of one is not anna of another, nor a user of ours.
+Status read_subject(const JsonPart& claims, const std::string& issuer, std::string& subject) {
   const std::optional<element> value = claims.find("sub");
   const auto text = value ? as_text(*value) : std::string_view("unnamed");
   if (!text || text->empty() || text->size() > kSubjectBytesMax) return refused("sub is not a short string");
   // It goes into logs: no control characters.
   const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
   if (std::any_of(text->begin(), text->end(), is_control)) return refused("sub holds control characters");
-  subject = std::string(kUserPrefix) + std::string(*text);
+  subject = std::string(kTokenPrefix) + (issuer.empty() ? "" : issuer + '|') + std::string(*text);
   return {};
 }
 
-Result<Grants> read_grants(const JsonPart& claims, const ClaimNames& names, int64_t expires_at_ms) {
+// What the signer of a token makes of its claims.
+struct Terms {
+  const std::string& audience;  // empty: not checked
+  const ClaimNames& claims;
+  const Issuer* issuer = nullptr;  // null: whoever knows the secret
+};
+
+// Some issuers speak for a few accounts only.
+bool may_speak_for(const Issuer* issuer, const model::AccountId& account) {
+  if (!issuer || issuer->accounts.empty()) return true;
+  return std::find(issuer->accounts.begin(), issuer->accounts.end(), account) != issuer->accounts.end();
+}
+
+Result<Grants> read_grants(const JsonPart& claims, const Terms& terms, int64_t expires_at_ms) {
+  const ClaimNames& names = terms.claims;
   Grants grants;
   const std::optional<element> account = claims.find(names.account);
   const auto text = account ? as_text(*account) : std::nullopt;
@@ -220,19 +235,15 @@ Result<Grants> read_grants(const JsonPart& claims, const ClaimNames& names, int6
   Result<model::AccountId> name = model::AccountId::parse(*text);
   if (!name) return refused(names.account + ": " + name.error().detail);
   grants.account = std::move(*name);
-  if (Status s = read_subject(claims, grants.subject); !s) return s.error();
+  if (!may_speak_for(terms.issuer, grants.account)) return refused("its issuer does not speak for this account");
+  const std::string issuer = terms.issuer ? terms.issuer->name : "";
+  if (Status s = read_subject(claims, issuer, grants.subject); !s) return s.error();
   if (Status s = read_names(claims, names.sites, grants.sites); !s) return s.error();
   if (Status s = read_names(claims, names.devices, grants.devices); !s) return s.error();
   if (Status s = read_roles(claims, names.roles, grants.roles); !s) return s.error();
   grants.expires_at_ms = expires_at_ms;
   return grants;
 }
-
-// What the signer of a token makes of its claims.
-struct Terms {
-  const std::string& audience;  // empty: not checked
-  const ClaimNames& claims;
-};
 
 Result<Terms> check_secret(const JwtOptions& options, const Issuers* issuers, std::optional<std::string_view> issuer,
                            std::string_view signed_text, std::string_view signature) {
@@ -255,7 +266,7 @@ Result<Terms> check_key(const Issuers* issuers, std::optional<std::string_view> 
   if (!place) return refused("another issuer");
   if (Status s = issuers->verify(*place, signer.key_id, signer.algorithm, signed_text, signature); !s) return s.error();
   const Issuer& found = issuers->at(*place);
-  return Terms{found.audience, found.claims};
+  return Terms{found.audience, found.claims, &found};
 }
 
 Result<Terms> check_signature(const JwtOptions& options, const Issuers* issuers, const Signer& signer,
@@ -283,7 +294,7 @@ Result<Grants> verify_parts(const JwtOptions& options, const Issuers* issuers, c
   const Result<int64_t> expires_at_ms = check_times(options, claims, now_ms);
   if (!expires_at_ms) return expires_at_ms.error();
   if (Status s = check_audience(terms->audience, claims); !s) return s.error();
-  return read_grants(claims, terms->claims, *expires_at_ms);
+  return read_grants(claims, *terms, *expires_at_ms);
 }
 
 void append_member(std::string_view key, std::string_view text, std::string& json) {
@@ -326,7 +337,7 @@ std::vector<std::string> texts_of(const model::Roles& roles) {
 std::string sign_jwt(const JwtOptions& options, const Grants& grants, int64_t now_ms, int64_t expires_at_ms) {
   const std::string_view subject = grants.subject;
   std::string json = "{";
-  append_member("sub", subject.starts_with(kUserPrefix) ? subject.substr(kUserPrefix.size()) : subject, json);
+  append_member("sub", subject.starts_with(kTokenPrefix) ? subject.substr(kTokenPrefix.size()) : subject, json);
   append_member(options.claims.account, grants.account.text(), json);
   append_list(options.claims.sites, texts_of(grants.sites), json);
   append_list(options.claims.devices, texts_of(grants.devices), json);

@@ -23,10 +23,9 @@ constexpr std::string_view kUniform = "credential is missing, malformed, expired
 class KeysInMemory final : public model::ApiKeyLookup {
  public:
   void note_use(std::string_view, int64_t) const override {}
-  std::optional<model::ApiKeyRecord> find_api_key(std::string_view key_id) const override {
+  std::shared_ptr<const model::ApiKeyRecord> find_api_key(std::string_view key_id) const override {
     const auto found = keys.find(std::string(key_id));
-    if (found == keys.end()) return std::nullopt;
-    return found->second;
+    return found == keys.end() ? nullptr : std::make_shared<model::ApiKeyRecord>(found->second);
   }
   std::map<std::string, model::ApiKeyRecord> keys;
 };
@@ -49,7 +48,7 @@ std::string claims_token(const std::string& claims) { return token_of(kHeader, c
 
 Grants some_grants() {
   Grants grants;
-  grants.subject = "user:anna";
+  grants.subject = "token:anna";
   grants.account = model::AccountId::parse("123").value();
   grants.sites = {model::SiteId::parse("1").value(), model::SiteId::parse("2").value()};
   grants.devices = {model::DeviceId::parse("elink-99").value()};
@@ -119,7 +118,7 @@ TEST(Jwt, RoleIsViewerWhenNoneIsNamed) {
   const Result<Grants> grants = verify_jwt(options(), claims_token(claims_with("")), kNowMs);
   ASSERT_TRUE(grants.ok()) << grants.error().detail;
   EXPECT_EQ(grants->roles, model::Roles().with(Role::viewer));
-  EXPECT_EQ(grants->subject, "user:anna");
+  EXPECT_EQ(grants->subject, "token:anna");
   EXPECT_TRUE(grants->sites.empty());
 }
 

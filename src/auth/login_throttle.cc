@@ -16,6 +16,17 @@ void take_back(auto& table, std::string_view name) {
   if (--found->second.count <= 0) table.erase(found);
 }
 
+// No name of a user holds a blank.
+std::string pair_of(std::string_view user, std::string_view address) {
+  return std::string(user) + ' ' + std::string(address);
+}
+
+std::string counted_name(const std::unordered_set<std::string>& known, std::string_view user,
+                         std::string_view address) {
+  std::string pair = pair_of(user, address);
+  return known.contains(pair) ? pair : std::string(user);
+}
+
 }  // namespace
 
 int64_t LoginThrottle::wait_of(const Table& table, std::string_view name, int64_t now_ms) const {
@@ -51,9 +62,10 @@ void LoginThrottle::make_room(Table& table, int64_t now_ms) const {
 
 int64_t LoginThrottle::begin(std::string_view user, std::string_view address, int64_t now_ms) {
   return tables_.with([&](Tables& tables) {
-    const int64_t wait_ms = std::max(wait_of(tables.users, user, now_ms), wait_of(tables.addresses, address, now_ms));
+    const std::string name = counted_name(tables.known, user, address);
+    const int64_t wait_ms = std::max(wait_of(tables.users, name, now_ms), wait_of(tables.addresses, address, now_ms));
     if (wait_ms > 0) return wait_ms;
-    count(tables.users, user, options_.user, now_ms);
+    count(tables.users, name, options_.user, now_ms);
     count(tables.addresses, address, options_.address, now_ms);
     return int64_t{0};
   });
@@ -61,14 +73,16 @@ int64_t LoginThrottle::begin(std::string_view user, std::string_view address, in
 
 void LoginThrottle::succeeded(std::string_view user, std::string_view address) {
   tables_.with([&](Tables& tables) {
-    tables.users.erase(std::string(user));
+    tables.users.erase(counted_name(tables.known, user, address));
     take_back(tables.addresses, address);
+    if (tables.known.size() >= kTrackedMax) tables.known.clear();
+    tables.known.insert(pair_of(user, address));
   });
 }
 
 void LoginThrottle::cancelled(std::string_view user, std::string_view address) {
   tables_.with([&](Tables& tables) {
-    take_back(tables.users, user);
+    take_back(tables.users, counted_name(tables.known, user, address));
     take_back(tables.addresses, address);
   });
 }

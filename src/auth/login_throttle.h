@@ -5,6 +5,8 @@
 //          cancelled() takes back one that was not looked at.
 // Shapes   After a few free failures each further one makes the next wait longer, doubled each time; at the maximum the
 //          wait is the whole window. Failures are forgotten a window after the last.
+//          Where a user has signed in before, failures are counted for that address and user alone: strangers who guess
+//          do not keep her out of there.
 // Limits   kTrackedMax names and as many addresses; beyond, those that were longest quiet are forgotten.
 // Errors   Code::rate_limited, with the wait beside it.
 // Thread   any (locks inside)
@@ -16,6 +18,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "base/guarded.h"
 
@@ -52,8 +55,9 @@ class LoginThrottle {
   };
   using Table = std::unordered_map<std::string, Failures>;
   struct Tables {
-    Table users;
+    Table users;  // by name, or by name and address where she is known
     Table addresses;
+    std::unordered_set<std::string> known;  // name and address
   };
   int64_t wait_of(const Table& table, std::string_view name, int64_t now_ms) const;
   void count(Table& table, std::string_view name, const ThrottleRule& rule, int64_t now_ms) const;

@@ -55,6 +55,17 @@ TEST(LoginThrottle, ASuccessForgivesTheUserAndTakesTheAttemptBackFromTheAddress)
   EXPECT_EQ(throttle.tracked(), 0u);
 }
 
+TEST(LoginThrottle, StrangersDoNotKeepAUserOutOfWhereSheHasSignedInBefore) {
+  LoginThrottle throttle(kOptions);
+  EXPECT_EQ(throttle.begin("anna", "home", 1000), 0);
+  throttle.succeeded("anna", "home");
+  for (int i = 0; i < 100; ++i) throttle.begin("anna", "stranger" + std::to_string(i), 1000);
+  EXPECT_GT(throttle.begin("anna", "a new place", 1000), 0);
+  EXPECT_EQ(throttle.begin("anna", "home", 1000), 0);
+  for (int i = 0; i < 10; ++i) throttle.begin("anna", "home", 1000);
+  EXPECT_GT(throttle.begin("anna", "home", 1000), 0) << "she may not guess without end there either";
+}
+
 TEST(LoginThrottle, AFloodOfNamesIsBoundedAndForgetsTheQuietOnes) {
   LoginThrottle throttle(kOptions);
   const int64_t now = 1'000'000;

@@ -15,8 +15,10 @@ int64_t wait_for(double level, int64_t rate) {
 
 }  // namespace
 
-RateLimits::Bucket& RateLimits::filled(Buckets& buckets, const std::string& name, int64_t rate, int64_t now_ms) {
-  if (buckets.size() >= kTrackedMax && !buckets.contains(name)) {
+RateLimits::Bucket& RateLimits::filled(Tables& tables, Buckets& buckets, const std::string& name, int64_t rate,
+                                       int64_t now_ms) {
+  if (buckets.size() >= kTrackedMax && now_ms - tables.swept_ms >= kBurstMs) {
+    tables.swept_ms = now_ms;
     // A bucket that has filled up again says no more than one that is not there.
     std::erase_if(buckets, [&](const auto& entry) {
       const double since_ms = static_cast<double>(now_ms - entry.second.at_ms);
@@ -39,23 +41,28 @@ int64_t RateLimits::wait_ms(const model::Grants& grants, int64_t now_ms) {
   return tables_.with([&](Tables& tables) {
     int64_t wait = 0;
     if (const int64_t rate = options_.per_credential; rate > 0) {
-      wait = wait_for(filled(tables.credentials, credential_name(grants), rate, now_ms).level, rate);
+      wait = wait_for(filled(tables, tables.credentials, credential_name(grants), rate, now_ms).level, rate);
     }
     if (const int64_t rate = options_.per_account; rate > 0) {
-      wait = std::max(wait, wait_for(filled(tables.accounts, grants.account.text(), rate, now_ms).level, rate));
+      wait = std::max(wait, wait_for(filled(tables, tables.accounts, grants.account.text(), rate, now_ms).level, rate));
     }
     return wait;
   });
+}
+
+void RateLimits::pay(Bucket& bucket, int64_t rate, size_t units) {
+  const double lowest = -static_cast<double>(rate) * kDebtMs / 1000;
+  bucket.level = std::max(lowest, bucket.level - static_cast<double>(units));
 }
 
 void RateLimits::take(const model::Grants& grants, size_t units, int64_t now_ms) {
   if (options_.per_credential == 0 && options_.per_account == 0) return;
   tables_.with([&](Tables& tables) {
     if (const int64_t rate = options_.per_credential; rate > 0) {
-      filled(tables.credentials, credential_name(grants), rate, now_ms).level -= static_cast<double>(units);
+      pay(filled(tables, tables.credentials, credential_name(grants), rate, now_ms), rate, units);
     }
     if (const int64_t rate = options_.per_account; rate > 0) {
-      filled(tables.accounts, grants.account.text(), rate, now_ms).level -= static_cast<double>(units);
+      pay(filled(tables, tables.accounts, grants.account.text(), rate, now_ms), rate, units);
     }
   });
 }

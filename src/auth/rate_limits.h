@@ -2,7 +2,7 @@
 //
 // Flow     wait_ms() before a body is read; take() when it is known how much it held. A batch is taken whole or not at
 // all,
-//          so it may run into debt, and what comes next waits until the debt is paid.
+//          so it may run into debt, and what comes next waits until the debt is paid, kDebtMs at most.
 // Limits   RateOptions; what was not used in the last kBurstMs may be used at once.
 // Thread   any (locks inside)
 #pragma once
@@ -24,6 +24,7 @@ struct RateOptions {
 class RateLimits {
  public:
   static constexpr int64_t kBurstMs = 5'000;
+  static constexpr int64_t kDebtMs = 60'000;  // no batch makes what comes next wait for longer
   static constexpr size_t kTrackedMax = 100'000;
 
   explicit RateLimits(RateOptions options) : options_(options) {}
@@ -41,8 +42,10 @@ class RateLimits {
   struct Tables {
     Buckets credentials;
     Buckets accounts;
+    int64_t swept_ms = 0;
   };
-  static Bucket& filled(Buckets& buckets, const std::string& name, int64_t rate, int64_t now_ms);
+  static Bucket& filled(Tables& tables, Buckets& buckets, const std::string& name, int64_t rate, int64_t now_ms);
+  static void pay(Bucket& bucket, int64_t rate, size_t units);
 
   const RateOptions options_;
   Guarded<Tables> tables_;

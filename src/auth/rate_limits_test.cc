@@ -24,6 +24,14 @@ TEST(RateLimits, ABatchIsTakenWholeAndTheNextWaitsUntilItIsPaid) {
   EXPECT_EQ(limits.wait_ms(grants("2", "key:a"), 0), 0) << "another account's of the same name";
 }
 
+TEST(RateLimits, NoBatchMakesTheNextWaitForLongerThanAMinute) {
+  RateLimits limits({.per_credential = 10});
+  const model::Grants anna = grants("1", "key:a");
+  limits.take(anna, 1'000'000, 0);
+  EXPECT_LE(limits.wait_ms(anna, 0), RateLimits::kDebtMs + 1);
+  EXPECT_EQ(limits.wait_ms(anna, RateLimits::kDebtMs + 1), 0);
+}
+
 TEST(RateLimits, AnAccountPaysForAllItsCredentials) {
   RateLimits limits({.per_account = 100});
   limits.take(grants("1", "key:a"), 400, 0);

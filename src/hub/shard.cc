@@ -301,6 +301,7 @@ void Shard::open(SessionRequest request, std::unique_ptr<ByteSink> sink, StreamP
 }
 
 Session& Shard::add_session(const SessionRequest& request, std::unique_ptr<ByteSink> sink) {
+  if (request.ticket != 0) end_ticket(request.ticket, request.ticket_serial);
   Group& group = group_for(request);
   auto owned = std::make_unique<Session>(*this, std::move(sink), group);
   Session& session = *owned;
@@ -318,7 +319,7 @@ Session& Shard::add_session(const SessionRequest& request, std::unique_ptr<ByteS
   session.credential_ = request.credential;
   session.by_ticket_ = request.ticket != 0;
   if (session.by_ticket_) {
-    by_ticket_[request.ticket] = &session;
+    by_ticket_[request.ticket] = {&session, request.ticket_serial};
     ticket_of_[session.id_] = request.ticket;
   }
   sessions_.emplace(session.id_, std::move(owned));
@@ -716,8 +717,7 @@ void Shard::remove(Session& session, End end) {
 void Shard::forget_ticket(const Session& session) {
   const auto ticket = ticket_of_.find(session.id_);
   const auto found = by_ticket_.find(ticket->second);
-  // Another session of the same ticket may have come after it, and gone before.
-  if (found != by_ticket_.end() && found->second == &session) by_ticket_.erase(found);
+  if (found != by_ticket_.end() && found->second.session == &session) by_ticket_.erase(found);
   ticket_of_.erase(ticket);
 }
 
@@ -738,18 +738,19 @@ void Shard::set_expiry(Session& session, std::optional<int64_t> expires_at_ms) {
 Renewed Shard::renew(const std::string& stream_id, const Renewal& renewal) {
   MS_ON_OWNER(thread_);
   Session* const session = find(stream_id, renewal.account);
-  if (!session || session->holder_ != renewal.holder) return Renewed::no_such_stream;
-  if (!renewal.allows(session->group_.patterns)) return Renewed::allows_less;
+  if (!session || session->holder_ != renewal.holder) return {Renewed::What::no_such_stream};
+  if (!renewal.allows(session->group_.patterns)) return {Renewed::What::allows_less};
   unschedule(*session);
   set_expiry(*session, renewal.expires_at_ms);
   session->credential_ = renewal.credential;
   schedule(*session, clock_.steady_ms());
-  return Renewed::done;
+  return {Renewed::What::done, session->by_ticket_ ? ticket_of_.at(session->id_) : 0, session->group_.patterns};
 }
 
-void Shard::end_ticket(uint64_t ticket) {
+void Shard::end_ticket(uint64_t ticket, uint64_t serial) {
   MS_ON_OWNER(thread_);
-  if (const auto found = by_ticket_.find(ticket); found != by_ticket_.end()) close(*found->second, End::client);
+  const auto found = by_ticket_.find(ticket);
+  if (found != by_ticket_.end() && found->second.serial < serial) close(*found->second.session, End::client);
 }
 
 std::vector<uint64_t> Shard::in_use(const std::vector<uint64_t>& credentials) const {

@@ -63,7 +63,9 @@ struct SessionRequest {
   model::EventTypes types = model::EventTypes::all();
   model::Severity min_severity = model::Severity::info;  // of alerts
   View view;
-  uint64_t ticket = 0;      // number of the ticket it came with, which allows one stream; 0: none
+  uint64_t ticket = 0;  // number of the ticket it came with, which allows one stream; 0: none
+  uint64_t ticket_serial =
+      0;                    // which opening of all with tickets this is: the latest of a ticket's is the one that stays
   bool gzip = false;        // the sink's peer was told that it comes so
   int64_t interval_ms = 0;  // telemetry is merged per device and sent this often; 0: each event at once
   Start start;
@@ -89,7 +91,12 @@ struct Renewal {
   // Whether it still allows what the stream follows.
   std::function<bool(const std::vector<model::TopicPattern>&)> allows;
 };
-enum class Renewed { no_such_stream, allows_less, done };
+struct Renewed {
+  enum class What { no_such_stream, allows_less, done };
+  What what = What::no_such_stream;
+  uint64_t ticket = 0;                             // that the stream came with; 0: none
+  std::vector<model::TopicPattern> patterns = {};  // that it follows
+};
 
 // The same for viewers who see the same, and so for nobody else.
 std::string group_key(const SessionRequest& request);
@@ -126,8 +133,8 @@ class Shard {
   void turn_away(std::string_view kind, bool unnamed, std::unique_ptr<ByteSink> sink);
   // Ends the sessions that came with one of these API keys or login sessions, as if it had expired.
   void end_credentials(const std::vector<uint64_t>& credentials);
-  // Ends the session that came with this ticket: its viewer has come back.
-  void end_ticket(uint64_t ticket);
+  // Ends the session that came with this ticket, if it was opened before this serial: its viewer has come back.
+  void end_ticket(uint64_t ticket, uint64_t serial);
   // Those of `credentials` that have a session here.
   std::vector<uint64_t> in_use(const std::vector<uint64_t>& credentials) const;
   // Moves the end of a stream, which its holder only may do.
@@ -224,7 +231,11 @@ class Shard {
   uint64_t event_serial_ = 0;
   std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions_;
   // Beside the sessions, since few come with a ticket and each byte of a session is there for every viewer.
-  std::unordered_map<uint64_t, Session*> by_ticket_;
+  struct TicketSession {
+    Session* session = nullptr;
+    uint64_t serial = 0;
+  };
+  std::unordered_map<uint64_t, TicketSession> by_ticket_;
   std::unordered_map<uint64_t, uint64_t> ticket_of_;  // by the id of the session
   uint64_t next_session_id_ = 1;
   std::deque<Session*> runnable_;    // behind, nothing pending, more to read: next turn

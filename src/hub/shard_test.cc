@@ -858,55 +858,55 @@ TEST_F(ShardTest, ItsHolderMovesTheEndOfAStreamWithoutABreak) {
 
   Renewal stranger = renewal;
   stranger.holder = 8;
-  EXPECT_EQ(shard->renew(stream, stranger), Renewed::no_such_stream);
+  EXPECT_EQ(shard->renew(stream, stranger).what, Renewed::What::no_such_stream);
   Renewal other_account = renewal;
   other_account.account = *model::AccountId::parse("2");
-  EXPECT_EQ(shard->renew(stream, other_account), Renewed::no_such_stream);
+  EXPECT_EQ(shard->renew(stream, other_account).what, Renewed::What::no_such_stream);
   Renewal narrower = renewal;
   narrower.allows = [](const auto& patterns) { return patterns.front().text() != "account:1/site:*/device:*"; };
-  EXPECT_EQ(shard->renew(stream, narrower), Renewed::allows_less);
+  EXPECT_EQ(shard->renew(stream, narrower).what, Renewed::What::allows_less);
   for (const char* wrong : {"", "-", "1-1", "x", "999999999999999999999-1"}) {
-    EXPECT_EQ(shard->renew(wrong, renewal), Renewed::no_such_stream) << wrong;
+    EXPECT_EQ(shard->renew(wrong, renewal).what, Renewed::What::no_such_stream) << wrong;
   }
 
-  EXPECT_EQ(shard->renew(stream, renewal), Renewed::done);
+  EXPECT_EQ(shard->renew(stream, renewal).what, Renewed::What::done);
   pass_ms(60'000);
   EXPECT_FALSE(socket.closed()) << "past its first end";
   EXPECT_EQ(socket.count_kind("auth_expiring"), 1u) << "of the first credential";
   pass_ms(50'000);
   EXPECT_EQ(socket.count_kind("auth_expiring"), 2u);
   renewal.expires_at_ms.reset();
-  EXPECT_EQ(shard->renew(stream, renewal), Renewed::done);
+  EXPECT_EQ(shard->renew(stream, renewal).what, Renewed::What::done);
   pass_ms(300'000);
   EXPECT_FALSE(socket.closed()) << "its credential has no end";
   EXPECT_EQ(socket.count_kind("auth_expired"), 0u);
 }
 
-TEST_F(ShardTest, ATicketsEarlierStreamEndsWhenItsViewerComesBack) {
+TEST_F(ShardTest, ATicketHasOneStreamAndTheLatestStays) {
   std::vector<std::unique_ptr<FakeSocket>> sockets;
-  const auto open = [&](uint64_t ticket) {
+  const auto open = [&](uint64_t ticket, uint64_t serial) -> FakeSocket& {
     sockets.push_back(std::make_unique<FakeSocket>(kPlenty));
     SessionRequest request;
     request.patterns = {*model::TopicPattern::parse(kAll)};
     request.ticket = ticket;
+    request.ticket_serial = serial;
     shard->open(std::move(request), sockets.back()->sink());
+    return *sockets.back();
   };
-  open(7);
-  open(9);
-  open(0);
-  shard->end_ticket(8);
-  EXPECT_EQ(shard->sessions(), 3u);
-  shard->end_ticket(7);
-  EXPECT_TRUE(sockets[0]->closed());
+  FakeSocket& first = open(7, 1);
+  const FakeSocket& other = open(9, 2);
+  const FakeSocket& without = open(0, 0);
+  shard->end_ticket(8, 10);
+  shard->end_ticket(7, 1);  // said by an opening that was not later
+  EXPECT_FALSE(first.closed());
+  const FakeSocket& second = open(7, 3);
+  EXPECT_TRUE(first.closed()) << "its viewer has come back here";
+  EXPECT_FALSE(second.closed());
+  shard->end_ticket(7, 4);
+  EXPECT_TRUE(second.closed()) << "and now elsewhere";
+  shard->end_ticket(7, 5);
   EXPECT_EQ(shard->sessions(), 2u);
-  shard->end_ticket(7);
-  open(7);
-  open(7);  // two that came at once: the newest is the one known
-  shard->end_ticket(7);
-  EXPECT_TRUE(sockets[4]->closed());
-  EXPECT_EQ(shard->sessions(), 3u);
-  shard->end_ticket(7);
-  EXPECT_EQ(shard->sessions(), 3u) << "it is not known any more";
+  EXPECT_FALSE(other.closed() || without.closed());
 }
 
 TEST_F(ShardTest, TheStreamsOfARevokedKeyEndAndNoOthers) {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,7 +18,8 @@ struct ApiKeyRecord {
   std::string key_id;         // the public part, [a-z0-9]{12}
   std::string secret_sha256;  // 32 bytes
   Grants grants;
-  std::string name;  // what the operator called it
+  std::string name;        // what the operator called it
+  std::string created_by;  // subject of whoever made it; empty: the command line
   int64_t created_at_ms = 0;
   std::optional<int64_t> used_at_ms;  // UTC; within a minute or so
   bool revoked = false;
@@ -47,7 +49,8 @@ inline uint64_t holder_number(const Grants& grants) { return std::hash<std::stri
 // Finds a key by its id, without blocking.
 class ApiKeyLookup {
  public:
-  virtual std::optional<ApiKeyRecord> find_api_key(std::string_view key_id) const = 0;
+  // Null: there is none. What it points to does not change.
+  virtual std::shared_ptr<const ApiKeyRecord> find_api_key(std::string_view key_id) const = 0;
   // It has let someone in.
   virtual void note_use(std::string_view key_id, int64_t now_ms) const = 0;
 

@@ -33,9 +33,14 @@ constexpr uint64_t ticket_number(std::string_view sha256) { return digest_number
 
 class TicketStore {
  public:
-  virtual Status add(const TicketRecord& record, int64_t now_ms) = 0;  // Code::unavailable: too many
+  // An account that has all it may have loses those that were longest not used. Code::unavailable: too many in all.
+  virtual Status add(const TicketRecord& record, int64_t now_ms) = 0;
   // Exactly one use of a ticket is the first, in time; later ones must be `resuming`.
   virtual Result<TicketRecord> use(std::string_view sha256, bool resuming, int64_t now_ms) = 0;
+  // The stream of this ticket goes on with another credential, and so do its reconnects: with these grants and topics,
+  // until ends_at_ms. No error where there is none.
+  virtual Status renew(uint64_t number, const Grants& grants, const std::vector<TopicPattern>& topics,
+                       int64_t ends_at_ms) = 0;
   // The first use came to nothing: it may be tried again until first_use_by_ms.
   virtual Status give_back(std::string_view sha256) = 0;
 

@@ -1,5 +1,7 @@
 #include "registry/api_keys.h"
 
+#include <algorithm>
+
 #include "registry/columns.h"
 
 namespace millstream::registry {
@@ -10,10 +12,10 @@ using model::ApiKeyRecord;
 constexpr size_t kSha256Bytes = 32;
 constexpr const char* kSelect =
     "SELECT key_id, secret_sha256, account, sites, devices, roles, name, created_at_ms, expires_at_ms, revoked, "
-    "used_at_ms FROM api_keys ORDER BY created_at_ms, key_id";
+    "used_at_ms, created_by FROM api_keys ORDER BY created_at_ms, key_id";
 constexpr const char* kInsert =
     "INSERT INTO api_keys (key_id, secret_sha256, account, sites, devices, roles, name, created_at_ms, expires_at_ms, "
-    "revoked) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    "revoked, created_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
 
 Result<ApiKeyRecord> read_row(const Statement& row) {
   ApiKeyRecord record;
@@ -28,10 +30,13 @@ Result<ApiKeyRecord> read_row(const Statement& row) {
   record.grants.expires_at_ms = row.maybe_number(8);
   record.revoked = row.number(9) != 0;
   record.used_at_ms = row.maybe_number(10);
+  record.created_by = row.bytes(11);
   return record;
 }
 
-bool is_good(const ApiKeyRecord& record) { return !record.revoked; }
+bool is_good(const ApiKeyRecord& record, int64_t now_ms) {
+  return !record.revoked && now_ms < record.grants.expires_at_ms.value_or(INT64_MAX);
+}
 
 }  // namespace
 
@@ -39,11 +44,12 @@ std::shared_ptr<const ApiKeys::ById> ApiKeys::current() const {
   return by_id_.with([](const std::shared_ptr<const ById>& keys) { return keys; });
 }
 
-std::optional<ApiKeyRecord> ApiKeys::find_api_key(std::string_view key_id) const {
-  const auto keys = current();
+std::shared_ptr<const ApiKeyRecord> ApiKeys::find_api_key(std::string_view key_id) const {
+  auto keys = current();
   const auto found = keys->find(std::string(key_id));
-  if (found == keys->end()) return std::nullopt;
-  return found->second.record;
+  if (found == keys->end()) return nullptr;
+  const ApiKeyRecord* const record = &found->second.record;
+  return {std::move(keys), record};  // lives as long as the table it stands in
 }
 
 void ApiKeys::note_use(std::string_view key_id, int64_t now_ms) const {
@@ -65,12 +71,19 @@ Status ApiKeys::add(const ApiKeyRecord& record) {
     return Error{Code::invalid, "a key needs a hashed secret, an account and a role"};
   }
   return change([&](Connection& db) -> Status {
+    const auto keys = current();
+    const auto of_account = std::count_if(keys->begin(), keys->end(), [&](const auto& key) {
+      return key.second.record.grants.account == grants.account;
+    });
+    if (static_cast<size_t>(of_account) >= kKeysPerAccountMax) {
+      return Error{Code::unprocessable, "the account has " + std::to_string(of_account) + " keys, which is its limit"};
+    }
     Result<Statement> insert = db.prepare(kInsert);
     if (!insert) return insert.error();
     insert->bind(record.key_id).bind_bytes(record.secret_sha256);
     bind_grants(*insert, grants);
     insert->bind(record.name).bind(record.created_at_ms).bind(grants.expires_at_ms).bind(int64_t{record.revoked});
-    return insert->finish();
+    return insert->bind(record.created_by).finish();
   });
 }
 
@@ -129,30 +142,27 @@ Status ApiKeys::reload(Database& db) {
   by_id_.with([&](std::shared_ptr<const ById>& keys) { keys = fresh; });
   if (!before) return {};  // the first time
   for (const auto& [id, entry] : *before) {
-    const auto now = fresh->find(id);
-    if (is_good(entry.record) && (now == fresh->end() || !is_good(now->second.record))) {
-      db.ended.push_back(model::api_key_number(id));
-    }
+    if (!fresh->contains(id) && !entry.use->end_noted) db.ended.push_back(model::api_key_number(id));
   }
   return {};
 }
 
-void ApiKeys::note_expired(Database& db, int64_t now_ms) {
+void ApiKeys::note_ended(Database& db, int64_t now_ms) {
   for (const auto& [id, entry] : *current()) {
-    const int64_t end_ms = entry.record.grants.expires_at_ms.value_or(INT64_MAX);
-    if (end_ms > expired_until_ms_ && end_ms <= now_ms) db.ended.push_back(model::api_key_number(id));
+    if (entry.use->end_noted || is_good(entry.record, now_ms)) continue;
+    entry.use->end_noted = true;
+    db.ended.push_back(model::api_key_number(id));
   }
-  expired_until_ms_ = now_ms;
 }
 
-Status ApiKeys::write_uses(Connection& db) {
+Status ApiKeys::write_uses(Connection& db, AfterCommit& after) {
   for (const auto& [id, entry] : *current()) {
     const int64_t used_ms = entry.use->at_ms.load(std::memory_order_relaxed);
     if (used_ms <= entry.use->written_ms) continue;
     Result<Statement> update = db.prepare("UPDATE api_keys SET used_at_ms = $1 WHERE key_id = $2");
     if (!update) return update.error();
     if (Status s = update->bind(used_ms).bind(id).finish(); !s) return s;
-    entry.use->written_ms = used_ms;
+    after.push_back([use = entry.use, used_ms] { use->written_ms = used_ms; });
   }
   return {};
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "base/guarded.h"
@@ -18,5 +19,7 @@ struct Database {
       {};  // numbers of credentials that were good and are not, since they were last asked for
 };
 using SharedDatabase = Guarded<Database>;
+// What is true only once the transaction is on disk.
+using AfterCommit = std::vector<std::function<void()>>;
 
 }  // namespace millstream::registry

@@ -1,5 +1,6 @@
 #include "registry/devices.h"
 
+#include <algorithm>
 #include <iterator>
 #include <mutex>
 
@@ -82,29 +83,34 @@ Status Devices::remove(const model::Topic& device) {
 Status Devices::reload(Database& db) {
   Result<std::vector<DeviceRecord>> records = read_rows<DeviceRecord>(db.connection, kSelect, read_row);
   if (!records) return records.error();
+  // Made aside: admit() runs on I/O threads, which wait for a swap and no longer.
+  std::unordered_set<model::Topic> known;
+  std::unordered_map<model::AccountId, size_t> counts;
+  known.reserve(records->size());
+  const auto note = [&](const DeviceRecord& record) {
+    if (known.insert(record.topic).second) ++counts[record.topic.account];
+  };
+  std::for_each(records->begin(), records->end(), note);
   const std::unique_lock lock(mu_);
-  known_.clear();
-  count_of_account_.clear();
-  records->insert(records->end(), unwritten_.begin(), unwritten_.end());
-  for (const DeviceRecord& record : *records) {
-    if (known_.insert(record.topic).second) ++count_of_account_[record.topic.account];
-  }
+  std::for_each(unwritten_.begin(), unwritten_.end(), note);
+  known_.swap(known);
+  count_of_account_.swap(counts);
   return {};
 }
 
-Status Devices::write_new(Connection& db) {
+Status Devices::write_new(Connection& db, AfterCommit& after) {
   std::vector<DeviceRecord> fresh;
   {
-    const std::unique_lock lock(mu_);
-    fresh.swap(unwritten_);
+    const std::shared_lock lock(mu_);
+    fresh = unwritten_;
   }
   for (const DeviceRecord& record : fresh) {
-    if (Status s = insert(db, record); !s) {
-      const std::unique_lock lock(mu_);  // all again with the next refresh
-      unwritten_.insert(unwritten_.end(), fresh.begin(), fresh.end());
-      return s;
-    }
+    if (Status s = insert(db, record); !s) return s;
   }
+  after.push_back([this, count = static_cast<ptrdiff_t>(fresh.size())] {
+    const std::unique_lock lock(mu_);
+    unwritten_.erase(unwritten_.begin(), unwritten_.begin() + count);
+  });
   return {};
 }
 

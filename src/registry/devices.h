@@ -41,7 +41,7 @@ class Devices {
 
   // For Registry, which holds the lock.
   Status reload(Database& db);
-  Status write_new(Connection& db);
+  Status write_new(Connection& db, AfterCommit& after);
 
  private:
   const DeviceOptions options_;

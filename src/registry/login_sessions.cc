@@ -1,6 +1,7 @@
 #include "registry/login_sessions.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace millstream::registry {
 namespace {
@@ -26,30 +27,29 @@ Status remove_row(Connection& db, std::string_view sha256) {
 
 }  // namespace
 
-std::optional<model::Grants> LoginSessions::grants_of(const LoginSessionRecord& record, int64_t now_ms) const {
-  if (now_ms >= record.expires_at_ms || now_ms - record.used_at_ms >= options_.idle_ms) return std::nullopt;
-  std::optional<model::UserRecord> user = users_.find(record.user);
-  if (!user || user->disabled || user->generation != record.generation) return std::nullopt;
-  user->grants.expires_at_ms = record.expires_at_ms;
-  user->grants.credential = model::login_session_number(record.sha256);
-  return std::move(user->grants);
+bool LoginSessions::is_good(const LoginSessionRecord& record, int64_t now_ms) const {
+  return now_ms < record.expires_at_ms && now_ms - record.used_at_ms < options_.idle_ms &&
+         users_.is_current(record.user, record.generation);
 }
 
 std::optional<model::Grants> LoginSessions::use_login_session(std::string_view sha256, int64_t now_ms) const {
-  return table_.with([&](Table& table) -> std::optional<model::Grants> {
+  const auto record = table_.with([&](Table& table) -> std::optional<LoginSessionRecord> {
     const auto found = table.by_sha256.find(std::string(sha256));
-    if (found == table.by_sha256.end()) return std::nullopt;
-    LoginSessionRecord& record = found->second.record;
-    std::optional<model::Grants> grants = grants_of(record, now_ms);
-    if (grants) record.used_at_ms = std::max(record.used_at_ms, now_ms);
-    return grants;
+    if (found == table.by_sha256.end() || !is_good(found->second.record, now_ms)) return std::nullopt;
+    found->second.record.used_at_ms = std::max(found->second.record.used_at_ms, now_ms);
+    return found->second.record;
   });
+  std::optional<model::UserRecord> user = record ? users_.find(record->user) : std::nullopt;
+  if (!user || user->generation != record->generation) return std::nullopt;
+  user->grants.expires_at_ms = record->expires_at_ms;
+  user->grants.credential = model::login_session_number(sha256);
+  return std::move(user->grants);
 }
 
 bool LoginSessions::holds_login_session(uint64_t number, int64_t now_ms) const {
   return table_.with([&](const Table& table) {
     const auto found = table.sha256_of.find(number);
-    return found != table.sha256_of.end() && grants_of(table.by_sha256.at(found->second).record, now_ms).has_value();
+    return found != table.sha256_of.end() && is_good(table.by_sha256.at(found->second).record, now_ms);
   });
 }
 
@@ -72,6 +72,7 @@ Status LoginSessions::add(const LoginSessionRecord& record) {
     if (table_.with([](const Table& table) { return table.by_sha256.size(); }) >= options_.sessions_max) {
       return Error{Code::unavailable, std::to_string(options_.sessions_max) + " are signed in; try again later"};
     }
+    if (const auto ended = end_longest_idle(record.user)) db.ended.push_back(*ended);
     Result<Statement> insert = db.connection.prepare(
         "INSERT INTO login_sessions (sha256, user_name, generation, created_at_ms, used_at_ms, expires_at_ms) "
         "VALUES ($1, $2, $3, $4, $5, $6)");
@@ -83,10 +84,31 @@ Status LoginSessions::add(const LoginSessionRecord& record) {
   });
 }
 
+std::optional<uint64_t> LoginSessions::end_longest_idle(const std::string& user) {
+  return table_.with([&](Table& table) -> std::optional<uint64_t> {
+    size_t count = 0;
+    const LoginSessionRecord* oldest = nullptr;
+    for (const auto& [sha256, entry] : table.by_sha256) {
+      if (entry.record.user != user) continue;
+      ++count;
+      if (!oldest || entry.record.used_at_ms < oldest->used_at_ms) oldest = &entry.record;
+    }
+    if (count < options_.sessions_per_user_max) return std::nullopt;
+    const std::string sha256 = oldest->sha256;
+    table.ended.push_back(sha256);
+    erase(table, sha256);
+    return model::login_session_number(sha256);
+  });
+}
+
 Status LoginSessions::end(std::string_view sha256) {
-  // Out of memory first: whatever the disk says, the cookie is good no more while this process runs.
-  table_.with([&](Table& table) { erase(table, std::string(sha256)); });
-  return database_.with([&](Database& db) { return remove_row(db.connection, sha256); });
+  // Out of memory first: whatever the disk says, the cookie is good no more, and its row is removed as soon as it can
+  // be.
+  table_.with([&](Table& table) {
+    table.ended.emplace_back(sha256);
+    erase(table, std::string(sha256));
+  });
+  return database_.with([&](Database& db) { return remove_ended(db.connection); });
 }
 
 std::vector<uint64_t> LoginSessions::nearly_idle(int64_t now_ms) const {
@@ -107,7 +129,7 @@ void LoginSessions::touch(const std::vector<uint64_t>& numbers, int64_t now_ms) 
       const auto found = table.sha256_of.find(number);
       if (found == table.sha256_of.end()) continue;
       LoginSessionRecord& record = table.by_sha256.at(found->second).record;
-      if (grants_of(record, now_ms)) record.used_at_ms = std::max(record.used_at_ms, now_ms);
+      if (is_good(record, now_ms)) record.used_at_ms = std::max(record.used_at_ms, now_ms);
     }
   });
 }
@@ -123,29 +145,37 @@ Status LoginSessions::load(Database& db) {
   return {};
 }
 
-Status LoginSessions::remove_ended(Database& db, int64_t now_ms) {
-  const std::vector<std::string> ended = table_.with([&](Table& table) {
+void LoginSessions::note_ended(Database& db, int64_t now_ms) {
+  table_.with([&](Table& table) {
     std::vector<std::string> hashes;
     for (const auto& [sha256, entry] : table.by_sha256) {
-      if (!grants_of(entry.record, now_ms)) hashes.push_back(sha256);
+      if (!is_good(entry.record, now_ms)) hashes.push_back(sha256);
     }
-    for (const std::string& sha256 : hashes) erase(table, sha256);
-    return hashes;
+    for (std::string& sha256 : hashes) {
+      db.ended.push_back(model::login_session_number(sha256));
+      erase(table, sha256);
+      table.ended.push_back(std::move(sha256));
+    }
   });
-  for (const std::string& sha256 : ended) db.ended.push_back(model::login_session_number(sha256));
-  for (const std::string& sha256 : ended) {
-    if (Status s = remove_row(db.connection, sha256); !s) return s;
+}
+
+Status LoginSessions::remove_ended(Connection& db) {
+  std::vector<std::string> ended = table_.with([](Table& table) { return std::exchange(table.ended, {}); });
+  while (!ended.empty()) {
+    if (Status s = remove_row(db, ended.back()); !s) {
+      table_.with([&](Table& table) { table.ended.insert(table.ended.end(), ended.begin(), ended.end()); });
+      return s;
+    }
+    ended.pop_back();
   }
   return {};
 }
 
-Status LoginSessions::write_uses(Connection& db) {
+Status LoginSessions::write_uses(Connection& db, AfterCommit& after) {
   std::vector<std::pair<std::string, int64_t>> uses;
-  table_.with([&](Table& table) {
-    for (auto& [sha256, entry] : table.by_sha256) {
-      if (entry.record.used_at_ms <= entry.written_ms) continue;
-      entry.written_ms = entry.record.used_at_ms;
-      uses.emplace_back(sha256, entry.written_ms);
+  table_.with([&](const Table& table) {
+    for (const auto& [sha256, entry] : table.by_sha256) {
+      if (entry.record.used_at_ms > entry.written_ms) uses.emplace_back(sha256, entry.record.used_at_ms);
     }
   });
   for (const auto& [sha256, used_ms] : uses) {
@@ -153,6 +183,15 @@ Status LoginSessions::write_uses(Connection& db) {
     if (!update) return update.error();
     if (Status s = update->bind(used_ms).bind_bytes(sha256).finish(); !s) return s;
   }
+  after.push_back([this, uses = std::move(uses)] {
+    table_.with([&](Table& table) {
+      for (const auto& [sha256, used_ms] : uses) {
+        if (const auto found = table.by_sha256.find(sha256); found != table.by_sha256.end()) {
+          found->second.written_ms = used_ms;
+        }
+      }
+    });
+  });
   return {};
 }
 

@@ -2,7 +2,7 @@
 //
 // Shapes   A session ends at its time, when it was not used for LoginSessionOptions::idle_ms, or when its user was
 //          disabled or got another password. The last use is written once a minute: a crash may forget that much.
-// Limits   sessions_max; beyond, add() refuses.
+// Limits   sessions_max; beyond, add() refuses. sessions_per_user_max; beyond, the one that was longest not used ends.
 // Thread   use_*, holds_*, touch, idle: any, without waiting for the disk. The rest blocks.
 #pragma once
 
@@ -21,6 +21,7 @@ namespace millstream::registry {
 struct LoginSessionOptions {
   int64_t idle_ms = 30 * 60'000;
   size_t sessions_max = 100'000;
+  size_t sessions_per_user_max = 50;
 };
 
 class LoginSessions final : public model::LoginSessionLookup {
@@ -40,8 +41,9 @@ class LoginSessions final : public model::LoginSessionLookup {
 
   // For Registry, which holds the lock.
   Status load(Database& db);
-  Status remove_ended(Database& db, int64_t now_ms);
-  Status write_uses(Connection& db);
+  void note_ended(Database& db, int64_t now_ms);
+  Status remove_ended(Connection& db);  // their rows
+  Status write_uses(Connection& db, AfterCommit& after);
 
  private:
   struct Entry {
@@ -51,9 +53,11 @@ class LoginSessions final : public model::LoginSessionLookup {
   struct Table {
     std::unordered_map<std::string, Entry> by_sha256;
     std::unordered_map<uint64_t, std::string> sha256_of;
+    std::vector<std::string> ended;  // whose rows are still to be removed
   };
-  // Grants of its user as they are now; nothing: it has ended.
-  std::optional<model::Grants> grants_of(const model::LoginSessionRecord& record, int64_t now_ms) const;
+  bool is_good(const model::LoginSessionRecord& record, int64_t now_ms) const;
+  // That another of this user's finds a place; gives back its number.
+  std::optional<uint64_t> end_longest_idle(const std::string& user);
   static void put(Table& table, Entry entry);
   static void erase(Table& table, const std::string& sha256);
 

@@ -47,23 +47,28 @@ Status Registry::reload(Database& db) {
 }
 
 Status Registry::write_notes(Database& db) {
-  return db.connection.in_transaction([&]() -> Status {
-    if (Status s = api_keys_.write_uses(db.connection); !s) return s;
-    if (Status s = login_sessions_.write_uses(db.connection); !s) return s;
-    return devices_.write_new(db.connection);
+  AfterCommit after;
+  const Status written = db.connection.in_transaction([&]() -> Status {
+    if (Status s = api_keys_.write_uses(db.connection, after); !s) return s;
+    if (Status s = login_sessions_.write_uses(db.connection, after); !s) return s;
+    return devices_.write_new(db.connection, after);
   });
+  if (!written) return written;
+  for (const auto& f : after) f();
+  return {};
 }
 
-Result<std::vector<uint64_t>> Registry::refresh(int64_t now_ms) {
-  return database_.with([&](Database& db) -> Result<std::vector<uint64_t>> {
-    if (Status s = reload(db); !s) return s.error();
-    api_keys_.note_expired(db, now_ms);
-    if (Status s = login_sessions_.remove_ended(db, now_ms); !s) return s.error();
-    if (now_ms - uses_written_ms_ >= kUsesEveryMs || devices_.has_unwritten()) {
-      if (Status s = write_notes(db); !s) return s.error();
-      uses_written_ms_ = now_ms;
+Registry::Refreshed Registry::refresh(int64_t now_ms) {
+  return database_.with([&](Database& db) {
+    Status status = reload(db);
+    api_keys_.note_ended(db, now_ms);
+    login_sessions_.note_ended(db, now_ms);
+    if (status) status = login_sessions_.remove_ended(db.connection);
+    if (status && (now_ms - uses_written_ms_ >= kUsesEveryMs || devices_.has_unwritten())) {
+      status = write_notes(db);
+      if (status) uses_written_ms_ = now_ms;
     }
-    return std::exchange(db.ended, {});
+    return Refreshed{std::exchange(db.ended, {}), std::move(status)};
   });
 }
 

@@ -8,7 +8,7 @@
 //          A rollback journal, not a WAL: several processes write here, and SQLite 3.7.0 to 3.51.2 can corrupt a WAL
 //          when one of them checkpoints while another commits (sqlite.org/wal.html#walresetbug). Writes are rare and
 //          small.
-// Errors   a failed refresh keeps what was known.
+// Errors   a failed refresh keeps what was known, and ends what has ended all the same.
 // Thread   as the parts say; refresh() blocks
 #pragma once
 
@@ -40,10 +40,13 @@ class Registry {
   LoginSessions& login_sessions() { return login_sessions_; }
   Devices& devices() { return devices_; }
 
-  // Reads again what another process changed, ends login sessions whose time is up, writes what was only noted. Gives
-  // back the numbers of the API keys and login sessions (Grants::credential) that were good until the last call and are
-  // not.
-  Result<std::vector<uint64_t>> refresh(int64_t now_ms);
+  struct Refreshed {
+    std::vector<uint64_t> ended;  // Grants::credential of API keys and login sessions, each once
+    Status status;                // what went wrong, in reading or in writing; it is tried again
+  };
+  // Reads again what another process changed, notes what has ended, writes what was only noted. What has ended is told
+  // whatever the disk says.
+  Refreshed refresh(int64_t now_ms);
   // What was only noted, at the end.
   Status flush();
 

@@ -146,15 +146,42 @@ TYPED_TEST_P(RegistryContract, ChangesOfAnotherProcessAreSeenAndWhatEndedIsNamed
     ASSERT_TRUE(command_line->api_keys().add(key_record(id)).ok());
   }
   EXPECT_FALSE(server->api_keys().find_api_key("aaaaaaaaaaaa"));
-  EXPECT_TRUE(server->refresh(kNow)->empty());
+  EXPECT_TRUE(server->refresh(kNow).ended.empty());
   EXPECT_TRUE(server->api_keys().find_api_key("aaaaaaaaaaaa"));
   ASSERT_TRUE(command_line->api_keys().revoke("aaaaaaaaaaaa").ok());
   ASSERT_TRUE(command_line->api_keys().end_at("bbbbbbbbbbbb", kNow + 10).ok());
   // A change of one's own in between does not make it forget what another has ended.
   ASSERT_TRUE(server->api_keys().add(key_record("dddddddddddd")).ok());
-  EXPECT_THAT(*server->refresh(kNow + 10), testing::UnorderedElementsAre(model::api_key_number("aaaaaaaaaaaa"),
-                                                                         model::api_key_number("bbbbbbbbbbbb")));
-  EXPECT_TRUE(server->refresh(kNow + 20)->empty());
+  EXPECT_THAT(server->refresh(kNow + 10).ended, testing::UnorderedElementsAre(model::api_key_number("aaaaaaaaaaaa"),
+                                                                              model::api_key_number("bbbbbbbbbbbb")));
+  EXPECT_TRUE(server->refresh(kNow + 20).ended.empty());
+}
+
+TYPED_TEST_P(RegistryContract, AKeyThatIsEndedInThePastIsToldAllTheSame) {
+  const auto server = this->open();
+  ASSERT_TRUE(server->api_keys().add(key_record("aaaaaaaaaaaa")).ok());
+  EXPECT_TRUE(server->refresh(kNow + 100).ended.empty());
+  const auto command_line = this->open();
+  ASSERT_TRUE(command_line->api_keys().end_at("aaaaaaaaaaaa", kNow + 50).ok());  // begun before, written after
+  EXPECT_EQ(server->refresh(kNow + 200).ended, std::vector<uint64_t>{model::api_key_number("aaaaaaaaaaaa")});
+  EXPECT_TRUE(server->refresh(kNow + 300).ended.empty());
+}
+
+TYPED_TEST_P(RegistryContract, AUserHasSoManySessionsAndTheLongestIdleGivesWay) {
+  const auto registry = this->open({.login_sessions = {.sessions_per_user_max = 2}});
+  ASSERT_TRUE(registry->users().add(user_record("anna")).ok());
+  ASSERT_TRUE(registry->users().add(user_record("bob")).ok());
+  LoginSessions& sessions = registry->login_sessions();
+  ASSERT_TRUE(sessions.add(session_record('b', "bob")).ok());
+  ASSERT_TRUE(sessions.add(session_record('1', "anna")).ok());
+  ASSERT_TRUE(sessions.add(session_record('2', "anna")).ok());
+  ASSERT_TRUE(sessions.use_login_session(std::string(32, '1'), kNow + 1));
+  ASSERT_TRUE(sessions.add(session_record('3', "anna")).ok());
+  EXPECT_FALSE(sessions.use_login_session(std::string(32, '2'), kNow + 2));
+  EXPECT_EQ(registry->refresh(kNow + 2).ended,
+            std::vector<uint64_t>{model::login_session_number(std::string(32, '2'))});
+  for (const char kept : {'1', '3', 'b'})
+    EXPECT_TRUE(sessions.use_login_session(std::string(32, kept), kNow + 2)) << kept;
 }
 
 TYPED_TEST_P(RegistryContract, TheLastUseOfAKeyIsKept) {
@@ -208,10 +235,10 @@ TYPED_TEST_P(RegistryContract, ASessionGivesWhatItsUserMayDoNowUntilItEnds) {
   for (int64_t now = kNow; now < session.expires_at_ms; now += kHour - 1) {
     EXPECT_TRUE(sessions.use_login_session(session.sha256, now)) << "each use makes it last";
   }
-  EXPECT_TRUE(registry->refresh(session.expires_at_ms - 1)->empty());
+  EXPECT_TRUE(registry->refresh(session.expires_at_ms - 1).ended.empty());
   EXPECT_FALSE(sessions.use_login_session(session.sha256, session.expires_at_ms)) << "however much it is used";
-  EXPECT_EQ(*registry->refresh(session.expires_at_ms), std::vector<uint64_t>{grants->credential});
-  EXPECT_TRUE(registry->refresh(session.expires_at_ms)->empty());
+  EXPECT_EQ(registry->refresh(session.expires_at_ms).ended, std::vector<uint64_t>{grants->credential});
+  EXPECT_TRUE(registry->refresh(session.expires_at_ms).ended.empty());
 }
 
 TYPED_TEST_P(RegistryContract, ASessionThatIsNotUsedEndsUnlessAStreamIsOpen) {
@@ -225,7 +252,7 @@ TYPED_TEST_P(RegistryContract, ASessionThatIsNotUsedEndsUnlessAStreamIsOpen) {
   EXPECT_EQ(sessions.nearly_idle(kNow + kHour - 1).size(), 2u);
   sessions.touch({model::login_session_number(streaming.sha256), 5}, kNow + kHour - 1);
   EXPECT_FALSE(sessions.use_login_session(idle.sha256, kNow + kHour));
-  EXPECT_EQ(*registry->refresh(kNow + kHour), std::vector<uint64_t>{model::login_session_number(idle.sha256)});
+  EXPECT_EQ(registry->refresh(kNow + kHour).ended, std::vector<uint64_t>{model::login_session_number(idle.sha256)});
   EXPECT_TRUE(sessions.use_login_session(streaming.sha256, kNow + kHour));
 }
 
@@ -254,18 +281,18 @@ TYPED_TEST_P(RegistryContract, AChangedUserEndsTheSessionsUntilThen) {
   const auto command_line = this->open();
   ASSERT_TRUE(command_line->users().add(user_record("anna")).ok());
   ASSERT_TRUE(command_line->users().add(user_record("bob")).ok());
-  ASSERT_TRUE(server->refresh(kNow).ok());
+  ASSERT_TRUE(server->refresh(kNow).status.ok());
   ASSERT_TRUE(server->login_sessions().add(session_record('a', "anna")).ok());
   ASSERT_TRUE(server->login_sessions().add(session_record('b', "bob")).ok());
   ASSERT_TRUE(command_line->users().set_password("anna", "$argon2id$another").ok());
-  EXPECT_EQ(*server->refresh(kNow), std::vector<uint64_t>{model::login_session_number(std::string(32, 'a'))});
+  EXPECT_EQ(server->refresh(kNow).ended, std::vector<uint64_t>{model::login_session_number(std::string(32, 'a'))});
   EXPECT_FALSE(server->login_sessions().use_login_session(std::string(32, 'a'), kNow));
   ASSERT_TRUE(server->login_sessions().add(session_record('c', "anna", 2)).ok());
   EXPECT_TRUE(server->login_sessions().use_login_session(std::string(32, 'c'), kNow)) << "with the new password";
   ASSERT_TRUE(command_line->users().set_disabled("bob", true).ok());
-  EXPECT_EQ(*server->refresh(kNow), std::vector<uint64_t>{model::login_session_number(std::string(32, 'b'))});
+  EXPECT_EQ(server->refresh(kNow).ended, std::vector<uint64_t>{model::login_session_number(std::string(32, 'b'))});
   ASSERT_TRUE(command_line->users().set_disabled("bob", false).ok());
-  ASSERT_TRUE(server->refresh(kNow).ok());
+  ASSERT_TRUE(server->refresh(kNow).status.ok());
   EXPECT_FALSE(server->login_sessions().use_login_session(std::string(32, 'b'), kNow)) << "what ended stays ended";
   EXPECT_EQ(command_line->users().set_password("eve", "x").error().code, Code::not_found);
   EXPECT_EQ(command_line->users().set_disabled("eve", true).error().code, Code::not_found);
@@ -288,7 +315,7 @@ TYPED_TEST_P(RegistryContract, DevicesAreKnownFromTheirFirstPointUpToTheLimit) {
     EXPECT_TRUE(devices.admit(device_topic("a", "1"), kNow).ok()) << "known already";
     EXPECT_EQ(devices.admit(device_topic("a", "3"), kNow).error().code, Code::unprocessable);
     EXPECT_TRUE(devices.admit(device_topic("b", "3"), kNow).ok()) << "another account's";
-    ASSERT_TRUE(registry->refresh(kNow).ok());
+    ASSERT_TRUE(registry->refresh(kNow).status.ok());
   }
   const auto registry = this->open(options);
   EXPECT_EQ(registry->devices().count(), 3u);
@@ -320,7 +347,7 @@ TYPED_TEST_P(RegistryContract, KeysAreFoundWhileOthersWriteAndRefresh) {
   const auto other = this->open();
   for (int i = 0; i < 10; ++i) {
     ASSERT_TRUE(other->api_keys().add(key_record("bbbbbbbbbbb" + std::to_string(i))).ok());
-    ASSERT_TRUE(registry->refresh(kNow).ok());
+    ASSERT_TRUE(registry->refresh(kNow).status.ok());
   }
   done = true;
   for (std::thread& reader : readers) reader.join();
@@ -331,6 +358,7 @@ TYPED_TEST_P(RegistryContract, KeysAreFoundWhileOthersWriteAndRefresh) {
 REGISTER_TYPED_TEST_SUITE_P(RegistryContract, KeysComeBackTheSameAfterReopening,
                             TheSameKeyTwiceIsAConflictAndHalfAKeyIsNotStored, ARevokedKeyStaysListedAndIsMarked,
                             AKeyMayBeEndedSoonerButNotLater, ChangesOfAnotherProcessAreSeenAndWhatEndedIsNamedOnce,
+                            AKeyThatIsEndedInThePastIsToldAllTheSame, AUserHasSoManySessionsAndTheLongestIdleGivesWay,
                             TheLastUseOfAKeyIsKept, UsersComeBackTheSameAfterReopening,
                             ASessionGivesWhatItsUserMayDoNowUntilItEnds, ASessionThatIsNotUsedEndsUnlessAStreamIsOpen,
                             SessionsOutliveARestartWithTheirLastUse, AChangedUserEndsTheSessionsUntilThen,

@@ -65,6 +65,7 @@ TEST_F(RegistryTest, AFileOfTheFirstVersionIsBroughtUpToDate) {
     change(std::string("DROP TABLE ") + table);
   }
   change("ALTER TABLE api_keys DROP COLUMN used_at_ms");
+  change("ALTER TABLE api_keys DROP COLUMN created_by");
   change("INSERT INTO api_keys VALUES ('aaaaaaaaaaaa', zeroblob(32), '123', '*', '*', 'viewer', 'old', 1, NULL, 0)");
   change("PRAGMA user_version = 1");
   const auto registry = open();
@@ -82,12 +83,29 @@ TEST_F(RegistryTest, ARowThatDoesNotSayWhatItAllowsIsRefusedAndTheOldKeysStay) {
         "UPDATE api_keys SET account = '1', secret_sha256 = x'00'"}) {
     SCOPED_TRACE(sql);
     change(sql);
-    const auto refreshed = server->refresh(kNow);
+    const Status refreshed = server->refresh(kNow).status;
     ASSERT_FALSE(refreshed.ok());
     EXPECT_EQ(refreshed.error().code, Code::corrupt);
     EXPECT_TRUE(server->api_keys().find_api_key("aaaaaaaaaaaa")->grants.roles.has(model::Role::ingest));
     EXPECT_FALSE(Registry::open(directory()).ok());
   }
+}
+
+TEST_F(RegistryTest, WhatHasEndedIsToldThoughTheDiskWillNotHaveIt) {
+  const auto server = open();
+  ASSERT_TRUE(server->users().add(user_record("anna")).ok());
+  const model::LoginSessionRecord session = session_record('s', "anna");
+  ASSERT_TRUE(server->login_sessions().add(session).ok());
+  ASSERT_TRUE(server->devices().admit(device_topic("a", "1"), kNow).ok());
+  Result<Connection> other = Connection::open(file());
+  ASSERT_TRUE(other.ok() && other->run("BEGIN EXCLUSIVE").ok());
+  const Registry::Refreshed refreshed = server->refresh(session.expires_at_ms);
+  EXPECT_FALSE(refreshed.status.ok());
+  EXPECT_EQ(refreshed.ended, std::vector<uint64_t>{model::login_session_number(session.sha256)});
+  ASSERT_TRUE(other->run("ROLLBACK").ok());
+  EXPECT_TRUE(server->refresh(session.expires_at_ms).status.ok()) << "and is written later";
+  EXPECT_EQ(other->read_number("SELECT count(*) FROM login_sessions").value(), 0);
+  EXPECT_EQ(other->read_number("SELECT count(*) FROM devices").value(), 1);
 }
 
 TEST_F(RegistryTest, AUserWhoMayDoNothingClearIsRefused) {
@@ -98,7 +116,7 @@ TEST_F(RegistryTest, AUserWhoMayDoNothingClearIsRefused) {
         "UPDATE users SET account = '1', sites = ','", "UPDATE users SET sites = '*', name = 'a b'"}) {
     SCOPED_TRACE(sql);
     change(sql);
-    EXPECT_EQ(server->refresh(kNow).error().code, Code::corrupt);
+    EXPECT_EQ(server->refresh(kNow).status.error().code, Code::corrupt);
   }
 }
 

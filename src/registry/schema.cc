@@ -24,6 +24,7 @@ constexpr std::array<const char*, 2> kSteps = {
 )",
     R"(
   ALTER TABLE api_keys ADD COLUMN used_at_ms INTEGER;
+  ALTER TABLE api_keys ADD COLUMN created_by TEXT NOT NULL DEFAULT '';
   CREATE TABLE users (
     name          TEXT PRIMARY KEY,
     password_hash TEXT NOT NULL,

@@ -5,7 +5,7 @@
 namespace millstream::registry {
 namespace {
 
-constexpr int kBusyMs = 5'000;
+constexpr int kBusyMs = 2'000;  // others hold it for milliseconds
 
 Code code_of(int sqlite_code) {
   switch (sqlite_code & 0xff) {

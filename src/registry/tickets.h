@@ -2,13 +2,16 @@
 //
 // Shapes   <directory>/tickets.db (SQLite, WAL, synchronous=NORMAL), mode 0600. A crash of the process loses none; a
 //          power cut may lose the last: whoever has one asks for another.
-// Limits   kTicketsMax at once. What has run out is removed when others are added.
+// Limits   TicketLimits: tickets_max at once; tickets_per_account_max of one account, which then loses those that were
+// longest not used: it
+//          keeps nobody else from having any. What has run out is removed when others are added.
 // Errors   A damaged file is thrown away and begun anew, with a warning: nothing in it lives longer than a day.
 // Thread   any; blocks for the disk
 #pragma once
 
 #include <memory>
 #include <string>
+#include <unordered_map>
 
 #include "base/guarded.h"
 #include "model/ticket.h"
@@ -16,27 +19,37 @@
 
 namespace millstream::registry {
 
+struct TicketLimits {
+  int64_t tickets_max = 1'000'000;
+  int64_t tickets_per_account_max = 50'000;
+};
+
 class Tickets final : public model::TicketStore {
  public:
-  static constexpr int64_t kTicketsMax = 100'000;
-
-  static Result<std::unique_ptr<Tickets>> open(const std::string& directory);
+  static Result<std::unique_ptr<Tickets>> open(const std::string& directory, TicketLimits limits = {});
 
   Status add(const model::TicketRecord& record, int64_t now_ms) override;
   Result<model::TicketRecord> use(std::string_view sha256, bool resuming, int64_t now_ms) override;
+  Status renew(uint64_t number, const model::Grants& grants, const std::vector<model::TopicPattern>& topics,
+               int64_t ends_at_ms) override;
   Status give_back(std::string_view sha256) override;
 
  private:
-  struct Database {
+  struct Store {
     Connection connection;
-    int64_t count = kTicketsMax;  // at most; exact after remove_old()
+    std::unordered_map<std::string, int64_t> of_account;
+    int64_t count = 0;
     int64_t cleaned_ms = 0;
   };
-  explicit Tickets(Connection connection) : database_(Database{std::move(connection)}) {}
-  static Result<Connection> open_file(const std::string& path);
-  static Status remove_old(Database& open, int64_t now_ms);
+  Tickets(TicketLimits limits, Store store) : limits_(limits), store_(std::move(store)) {}
+  static Result<Store> open_file(const std::string& path);
+  // Runs a DELETE that gives back the account of each row it removes.
+  static Status remove(Store& store, Statement& statement);
+  static Status remove_old(Store& store, int64_t now_ms);
+  Status make_room(Store& store, const std::string& account) const;
 
-  Guarded<Database> database_;
+  const TicketLimits limits_;
+  Guarded<Store> store_;
 };
 
 }  // namespace millstream::registry

@@ -43,8 +43,8 @@ class TicketsTest : public testing::Test {
   }
   ~TicketsTest() override { std::filesystem::remove_all(directory_); }
 
-  std::unique_ptr<Tickets> open() {
-    auto opened = Tickets::open(directory_);
+  std::unique_ptr<Tickets> open(TicketLimits limits = {}) {
+    auto opened = Tickets::open(directory_, limits);
     EXPECT_TRUE(opened.ok()) << (opened.ok() ? "" : opened.error().detail);
     return std::move(*opened);
   }
@@ -124,6 +124,48 @@ TEST_F(TicketsTest, WhatRanOutMakesRoom) {
   Result<Connection> database = Connection::open(directory_ + "/tickets.db");
   ASSERT_TRUE(database.ok());
   EXPECT_EQ(database->read_number("SELECT count(*) FROM tickets").value(), 2) << "the used one, and the new one";
+}
+
+TEST_F(TicketsTest, AnAccountThatHasAllItMayHaveLosesThoseLongestNotUsedAndKeepsNobodyElseOut) {
+  {
+    auto tickets = open({.tickets_per_account_max = 3});
+    for (const char letter : {'a', 'b', 'c'}) ASSERT_TRUE(tickets->add(ticket(letter), kNow + letter - 'a').ok());
+    ASSERT_TRUE(tickets->use(ticket('a').sha256, false, kNow + 10).ok());
+    ASSERT_TRUE(tickets->add(ticket('d'), kNow + 11).ok());
+    EXPECT_FALSE(tickets->use(ticket('b').sha256, false, kNow + 12).ok()) << "the one longest not used";
+  }
+  auto tickets = open({.tickets_max = 4, .tickets_per_account_max = 3});
+  ASSERT_TRUE(tickets->add(ticket('e'), kNow + 13).ok()) << "counted after a restart too";
+  EXPECT_FALSE(tickets->use(ticket('c').sha256, false, kNow + 14).ok());
+  EXPECT_TRUE(tickets->use(ticket('a').sha256, true, kNow + 14).ok());
+  TicketRecord other = ticket('o');
+  other.grants.account = *model::AccountId::parse("b");
+  EXPECT_TRUE(tickets->add(other, kNow + 15).ok()) << "another account's";
+  other.sha256 = std::string(32, 'p');
+  EXPECT_EQ(tickets->add(other, kNow + 15).error().code, Code::unavailable) << "too many in all";
+}
+
+TEST_F(TicketsTest, ARenewedStreamsTicketGoesOnWithTheNewCredential) {
+  auto tickets = open();
+  const TicketRecord made = ticket('a');
+  ASSERT_TRUE(tickets->add(made, kNow).ok());
+  ASSERT_TRUE(tickets->use(made.sha256, false, kNow).ok());
+  model::Grants fresh = made.grants;
+  fresh.expires_at_ms = kNow + 7'200'000;
+  fresh.credential = 9;
+  const std::vector<model::TopicPattern> followed = {*model::TopicPattern::parse("account:a/site:south")};
+  ASSERT_TRUE(tickets->renew(model::ticket_number(made.sha256), fresh, followed, kNow + 7'200'000).ok());
+  const auto used = tickets->use(made.sha256, true, kNow + 7'000'000);
+  ASSERT_TRUE(used.ok());
+  EXPECT_EQ(used->grants.expires_at_ms, fresh.expires_at_ms);
+  EXPECT_EQ(used->grants.credential, 9u);
+  EXPECT_EQ(used->topics, followed);
+  EXPECT_FALSE(tickets->use(made.sha256, true, kNow + 7'200'000).ok());
+  model::Grants stranger = fresh;
+  stranger.account = *model::AccountId::parse("b");
+  ASSERT_TRUE(tickets->renew(model::ticket_number(made.sha256), stranger, followed, kNow + 9'000'000).ok());
+  EXPECT_EQ(tickets->use(made.sha256, true, kNow + 1)->grants.account.text(), "a") << "never another account's";
+  EXPECT_TRUE(tickets->renew(12345, fresh, followed, kNow).ok()) << "none of that number";
 }
 
 TEST_F(TicketsTest, IncompleteRecordsAreRefused) {

@@ -36,6 +36,12 @@ std::optional<UserRecord> Users::find(std::string_view name) const {
   return found->second;
 }
 
+bool Users::is_current(const std::string& name, int64_t generation) const {
+  const auto users = by_name_.with([](const std::shared_ptr<const ByName>& all) { return all; });
+  const auto found = users->find(name);
+  return found != users->end() && !found->second.disabled && found->second.generation == generation;
+}
+
 Status Users::change(const std::function<Status(Connection&)>& f) {
   return database_.with([&](Database& db) -> Status {
     if (Status s = f(db.connection); !s) return s;

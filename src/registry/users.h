@@ -22,6 +22,8 @@ class Users {
   explicit Users(SharedDatabase& database) : database_(database) {}
 
   std::optional<model::UserRecord> find(std::string_view name) const;
+  // Whether there is such a user, enabled, of this generation.
+  bool is_current(const std::string& name, int64_t generation) const;
 
   Status add(const model::UserRecord& record);  // Code::conflict
   // Both end the sessions until now. Code::not_found.

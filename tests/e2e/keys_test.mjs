@@ -25,7 +25,8 @@ test('a key is told once, works at once, is listed without its secret, and says 
   const { key, ...shown } = made.json();
   assert.match(key, /^ms_[a-z0-9]{12}_[A-Za-z0-9_-]{43}$/);
   assert.deepEqual({ ...shown, createdAt: '' }, { id: key.split('_')[1], name: 'line 1', account: 'a', roles: ['viewer', 'ingest'], sites: ['north'],
-    devices: null, expiresAt: '2100-01-01T00:00:00.000Z', createdAt: '', lastUsedAt: null, revoked: false });
+    devices: null, expiresAt: '2100-01-01T00:00:00.000Z', createdAt: '', createdBy: (await get(server, '/api/me', { headers: admin() })).json().subject,
+    lastUsedAt: null, revoked: false });
   assert.deepEqual((await get(server, '/api/me', { headers: bearer(key) })).json(),
     { kind: 'key', subject: `key:${shown.id}`, account: 'a', roles: ['viewer', 'ingest'], sites: ['north'], devices: null, expiresAt: '2100-01-01T00:00:00.000Z' });
   const listed = (await list()).find((each) => each.id === shown.id);
@@ -47,7 +48,9 @@ test('nobody makes a key that may do more, and each account sees its own', async
     [{ name: 'x', roles: [] }, admin(), 400, /roles/], [{ name: 'x' }, admin(), 400, /roles: is needed/], [{ name: 'x', roles: ['root'] }, admin(), 400, /roles/],
     [{ roles: ['viewer'] }, admin(), 400, /name: is needed/], [{ name: 'x'.repeat(201), roles: ['viewer'] }, admin(), 400, /name: at most/],
     [{ name: 'x', roles: ['viewer'], expiresAt: '2020-01-01T00:00:00Z' }, admin(), 400, /has passed/],
-    [{ name: 'x', roles: ['viewer'], expiresAt: 'soon' }, admin(), 400, /expiresAt/], ['[]', admin(), 400, /JSON object/],
+    [{ name: 'x', roles: ['viewer'], expiresAt: 'soon' }, admin(), 400, /expiresAt/], [{ name: 'x', roles: ['viewer'], expiresAt: 1000 }, admin(), 400, /has passed/],
+    [{ name: 'x', roles: ['viewer'], sites: Array.from({ length: 257 }, (_, i) => `s${i}`) }, admin(), 422, /at most 256/],
+    [{ name: 'x', roles: ['viewer'] }, bearer(jwt({ accountId: 'a', roles: ['admin'] }, { expiresInS: -10 })), 401, /credential/], ['[]', admin(), 400, /JSON object/],
   ]) {
     const answer = await create(body, headers);
     assert.equal(answer.status, status, answer.text);
@@ -177,6 +180,9 @@ test('streams of a credential and of an account, topics of a request and devices
   }
   const ticket = await post(limited, '/api/stream-token', JSON.stringify({ topics: topics(5) }), { headers: viewer('one') });
   assert.equal(ticket.status, 422);
+  const made = await post(limited, '/api/stream-token', '', { headers: viewer('one') });
+  const byTicket = await Stream.open(limited, `?ticket=${made.json().ticket}&topics=${topics(5)}`);
+  assert.equal(byTicket.status, 422, 'not with a ticket either');
 
   const point = (device) => ({ deviceId: device, fields: { x: 1 } });
   await ingest(limited, [point('d1'), point('d2')], { headers: viewer('one') });

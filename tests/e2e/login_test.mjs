@@ -187,6 +187,36 @@ test('signing out ends the session and its streams, and no one else\'s', async (
   assert.equal((await post(server, '/api/logout', undefined, { headers: own() })).status, 204, 'without a session too');
 });
 
+test('a token that names a user is not that user: it renews no stream of hers', async () => {
+  const cookie = await signIn('anna');
+  const stream = await Stream.open(server, '', { headers: { Cookie: cookie } });
+  const hello = await stream.waitFor((m) => m.data.data.kind === 'hello', 'the hello');
+  const renew = (headers) => post(server, `/api/stream/${hello.data.data.streamId}/renew`, '', { headers });
+  assert.equal((await renew(bearer(jwt({ accountId: 'a', sub: 'anna', roles: ['viewer'] })))).status, 404);
+  const again = await signIn('anna');
+  assert.equal((await renew({ ...own(), Cookie: again })).status, 200, 'another session of hers does');
+  await post(server, '/api/logout', undefined, { headers: { ...own(), Cookie: again } });
+  await until(() => stream.closed, 'and the stream ends with that one');
+});
+
+test('development mode lets in no page but its own, whatever name it goes by', async () => {
+  const development = await Server.start();
+  const port = development.port;
+  for (const headers of [{ Host: 'evil.example', 'Sec-Fetch-Site': 'same-origin' }, { Host: `evil.example:${port}`, Origin: `http://evil.example:${port}` },
+    { Host: `127.0.0.1:${port}`, Origin: 'https://evil.example' }, { Host: `localhost:${port}`, 'Sec-Fetch-Site': 'cross-site' }]) {
+    for (const [method, target, body] of [['GET', '/api/stream'], ['GET', '/api/latest'], ['POST', '/api/keys', '{"name":"x","roles":["admin"]}'],
+      ['POST', '/api/ingest', '{"deviceId":"d","fields":{"x":1}}'], ['POST', '/write?db=x', 'm,device=d n=1'], ['POST', '/api/v2/write?bucket=b', 'm,device=d n=1']]) {
+      const answer = await request(development.url, method, target, { headers, body });
+      assert.equal(answer.status, 403, `${target} ${JSON.stringify(headers)} ${answer.text}`);
+    }
+  }
+  for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, `[::1]:${port}`]) {
+    assert.equal((await request(development.url, 'GET', '/api/me', { headers: { Host: host } })).status, 200, host);
+  }
+  assert.equal((await post(development, '/write?db=x&u=root&p=root', 'm,device=d n=1')).status, 204);
+  await development.stop();
+});
+
 test('a sign-in gives a new session and ends the one the browser had: nothing planted before it lives on', async () => {
   const before = await signIn('anna');
   const after = await signIn('anna', { Cookie: before });

@@ -60,6 +60,31 @@ test('of a hundred uses at once exactly one wins', async () => {
   streams.forEach((stream) => stream.close());
 });
 
+test('of many uses at once, however they call themselves, one stream is left', async () => {
+  const ticket = await ticketFor(viewer());
+  const uses = await Promise.all(Array.from({ length: 50 }, (_, i) =>
+    open(ticket, i % 2 ? '&snapshot=latest' : '', { lastEventId: i % 3 ? 'snapshot' : '1-1' })));
+  assert.ok(uses.every((stream) => [200, 401].includes(stream.status)));
+  await until(() => uses.filter((stream) => !stream.closed).length === 1, 'one is left');
+  await sleep(500);
+  assert.equal(uses.filter((stream) => !stream.closed).length, 1);
+  for (const stream of uses) stream.close();
+});
+
+test('a stream that is renewed takes its ticket along: its own reconnects go on', async () => {
+  const ticket = await ticketFor(viewer({ sub: 'anna' }, { expiresInS: 5 }), undefined, 5000);
+  const stream = await open(ticket);
+  const hello = await stream.waitFor((m) => m.data.data.kind === 'hello', 'the hello');
+  const renewed = await post(server, `/api/stream/${hello.data.data.streamId}/renew`, '', { headers: viewer({ sub: 'anna' }, { expiresInS: 600 }) });
+  assert.equal(renewed.status, 200, renewed.text);
+  await sleep(6000);
+  assert.ok(!stream.closed);
+  const resumed = await open(ticket, '', { lastEventId: stream.lastEventId });
+  assert.equal(resumed.status, 200, resumed.text);
+  await until(() => stream.closed, 'the one before ends');
+  resumed.close();
+});
+
 test('EventSource comes back by itself with its ticket and misses nothing', async () => {
   const proxy = await CutProxy.start(server);
   const ticket = await ticketFor(viewer());

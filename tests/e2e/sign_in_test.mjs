@@ -304,12 +304,12 @@ test('with a ticket the browser\'s own EventSource comes back after every cut, m
   const ticket = async () => (await post(server, '/api/stream-token', '', { headers: token })).json().url;
   const url = await ticket();
   await nativeStream(page, url);
-  await until(async () => (await native(page)).opened === 1, 'it is open');
+  await until(async () => (await native(page)).kinds.includes('hello'), 'it is open, and knows where to go on');
   for (let cut = 1; cut <= 3; ++cut) {
     for (let i = 0; i < 20; ++i) await ingest(server, { deviceId: 'boiler', siteId: 'cellar', fields: { T1: cut + i / 100 } }, { headers: device });
     assert.ok(proxy.cut() >= 1);
     for (let i = 0; i < 20; ++i) await ingest(server, { deviceId: 'boiler', siteId: 'cellar', fields: { T1: cut + i / 10 } }, { headers: device });
-    await until(async () => (await native(page)).opened === cut + 1, `it is open again after cut ${cut}`);
+    await until(async () => (await native(page)).kinds.filter((kind) => kind === 'hello').length === cut + 1, `it is open again after cut ${cut}`);
   }
   await until(async () => (await native(page)).ids.length === 120, 'all 120 events');
   const { ids, kinds } = await native(page);
@@ -340,7 +340,7 @@ test('with the cookie the browser\'s own EventSource comes back after a cut, and
   await signIn(page);
   await untilConnected(page);
   await nativeStream(page, '/api/stream');
-  await until(async () => (await native(page)).opened === 1, 'it is open');
+  await until(async () => (await native(page)).kinds.includes('hello'), 'it is open, and knows where to go on');
   proxy.cut();
   await ingest(server, { deviceId: 'boiler', siteId: 'cellar', fields: { T1: 3 } }, { headers: device });
   await until(async () => (await native(page)).ids.length === 1, 'what came meanwhile');

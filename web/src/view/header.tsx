@@ -63,7 +63,7 @@ function SignedIn() {
     <span class="signed-in">
       {who && (
         <span class="cut" data-testid="who" title={text.signedInAs(who.account, who.roles.join(', ') || text.noRoles)}>
-          {who.subject.replace(/^user:/, '')}
+          {who.subject.replace(/^(?:user|token):(?:.*\|)?/, '')}
         </span>
       )}
       <button type="button" data-testid="sign-out" onClick={() => void session.signOut()}>

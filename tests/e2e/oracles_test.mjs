@@ -89,7 +89,7 @@ test(`four readers agree on ${events} random events (seed ${seed})`, async () =>
   atEnd(() => tail.stop(1000));
 
   const parts = [];
-  const socket = net.connect(server.port, '127.0.0.1', () => socket.write(`GET /api/stream?${query} HTTP/1.1\r\nHost: x\r\n\r\n`));
+  const socket = net.connect(server.port, '127.0.0.1', () => socket.write(`GET /api/stream?${query} HTTP/1.1\r\nHost: localhost\r\n\r\n`));
   atEnd(() => socket.destroy());
   socket.on('data', (part) => parts.push(part));
   await until(async () => (await fetch(`${server.url}/metrics`).then((r) => r.text())).includes('millstream_stream_sessions 4\n'), 'all four follow');

@@ -12,7 +12,7 @@ import { Server, Stream, atEnd, get, ingest, request, sleep, systemData, until }
 class Wire {
   static open(server, query = '', headers = {}) {
     const wire = new Wire();
-    const lines = Object.entries({ Host: 'wire', Accept: 'text/event-stream', ...headers }).map(([k, v]) => `${k}: ${v}\r\n`);
+    const lines = Object.entries({ Host: 'localhost', Accept: 'text/event-stream', ...headers }).map(([k, v]) => `${k}: ${v}\r\n`);
     wire.socket = net.connect(server.port, '127.0.0.1', () => {
       wire.socket.write(`GET /api/stream${query} HTTP/1.1\r\n${lines.join('')}\r\n`);
     });
@@ -241,7 +241,7 @@ test('without a free place a browser is told to come back, and others get 503', 
 test('clients that send no Accept, or any, get the stream', async () => {
   const server = await Server.start();
   for (const accept of [undefined, '*/*', 'text/*', 'text/event-stream, */*;q=0.1']) {
-    const socket = net.connect(server.port, '127.0.0.1', () => socket.write(`GET /api/stream HTTP/1.1\r\nHost: x\r\n${accept ? `Accept: ${accept}\r\n` : ''}\r\n`));
+    const socket = net.connect(server.port, '127.0.0.1', () => socket.write(`GET /api/stream HTTP/1.1\r\nHost: localhost\r\n${accept ? `Accept: ${accept}\r\n` : ''}\r\n`));
     let text = '';
     socket.on('data', (bytes) => (text += bytes));
     await until(() => text.includes('"hello"'), `hello for Accept ${accept}`);

@@ -67,7 +67,7 @@ function over2(target, headers, ms = 3000) {
 }
 
 const since = 'since=2020-01-01T00:00:00Z';
-// Where a selector goes: {topic} a pattern, {name} a device or site by itself.
+// Where a selector goes: {topic} a pattern, {name} a device or site by itself. "csv " in front: asked for as CSV.
 const endpoints = [
   `/api/stream?${since}&topics={topic}`, `/api/stream?snapshot=latest&topics={topic}`, `/api/stream?${since}&siteId={name}`,
   `/api/stream?${since}&deviceId={name}`, `/api/stream?${since}&accountId={account}`,
@@ -76,6 +76,9 @@ const endpoints = [
   '/api/devices?topic={topic}', '/api/devices?siteId={name}', '/api/devices/{name}', '/api/devices/{account}/{name}',
   '/api/series?deviceId={name}', '/api/series?deviceId={name}&accountId={account}', '/api/series?topic={topic}',
   '/api/me?accountId={account}', '/api/keys?accountId={account}', '/api/keys/{name}', '/api/keys/{name}/rotate', '/api/keys',
+  ...[`/api/events/backfill?${since}&topic={topic}`, `/api/events/backfill?${since}&siteId={name}&accountId={account}`,
+    '/api/latest?topic={topic}', '/api/latest?accountId={account}', '/api/devices?topic={topic}', '/api/devices?siteId={name}',
+    '/api/series?deviceId={name}&accountId={account}'].map((target) => `csv ${target}`),
   '/api/stats?topic={topic}', '/api/explain?topic={topic}', '/api/explain?topic={topic}&stream=1',
 ];
 const spellings = (other) => [
@@ -107,7 +110,10 @@ for (const [protocol, ask] of [['HTTP/1.1', over1], ['HTTP/2', over2]]) {
           endpoint.replaceAll(/\{(\w+)\}/g, (_, name) => words[name])));
         for (let i = 0; i < targets.length; i += 40) {
           await Promise.all(targets.slice(i, i + 40).map(async (target) => {
-            const { status, text } = await ask(target, headers, target.startsWith('/api/stream') ? streamMs : 3000);
+            const [path, csv] = target.split(/^csv /).reverse();
+            const { status, text } = await ask(path, csv === undefined ? headers : { ...headers, Accept: 'text/csv' },
+              path.startsWith('/api/stream') ? streamMs : 3000);
+            if (csv !== undefined && status === 200) assert.ok(!text.includes('"asOf"') && !text.includes('"events"'), text);
             ++asked;
             if (![200, 400, 403, 404, 405, 422].includes(status)) leaks.push(`${tenant} ${target}: status ${status}`);
             if (text.includes(marker(tenant))) ++own;

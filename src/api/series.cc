@@ -52,7 +52,7 @@ void append_point(const history::Bucket& bucket, std::string& out) {
 void append_point(const history::RawPoint& point, std::string& out) {
   out += '{';
   append_time("t", point.t_ms, out);
-  append_value("value", point.value, out);
+  append_value("v", point.value, out);
   out += '}';
 }
 

@@ -60,6 +60,26 @@ test('a series as CSV has the numbers of the same series as JSON', async () => {
   assert.deepEqual(rows, expected);
 });
 
+test('raw points are in order of event time, the newest of them, and the same as CSV', async () => {
+  // Late, and one of them twice: the last word counts.
+  for (const [i, n] of [...Array(10).keys()].map((i) => [i, i]).concat([[15, 15], [12, 11], [11, 11], [12, 12]])) {
+    await ingest(server, { deviceId: 'late', siteId: 'cellar', ts: base + i * 1000, fields: { n } });
+  }
+  const expected = [...Array(10).keys(), 11, 12, 15].map((i) => ({ t: new Date(base + i * 1000).toISOString(), v: i }));
+  for (const [points, truncated] of [[11_000, false], [13, false], [12, true], [4, true]]) {
+    const target = `/api/series?deviceId=late&fields=n&${span}&raw=1&points=${points}`;
+    const raw = (await get(server, target)).json();
+    assert.deepEqual(raw.series, { n: expected.slice(-points) });
+    assert.equal(raw.truncated, truncated);
+    const { answer, rows } = await csv(target);
+    assert.deepEqual(rows, expected.slice(-points).map(({ t, v }) => ({ time: t, field: 'n', value: String(v) })));
+    assert.equal(answer.headers['x-truncated'], truncated ? 'true' : undefined);
+  }
+  const many = await get(server, `/api/series?deviceId=late&raw=1&points=11001`);
+  assert.equal(many.status, 422);
+  assert.ok(many.json().detail.includes('11000'));
+});
+
 test('latest values and devices as CSV are a row for each field of each device', async () => {
   const { devices } = (await get(server, '/api/devices')).json();
   for (const name of ['devices', 'latest']) {

@@ -2,11 +2,13 @@
 #include <algorithm>
 
 #include "api/credential.h"
+#include "api/listing.h"
 #include "api/offload.h"
 #include "api/problem.h"
 #include "api/query_fields.h"
 #include "api/routes.h"
 #include "base/limits.h"
+#include "codec/csv.h"
 #include "codec/event_json.h"
 
 namespace millstream::api {
@@ -55,22 +57,48 @@ Result<log::ReadRequest> parse_read(const http::Query& query) {
   return read;
 }
 
-http::Response read_page(const Context& context, log::ReadRequest read) {
+// What a page leads to: the next one, and where a stream goes on.
+struct PageEnds {
+  std::optional<model::EventId> next;
+  model::EventId last;
+};
+
+http::Response page_json(const log::ReadPage& page, const PageEnds& ends) {
+  std::string body = "{\"events\":[";
+  for (size_t i = 0; i < page.events.size(); ++i) {
+    if (i > 0) body += ',';
+    codec::append_event_json(page.events[i], body);
+  }
+  body += "],\"next\":";
+  body += ends.next ? '"' + ends.next->text() + '"' : "null";
+  body += ",\"last\":\"" + ends.last.text() + "\"}";
+  return listing(Format::json, std::move(body), "events");
+}
+
+// A table has no place for what a page leads to: that goes into headers.
+http::Response page_csv(const log::ReadPage& page, const PageEnds& ends) {
+  std::string body = "id,ts,topic,type,data\r\n";
+  codec::CsvWriter out(body);
+  for (const model::Event& event : page.events) {
+    out.text(event.id.text()).time(event.ts_ms).text(event.topic.text()).text(model::event_type_name(event.type));
+    out.text(event.data).end_row();
+  }
+  http::Response response = listing(Format::csv, std::move(body), "events");
+  if (ends.next) response.headers.add("X-Next-Cursor", ends.next->text());
+  response.headers.add("X-Last-Id", ends.last.text());
+  return response;
+}
+
+http::Response read_page(const Context& context, log::ReadRequest read, Format format) {
   // The position this answer speaks for, taken before reading: nothing after it can be missed by a stream from there.
   const model::EventId newest = context.log.last_id();
   if (!read.until || *read.until > newest) read.until = newest;
   const Result<log::ReadPage> page = context.log.read(read);
   if (!page) return problem(page.error());
-  std::string body = "{\"events\":[";
-  for (size_t i = 0; i < page->events.size(); ++i) {
-    if (i > 0) body += ',';
-    codec::append_event_json(page->events[i], body);
-  }
-  body += "],\"next\":";
-  body += page->more ? '"' + page->scanned_to.text() + '"' : "null";
-  const model::EventId last = read.order == log::Order::descending || !page->more ? *read.until : page->scanned_to;
-  body += ",\"last\":\"" + last.text() + "\"}";
-  return http::Response::json(200, std::move(body));
+  PageEnds ends;
+  if (page->more) ends.next = page->scanned_to;
+  ends.last = read.order == log::Order::descending || !page->more ? *read.until : page->scanned_to;
+  return format == Format::csv ? page_csv(*page, ends) : page_json(*page, ends);
 }
 
 void handle_backfill(Context& context, const http::ExchangePtr& exchange) {
@@ -85,7 +113,9 @@ void handle_backfill(Context& context, const http::ExchangePtr& exchange) {
   Result<log::ReadRequest> read = parse_read(request.query);
   if (!read) return exchange->respond(problem(read.error()));
   read->patterns = std::move(reading->patterns);
-  respond_from(context.readers, exchange, [&context, read = std::move(*read)] { return read_page(context, read); });
+  respond_from(context.readers, exchange, [&context, read = std::move(*read), format = format_of(request)] {
+    return read_page(context, read, format);
+  });
 }
 
 }  // namespace

@@ -29,6 +29,8 @@
 
 namespace millstream::api {
 
+class Replays;
+
 constexpr int64_t kSnapshotKeptMs = 250;  // viewers who ask for the same within this get the same
 constexpr size_t kSnapshotsKept = 8;      // each may be megabytes
 
@@ -74,11 +76,12 @@ struct Context {
     net::Loop* loop = nullptr;
     hub::Shard* shard = nullptr;
     std::function<size_t()> connections = [] { return size_t{0}; };  // of its server
+    Replays* replays = nullptr;                                      // null: none are served
   };
   std::vector<Shard> shards;
   const Shard& at(const net::Loop& loop) const;
   hub::Shard& shard_on(const net::Loop& loop) const { return *at(loop).shard; }
-  // The streams that came with one of these API keys or login sessions. Any thread.
+  // The streams and replays that came with one of these API keys or login sessions. Any thread.
   void end_streams(const std::vector<uint64_t>& credentials) const;
 };
 

@@ -3,11 +3,13 @@
 
 #include "api/credential.h"
 #include "api/latest_events.h"
+#include "api/listing.h"
 #include "api/offload.h"
 #include "api/problem.h"
 #include "api/query_fields.h"
 #include "api/routes.h"
 #include "base/time_text.h"
+#include "codec/csv.h"
 #include "codec/event_json.h"
 
 namespace millstream::api {
@@ -59,14 +61,14 @@ void append_device(const history::LatestDevice& device, std::string& out) {
   out += '}';
 }
 
-http::Response list_devices(const history::LatestSnapshot& latest) {
+std::string devices_json(const history::LatestSnapshot& latest) {
   std::string body = "{\"asOf\":\"" + latest.as_of.text() + "\",\"devices\":[";
   for (size_t i = 0; i < latest.devices.size(); ++i) {
     if (i > 0) body += ',';
     append_device(latest.devices[i], body);
   }
   body += "]}";
-  return http::Response::json(200, std::move(body));
+  return body;
 }
 
 // The device under that name that was heard of last: names are unique within a site only.
@@ -80,7 +82,7 @@ http::Response one_device(const history::LatestSnapshot& latest) {
   return http::Response::json(200, std::move(body));
 }
 
-http::Response list_latest(const history::LatestSnapshot& latest) {
+std::string latest_json(const history::LatestSnapshot& latest) {
   std::string body = "{\"asOf\":\"" + latest.as_of.text() + "\",\"events\":[";
   const std::vector<model::Event> events = latest_events(latest);
   for (size_t i = 0; i < events.size(); ++i) {
@@ -88,12 +90,39 @@ http::Response list_latest(const history::LatestSnapshot& latest) {
     codec::append_event_json(events[i], body);
   }
   body += "]}";
-  return http::Response::json(200, std::move(body));
+  return body;
 }
 
-using Render = http::Response (*)(const history::LatestSnapshot&);
+void append_device_cells(const history::LatestDevice& device, codec::CsvWriter& out) {
+  const model::DeviceStatus status = device.status.value_or(model::DeviceStatus{});
+  out.text(device.topic.device.text()).text(device.topic.site.text()).text(model::presence_name(status.status));
+  const int64_t last_seen_ms = std::max(device.received_at_ms, status.last_seen_ms);
+  last_seen_ms == 0 ? out.empty() : out.time(last_seen_ms);
+}
 
-void handle_latest(Context& context, const http::ExchangePtr& exchange, Render render, model::EventTypes types) {
+// A row for each field, and one for a device that has none.
+std::string fields_csv(const history::LatestSnapshot& latest) {
+  std::string body = "device,site,status,lastSeen,field,value,time\r\n";
+  codec::CsvWriter out(body);
+  for (const history::LatestDevice& device : latest.devices) {
+    for (const auto& [name, field] : device.fields) {
+      append_device_cells(device, out);
+      out.text(name).value(field.value).time(field.ts_ms).end_row();
+    }
+    if (!device.fields.empty()) continue;
+    append_device_cells(device, out);
+    out.empty().empty().empty().end_row();
+  }
+  return body;
+}
+
+struct Listed {
+  std::string_view name;
+  std::string (*json)(const history::LatestSnapshot&);
+  model::EventTypes types;  // when none are asked for
+};
+
+void handle_latest(Context& context, const http::ExchangePtr& exchange, Listed listed) {
   const http::Request& request = exchange->request();
   if (const Status known = check_known(request.query, {"topic", "topics", "accountId", "siteId", "deviceId", "types"});
       !known) {
@@ -103,9 +132,11 @@ void handle_latest(Context& context, const http::ExchangePtr& exchange, Render r
   if (!reading) return exchange->respond(problem(reading.error()));
   const Result<model::EventTypes> asked = parse_types(request.query);
   if (!asked) return exchange->respond(problem(asked.error()));
-  if (!asked->is_all()) types = *asked;
-  respond_from(context.readers, exchange, [&context, render, types, patterns = std::move(reading->patterns)] {
-    return render(context.latest.snapshot(patterns, types));
+  if (!asked->is_all()) listed.types = *asked;
+  const Format format = format_of(request);
+  respond_from(context.readers, exchange, [&context, listed, format, patterns = std::move(reading->patterns)] {
+    const history::LatestSnapshot latest = context.latest.snapshot(patterns, listed.types);
+    return listing(format, format == Format::csv ? fields_csv(latest) : listed.json(latest), listed.name);
   });
 }
 
@@ -132,11 +163,12 @@ void handle_device(Context& context, const http::ExchangePtr& exchange) {
 void add_device_routes(http::Router& router, Context& context) {
   static constexpr model::EventTypes kDeviceTypes =
       model::EventTypes::none().with(model::EventType::telemetry).with(model::EventType::device_status);
-  router.add("GET", "/api/devices", 0,
-             [&context](const http::ExchangePtr& e) { handle_latest(context, e, list_devices, kDeviceTypes); });
+  router.add("GET", "/api/devices", 0, [&context](const http::ExchangePtr& e) {
+    handle_latest(context, e, {"devices", devices_json, kDeviceTypes});
+  });
   router.add("GET", "/api/devices/{}", 0, [&context](const http::ExchangePtr& e) { handle_device(context, e); });
   router.add("GET", "/api/latest", 0, [&context](const http::ExchangePtr& e) {
-    handle_latest(context, e, list_latest, model::EventTypes::all());
+    handle_latest(context, e, {"latest", latest_json, model::EventTypes::all()});
   });
 }
 

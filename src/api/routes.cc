@@ -1,5 +1,6 @@
 #include "api/routes.h"
 
+#include "api/replays.h"
 #include "base/check.h"
 
 namespace millstream::api {
@@ -15,12 +16,16 @@ const Context::Shard& Context::at(const net::Loop& loop) const {
 void Context::end_streams(const std::vector<uint64_t>& credentials) const {
   if (credentials.empty()) return;
   for (const Shard& entry : shards) {
-    entry.loop->post([shard = entry.shard, credentials] { shard->end_credentials(credentials); });
+    entry.loop->post([shard = entry.shard, replays = entry.replays, credentials] {
+      shard->end_credentials(credentials);
+      if (replays) replays->end_credentials(credentials);
+    });
   }
 }
 
 void add_routes(http::Router& router, Context& context) {
   add_stream_routes(router, context);
+  add_replay_routes(router, context);
   add_ticket_routes(router, context);
   add_login_routes(router, context);
   add_key_routes(router, context);

@@ -2,12 +2,14 @@
 #include <algorithm>
 
 #include "api/credential.h"
+#include "api/listing.h"
 #include "api/offload.h"
 #include "api/problem.h"
 #include "api/query_fields.h"
 #include "api/routes.h"
 #include "base/limits.h"
 #include "base/time_text.h"
+#include "codec/csv.h"
 #include "codec/event_json.h"
 #include "history/series.h"
 
@@ -19,6 +21,7 @@ constexpr size_t kEventsPerRead = 2000;
 struct Asked {
   std::vector<model::TopicPattern> patterns;
   history::SeriesRequest series;
+  Format format = Format::json;
 };
 
 void append_time(std::string_view key, int64_t utc_ms, std::string& out) {
@@ -49,8 +52,23 @@ void append_point(const history::Bucket& bucket, std::string& out) {
 void append_point(const history::RawPoint& point, std::string& out) {
   out += '{';
   append_time("t", point.t_ms, out);
-  append_value("value", point.value, out);
+  append_value("v", point.value, out);
   out += '}';
+}
+
+std::string series_csv(const history::SeriesResult& result, bool raw) {
+  std::string body = raw ? "time,field,value\r\n" : "time,field,min,max,avg,last,count\r\n";
+  codec::CsvWriter out(body);
+  for (const auto& [name, points] : result.raw) {
+    for (const history::RawPoint& point : points) out.time(point.t_ms).text(name).number(point.value).end_row();
+  }
+  for (const auto& [name, buckets] : result.buckets) {
+    for (const history::Bucket& bucket : buckets) {
+      out.time(bucket.t_ms).text(name).number(bucket.min).number(bucket.max).number(bucket.avg).number(bucket.last);
+      out.number(bucket.count).end_row();
+    }
+  }
+  return body;
 }
 
 template <class Points>
@@ -139,7 +157,12 @@ http::Response make_series(const Context& context, const Asked& asked, ClientWat
     return problem(read.error());
   }
   const history::SeriesResult result = std::move(*builder).result();
-
+  const std::string name = "series-" + topic->device.text();
+  if (asked.format == Format::csv) {
+    http::Response response = listing(Format::csv, series_csv(result, asked.series.raw), name);
+    if (result.truncated) response.headers.add("X-Truncated", "true");
+    return response;
+  }
   std::string body = "{\"deviceId\":\"" + topic->device.text() + "\",\"topic\":\"" + topic->text() + "\",";
   append_time("start", asked.series.start_ms, body);
   body += ',';
@@ -152,7 +175,7 @@ http::Response make_series(const Context& context, const Asked& asked, ClientWat
   }
   body += ",\"truncated\":";
   body += result.truncated ? "true}" : "false}";
-  return http::Response::json(200, std::move(body));
+  return listing(Format::json, std::move(body), name);
 }
 
 void handle_series(Context& context, const http::ExchangePtr& exchange) {
@@ -166,6 +189,7 @@ void handle_series(Context& context, const http::ExchangePtr& exchange) {
   if (!reading) return exchange->respond(problem(reading.error()));
   Result<Asked> asked = parse_series(request.query, std::move(reading->patterns), context.clock.wall_ms());
   if (!asked) return exchange->respond(problem(asked.error()));
+  asked->format = format_of(request);
   respond_from(context.series, exchange, [&context, asked = std::move(*asked)](ClientWatch& client) {
     return make_series(context, asked, client);
   });

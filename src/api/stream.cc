@@ -1,6 +1,7 @@
 // GET /api/stream: events as they happen, over Server-Sent Events.
 #include "api/ask_shards.h"
 #include "api/credential.h"
+#include "api/event_stream.h"
 #include "api/latest_events.h"
 #include "api/offload.h"
 #include "api/problem.h"
@@ -21,7 +22,6 @@ namespace {
 
 constexpr size_t kPaddingBytes = 2048;
 constexpr int64_t kHeartbeatSecondsMax = 60;
-constexpr size_t kFieldNamesMax = 64;
 constexpr int64_t kIntervalMsMin = 100;
 constexpr int64_t kIntervalMsMax = 60'000;
 constexpr int64_t kIntervalMsDefault = 1000;
@@ -31,31 +31,9 @@ struct Parameters {
   bool snapshot = false;
 };
 
-http::Response stream_head(bool gzip = false) {
-  http::Response head;
-  head.headers.add("Content-Type", "text/event-stream; charset=utf-8");
-  head.headers.add("Cache-Control", "no-store, no-transform");
-  head.headers.add("X-Accel-Buffering", "no");
-  if (gzip) {
-    head.headers.add("Content-Encoding", "gzip");
-    head.headers.add("Vary", "Accept-Encoding");
-  }
-  return head;
-}
-
-bool accepts_event_stream(const http::Request& request) {
-  const std::string_view accept = request.headers.get("accept");
-  return accept.empty() || accept.find("text/event-stream") != std::string_view::npos ||
-         accept.find("*/*") != std::string_view::npos || accept.find("text/*") != std::string_view::npos;
-}
-
-// Last-Event-ID beats the cursor in the query beats since=: the browser's own reconnect repeats the old URL.
+// The cursor beats since=: the browser's own reconnect repeats the old URL.
 Result<hub::Start> parse_start(const http::Request& request, int64_t now_ms) {
-  std::optional<std::string_view> cursor;
-  if (const std::string_view header = request.headers.get("last-event-id"); !header.empty()) cursor = header;
-  for (std::string_view name : {"lastEventId", "last_event_id", "Last-Event-ID"}) {
-    if (!cursor) cursor = request.query.get(name);
-  }
+  const std::optional<std::string_view> cursor = last_event_id(request);
   if (cursor == hub::kSnapshotAgain) return hub::Start{};
   if (cursor && !cursor->empty()) {
     const auto id = model::EventId::parse(*cursor);
@@ -66,21 +44,6 @@ Result<hub::Start> parse_start(const http::Request& request, int64_t now_ms) {
   if (!since) return since.error();
   if (!*since || (*since)->ms >= now_ms) return hub::Start{};
   return hub::Start{.from = hub::Start::From::id, .id = **since};
-}
-
-// Which fields of telemetry; none named: all.
-Result<hub::FieldNames> parse_fields(const http::Query& query) {
-  hub::FieldNames names;
-  const auto given = query.get("fields");
-  if (!given) return names;
-  for (const std::string_view name : split_list(*given)) names.emplace_back(name);
-  if (names.empty()) return Error{Code::invalid, "fields: names no field"};
-  if (names.size() > kFieldNamesMax) {
-    return Error{Code::invalid, "fields: at most " + std::to_string(kFieldNamesMax) + " names"};
-  }
-  std::sort(names.begin(), names.end());
-  names.erase(std::unique(names.begin(), names.end()), names.end());
-  return names;
 }
 
 // Devices without any of the fields keep their status.
@@ -123,7 +86,7 @@ Result<Parameters> parse_parameters(const http::Request& request, int64_t now_ms
   const Result<bool> unnamed = parse_flag(request.query, "unnamed");
   if (!unnamed) return unnamed.error();
   out.session.view.unnamed = *unnamed;
-  Result<hub::FieldNames> fields = parse_fields(request.query);
+  Result<hub::FieldNames> fields = parse_field_names(request.query);
   if (!fields) return fields.error();
   out.session.view.fields = std::move(*fields);
   const Result<bool> pad = parse_flag(request.query, "pad");
@@ -140,25 +103,6 @@ Result<Parameters> parse_parameters(const http::Request& request, int64_t now_ms
     out.snapshot = out.session.start.from == hub::Start::From::now;
   }
   return out;
-}
-
-// An EventSource never comes back from a status other than 200, so "not now" is said inside a stream.
-void turn_away(Context& context, const http::ExchangePtr& exchange, std::string_view kind, bool unnamed) {
-  if (!accepts_event_stream(exchange->request())) {
-    return exchange->respond(problem(503, std::string(kind) + ": try again later"));
-  }
-  std::unique_ptr<ByteSink> sink = exchange->start_stream(stream_head());
-  if (sink) context.shard_on(exchange->loop()).turn_away(kind, unnamed, std::move(sink));
-}
-
-// True when the answer was "not now".
-bool turned_away(Context& context, const http::ExchangePtr& exchange, bool unnamed) {
-  const Context::Shard& here = context.at(exchange->loop());
-  const bool full =
-      here.shard->sessions() >= context.sessions_max || here.connections() > context.connections_for_streams;
-  if (!context.draining && !full) return false;
-  turn_away(context, exchange, context.draining ? "draining" : "overloaded", unnamed);
-  return true;
 }
 
 // A stream that is about to be opened, and for whom.

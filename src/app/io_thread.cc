@@ -9,6 +9,7 @@ IoThread::IoThread(const IoThreadOptions& options, model::EventId start, log::Ev
     : loop_(clock),
       replay_(options.replay, log, readers, loop_, clock),
       shard_(options.shard, start, replay_, clock, metrics, [this] { loop_.post([] {}); }),
+      replays_(options.shard, loop_, replay_, metrics),
       server_(loop_, router, options.limits, options.hooks, metrics, options.bodies) {
   loop_.add_turn_end([this] {
     shard_.turn_end();
@@ -26,6 +27,7 @@ void IoThread::run() {
 
 void IoThread::tick() {
   shard_.tick();
+  replays_.tick();
   loop_.after(hub::Shard::kTickMs, [this] { tick(); });
 }
 

@@ -1,4 +1,4 @@
-// app/io_thread.h: one I/O thread: a loop with its hub shard and its HTTP server.
+// app/io_thread.h: one I/O thread: a loop with its hub shard, its replays and its HTTP server.
 //
 // Thread   startup, except where said
 #pragma once
@@ -6,6 +6,7 @@
 #include <memory>
 #include <thread>
 
+#include "api/replays.h"
 #include "app/log_replay.h"
 #include "http/server.h"
 #include "hub/shard.h"
@@ -28,6 +29,7 @@ class IoThread {
 
   net::Loop& loop() { return loop_; }
   hub::Shard& shard() { return shard_; }
+  api::Replays& replays() { return replays_; }
   http::Server& server() { return server_; }
 
   void run();   // starts the thread
@@ -39,6 +41,7 @@ class IoThread {
   net::Loop loop_;
   LogReplay replay_;
   hub::Shard shard_;
+  api::Replays replays_;
   http::Server server_;
   std::thread thread_;
 };

@@ -105,7 +105,8 @@ void add_cors(const std::vector<std::string>& origins, const http::Request& requ
   if (std::find(origins.begin(), origins.end(), origin) == origins.end()) return;
   response.headers.add("Access-Control-Allow-Origin", std::string(origin));
   response.headers.add("Access-Control-Allow-Credentials", "true");
-  response.headers.add("Access-Control-Expose-Headers", "Retry-After");
+  response.headers.add("Access-Control-Expose-Headers",
+                       "Retry-After, Content-Disposition, X-Next-Cursor, X-Last-Id, X-Truncated");
   if (request.method != "OPTIONS") return;
   response.headers.add("Access-Control-Allow-Methods", "GET, POST, PUT, DELETE, OPTIONS");
   response.headers.add("Access-Control-Allow-Headers", "Authorization, Content-Type, Last-Event-ID");
@@ -308,7 +309,8 @@ void Server::Parts::make_io_threads(const Config& config) {
     own.shard.seed = static_cast<uint64_t>(clock.wall_ms()) * 64 + static_cast<uint64_t>(i);
     io_threads.push_back(std::make_unique<IoThread>(own, log->last_id(), *log, *readers, clock, metrics, router));
     IoThread& thread = *io_threads.back();
-    context->shards.push_back({&thread.loop(), &thread.shard(), [&thread] { return thread.server().connections(); }});
+    context->shards.push_back(
+        {&thread.loop(), &thread.shard(), [&thread] { return thread.server().connections(); }, &thread.replays()});
   }
   dispatcher->deliver_to(io_threads);
 }
@@ -422,7 +424,7 @@ const std::string& Server::url() const { return parts_->url; }
 
 size_t Server::sessions() const {
   size_t count = 0;
-  for (const std::unique_ptr<IoThread>& io : parts_->io_threads) count += io->shard().sessions();
+  for (const std::unique_ptr<IoThread>& io : parts_->io_threads) count += io->shard().sessions() + io->replays().size();
   return count;
 }
 
@@ -444,8 +446,9 @@ void Server::keep_sessions_in_use() {
   const std::vector<uint64_t> idle = sessions.nearly_idle(parts_->clock.wall_ms());
   if (idle.empty()) return;
   for (const std::unique_ptr<IoThread>& io : parts_->io_threads) {
-    io->loop().post([&sessions, &shard = io->shard(), &clock = parts_->clock, idle] {
-      sessions.touch(shard.in_use(idle), clock.wall_ms());
+    io->loop().post([&sessions, &io = *io, &clock = parts_->clock, idle] {
+      sessions.touch(io.shard().in_use(idle), clock.wall_ms());
+      sessions.touch(io.replays().in_use(idle), clock.wall_ms());
     });
   }
 }
@@ -465,6 +468,7 @@ void Server::begin_drain(int64_t spread_ms) {
     io->loop().post([&io = *io, spread_ms] {
       io.server().stop_listening();
       io.shard().drain(spread_ms);
+      io.replays().drain(spread_ms);
     });
   }
 }

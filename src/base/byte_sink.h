@@ -30,6 +30,9 @@ class ByteSink {
   // Hands over as many bytes as the peer takes now, in order, and says how many. Fewer than offered means: keep the
   // rest and wait for on_writable(). Never calls back from inside.
   virtual size_t write(std::span<const iovec> pieces) = 0;
+  // Whether all that was taken is out of the sink's own hands, so that an end can follow it. When not, on_writable()
+  // comes.
+  virtual bool flushed() const { return true; }
   // How the stream ends: `finished` says so to the peer (HTTP/1.1: the final chunk); otherwise the connection is cut,
   // which is what makes some clients come back. No callbacks after this.
   virtual void close(bool finished) = 0;

@@ -7,6 +7,8 @@
 namespace millstream::history {
 namespace {
 
+constexpr size_t kRawSlack = 64;  // so that a few points are not sorted again and again
+
 // In time order; of the same moment only the last written stays.
 template <class Sample>
 void order_by_time(std::vector<Sample>& samples) {
@@ -52,21 +54,30 @@ void SeriesBuilder::add(const model::Event& event) {
       truncated_ = true;
       continue;
     }
-    samples_[field.name].push_back({event.ts_ms, *value});
+    std::vector<Sample>& samples = samples_[field.name];
+    samples.push_back({event.ts_ms, *value});
+    if (request_.raw && samples.size() >= 2 * request_.points + kRawSlack) keep_newest(samples);
   }
 }
 
+// In time order. What is left out is older than `points` others, and will be whatever comes.
+void SeriesBuilder::keep_newest(std::vector<Sample>& samples) {
+  order_by_time(samples);
+  if (samples.size() <= request_.points) return;
+  samples.erase(samples.begin(), samples.end() - static_cast<ptrdiff_t>(request_.points));
+  truncated_ = true;
+}
+
 SeriesResult SeriesBuilder::result() && {
-  SeriesResult out{.step_ms = step_ms_, .truncated = truncated_};
+  SeriesResult out{.step_ms = step_ms_};
   for (auto& [name, samples] : samples_) {
-    order_by_time(samples);
     if (request_.raw) {
-      const size_t skip = samples.size() > request_.points ? samples.size() - request_.points : 0;
-      out.truncated |= skip > 0;
+      keep_newest(samples);
       std::vector<RawPoint>& raw = out.raw[name];
-      for (size_t i = skip; i < samples.size(); ++i) raw.push_back({samples[i].t_ms, samples[i].value});
+      for (const Sample& sample : samples) raw.push_back({sample.t_ms, sample.value});
       continue;
     }
+    order_by_time(samples);
     std::vector<Bucket>& buckets = out.buckets[name];
     double sum = 0;
     for (const Sample& sample : samples) {
@@ -84,6 +95,7 @@ SeriesResult SeriesBuilder::result() && {
       bucket.avg = std::clamp(sum / static_cast<double>(++bucket.count), bucket.min, bucket.max);
     }
   }
+  out.truncated = truncated_;
   return out;
 }
 

@@ -4,6 +4,7 @@
 // Shapes   bucket i covers [start + i*step, start + (i+1)*step) of event time, ms; empty buckets are left out, so gaps
 //          stay visible. Values are numbers; bool counts as 0 or 1; strings are left out.
 //          Same (field, ts) again: the later event wins, also in min, max, avg and count.
+// Limits   raw: never more than twice `points` of a field are held (and a few), however long the span.
 // Thread   value
 #pragma once
 
@@ -57,11 +58,12 @@ class SeriesBuilder {
   SeriesResult result() &&;
 
  private:
-  explicit SeriesBuilder(SeriesRequest request);
   struct Sample {
     int64_t t_ms;
     double value;
   };
+  explicit SeriesBuilder(SeriesRequest request);
+  void keep_newest(std::vector<Sample>& samples);
 
   SeriesRequest request_;
   int64_t step_ms_ = 1;

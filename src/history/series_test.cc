@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <iterator>
+#include <map>
+#include <random>
+
 #include "base/limits.h"
 
 namespace millstream::history {
@@ -84,6 +89,44 @@ TEST(Series, RawGivesTheNewestPointsAndSaysWhenOthersWereLeftOut) {
   ASSERT_EQ(r.raw.at("t").size(), 3u);
   EXPECT_EQ(r.raw.at("t").front().t_ms, 7);
   EXPECT_TRUE(r.truncated);
+}
+
+TEST(Series, RawIsWhatSortingEverythingWouldGiveHoweverLateAndOftenPointsCome) {
+  const auto seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
+  for (int round = 0; round < 20; ++round) {
+    const size_t points = 1 + random() % 50;
+    SeriesBuilder b = builder({.start_ms = 0, .end_ms = 5000, .points = points, .raw = true});
+    std::map<int64_t, double> all;  // the last write of each moment
+    for (int i = 0; i < 2000; ++i) {
+      const auto t = std::clamp<int64_t>(2 * i - static_cast<int64_t>(random() % 900), 0, 4999);
+      const auto value = static_cast<double>(random() % 1000);
+      b.add(telemetry(t, {{"t", value}}));
+      all[t] = value;
+    }
+    const SeriesResult r = std::move(b).result();
+    const std::vector<RawPoint>& raw = r.raw.at("t");
+    ASSERT_EQ(raw.size(), points);
+    EXPECT_TRUE(r.truncated);
+    auto expected = std::prev(all.end(), static_cast<ptrdiff_t>(points));
+    for (const RawPoint& point : raw) {
+      ASSERT_EQ(point.t_ms, expected->first);
+      ASSERT_EQ(point.value, expected->second);
+      ++expected;
+    }
+  }
+}
+
+TEST(Series, RawOfAllThereIsSaysThatNothingWasLeftOut) {
+  SeriesBuilder b = builder({.start_ms = 0, .end_ms = 1000, .points = 5, .raw = true});
+  for (int round = 0; round < 100; ++round) {
+    for (int64_t t = 0; t < 5; ++t) b.add(telemetry(t, {{"t", static_cast<double>(round)}}));
+  }
+  const SeriesResult r = std::move(b).result();
+  ASSERT_EQ(r.raw.at("t").size(), 5u);
+  EXPECT_EQ(r.raw.at("t").front().value, 99);
+  EXPECT_FALSE(r.truncated);
 }
 
 TEST(Series, LimitsAreNamed) {

@@ -29,6 +29,7 @@ class StreamingBody final : public ByteSink, public net::Watcher {
 
   void set_owner(ByteSinkOwner* owner) override;
   size_t write(std::span<const iovec> pieces) override;
+  bool flushed() const override { return !head_ && !wants_room_; }
   void close(bool finished) override;
 
   void on_ready(uint32_t events) override;

@@ -97,6 +97,31 @@ std::string snapshot_complete_block(size_t count, model::EventId as_of, int64_t 
   return system_block(system_json("snapshot", more, now_ms), unnamed, {}, as_of.text());
 }
 
+std::string replay_hello_block(const ReplayHello& hello, int64_t now_ms, bool unnamed) {
+  const std::string cursor = hello.cursor.text();
+  std::string more = ",\"cursor\":\"" + cursor + "\",\"node\":";
+  codec::append_json_string(hello.node, more);
+  more += ",\"mode\":\"replay\",\"since\":\"" + hello.since.text() + "\",\"until\":\"" + hello.until.text() +
+          "\",\"speed\":";
+  if (hello.speed) {
+    codec::append_json_number(*hello.speed, more);
+  } else {
+    more += "\"max\"";
+  }
+  more += ",\"topics\":" + topics_json(*hello.topics) + ",\"resumed\":" + (hello.resumed ? "true" : "false");
+  return system_block(system_json("hello", more, now_ms), unnamed, hello.retry_ms, cursor);
+}
+
+std::string replay_skip_block(model::EventId from, model::EventId to, int64_t now_ms, bool unnamed) {
+  const std::string more = ",\"from\":\"" + from.text() + "\",\"to\":\"" + to.text() + '"';
+  return system_block(system_json("replay_skip", more, now_ms), unnamed);
+}
+
+std::string replay_end_block(uint64_t count, model::EventId cursor, int64_t now_ms, bool unnamed) {
+  const std::string more = ",\"count\":" + std::to_string(count) + ",\"cursor\":\"" + cursor.text() + '"';
+  return system_block(system_json("replay_end", more, now_ms), unnamed, {}, kReplayEnded);
+}
+
 std::string notice_block(std::string_view kind, std::optional<int> retry_ms, int64_t now_ms, bool unnamed) {
   return system_block(system_json(kind, {}, now_ms), unnamed, retry_ms);
 }

@@ -36,6 +36,20 @@ struct Hello {
 // As Last-Event-ID: cut off within its snapshot, begin with the snapshot again.
 inline constexpr std::string_view kSnapshotAgain = "snapshot";
 
+// As Last-Event-ID: the replay has been told to its end.
+inline constexpr std::string_view kReplayEnded = "replay_end";
+
+struct ReplayHello {
+  int retry_ms = 0;
+  model::EventId cursor;
+  std::string_view node;
+  model::EventId since;  // exclusive
+  model::EventId until;
+  std::optional<double> speed;  // none: as fast as the socket takes it
+  const std::vector<model::TopicPattern>* topics = nullptr;
+  bool resumed = false;
+};
+
 // Why a viewer misses events. The words are the wire's.
 enum class GapReason { trimmed, unknown, too_many, slow };
 
@@ -54,6 +68,11 @@ std::string gap_block(const Gap& gap, int64_t now_ms, bool unnamed);
 std::string slow_block(model::EventId cursor, int64_t now_ms, bool unnamed);
 // Carries `as_of` as its id: from here on the viewer resumes.
 std::string snapshot_complete_block(size_t count, model::EventId as_of, int64_t now_ms, bool unnamed);
+std::string replay_hello_block(const ReplayHello& hello, int64_t now_ms, bool unnamed);
+// Nothing happened between these two for so long that the pause is cut.
+std::string replay_skip_block(model::EventId from, model::EventId to, int64_t now_ms, bool unnamed);
+// Carries kReplayEnded as its id; `cursor`: where a stream would go on.
+std::string replay_end_block(uint64_t count, model::EventId cursor, int64_t now_ms, bool unnamed);
 // kinds that only say so: draining, overloaded, auth_expiring, auth_expired
 std::string notice_block(std::string_view kind, std::optional<int> retry_ms, int64_t now_ms, bool unnamed);
 // `bytes` of padding in a comment, for proxies that wait for a first few kilobytes.

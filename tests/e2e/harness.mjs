@@ -311,12 +311,12 @@ export function assertStrictlyRising(ids) {
 
 // --- streams ---------------------------------------------------------------------------------------------------------
 
-/** A strict reader of one connection of /api/stream: what the standard says, and nothing else passes. */
+/** A strict reader of one connection of /api/stream, or another `path`: what the standard says, and nothing else passes. */
 export class Stream {
   /** lastEventId: sent as the header. */
-  static async open(server, query = '', { lastEventId, headers = {} } = {}) {
+  static async open(server, query = '', { lastEventId, headers = {}, path: where = '/api/stream' } = {}) {
     const stream = new Stream();
-    await stream.#connect(server.url, `/api/stream${query}`, {
+    await stream.#connect(server.url, `${where}${query}`, {
       Accept: 'text/event-stream',
       ...(lastEventId ? { 'Last-Event-ID': lastEventId } : {}),
       ...headers,
@@ -329,6 +329,7 @@ export class Stream {
   retryMs = undefined;
   comments = 0;
   closed = false;
+  complete = false; // it ended as a body ends, and was not cut
   #rest = '';
   #block = [];
 
@@ -358,6 +359,7 @@ export class Stream {
         response.on('error', () => {});
         response.on('close', () => {
           this.closed = true;
+          this.complete = response.complete;
         });
         resolve();
       });

@@ -10,6 +10,7 @@ import { Server, addUser, bearer, ingest, jwt, jwtSecret, login, post, request, 
 const tenants = ['a', 'b', 'c'];
 const marker = (tenant) => `only-for-${tenant}-eyes`;
 const streamMs = 150;
+const answerMs = 3000;
 let server;
 let session;
 const credentials = {}; // of an admin of each tenant: a token, a session and a key
@@ -37,37 +38,43 @@ before(async () => {
 });
 after(() => session.destroy());
 
-/** Over HTTP/1.1 as the bytes are, since a client would tidy them up. Gives {status, text}: all, or `ms` of a stream. */
-function over1(target, headers, ms = 3000) {
+/** Over HTTP/1.1 as the bytes are, since a client would tidy them up. Gives {status, text}: all, or what comes within
+ * `ms` of the first byte. */
+function over1(target, headers, ms = answerMs) {
   return new Promise((resolve, reject) => {
     const socket = net.connect(server.port, '127.0.0.1');
     let text = '';
     const lines = Object.entries({ Host: 'x', Connection: 'close', ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
     socket.setEncoding('utf8');
     socket.on('data', (part) => (text += part));
+    socket.once('data', () => setTimeout(() => socket.destroy(), ms));
     socket.on('error', reject);
     socket.on('close', () => resolve({ status: Number(/^HTTP\/1\.1 (\d+)/.exec(text)?.[1]), text }));
     socket.write(`GET ${target} HTTP/1.1\r\n${lines.join('')}\r\n`);
-    setTimeout(() => socket.destroy(), ms);
+    setTimeout(() => socket.destroy(), answerMs);
   });
 }
 
-function over2(target, headers, ms = 3000) {
+function over2(target, headers, ms = answerMs) {
   return new Promise((resolve) => {
     const answer = { status: 0, text: '' };
     const stream = session.request({ ':path': target, ...headers });
     stream.setEncoding('utf8');
-    stream.on('response', (head) => (answer.status = head[':status']));
+    const cut = () => stream.close(http2.constants.NGHTTP2_CANCEL);
+    stream.on('response', (head) => {
+      answer.status = head[':status'];
+      setTimeout(cut, ms);
+    });
     stream.on('data', (part) => (answer.text += part));
     stream.on('error', () => {});
     stream.on('close', () => resolve(answer));
     stream.end();
-    setTimeout(() => stream.close(http2.constants.NGHTTP2_CANCEL), ms);
+    setTimeout(cut, answerMs);
   });
 }
 
 const since = 'since=2020-01-01T00:00:00Z';
-// Where a selector goes: {topic} a pattern, {name} a device or site by itself.
+// Where a selector goes: {topic} a pattern, {name} a device or site by itself. "csv " in front: asked for as CSV.
 const endpoints = [
   `/api/stream?${since}&topics={topic}`, `/api/stream?snapshot=latest&topics={topic}`, `/api/stream?${since}&siteId={name}`,
   `/api/stream?${since}&deviceId={name}`, `/api/stream?${since}&accountId={account}`,
@@ -76,6 +83,11 @@ const endpoints = [
   '/api/devices?topic={topic}', '/api/devices?siteId={name}', '/api/devices/{name}', '/api/devices/{account}/{name}',
   '/api/series?deviceId={name}', '/api/series?deviceId={name}&accountId={account}', '/api/series?topic={topic}',
   '/api/me?accountId={account}', '/api/keys?accountId={account}', '/api/keys/{name}', '/api/keys/{name}/rotate', '/api/keys',
+  `/api/replay?speed=max&${since}&topics={topic}`, `/api/replay?speed=max&${since}&siteId={name}`,
+  `/api/replay?speed=max&${since}&deviceId={name}&accountId={account}`,
+  ...[`/api/events/backfill?${since}&topic={topic}`, `/api/events/backfill?${since}&siteId={name}&accountId={account}`,
+    '/api/latest?topic={topic}', '/api/latest?accountId={account}', '/api/devices?topic={topic}', '/api/devices?siteId={name}',
+    '/api/series?deviceId={name}&accountId={account}'].map((target) => `csv ${target}`),
   '/api/stats?topic={topic}', '/api/explain?topic={topic}', '/api/explain?topic={topic}&stream=1',
 ];
 const spellings = (other) => [
@@ -107,7 +119,10 @@ for (const [protocol, ask] of [['HTTP/1.1', over1], ['HTTP/2', over2]]) {
           endpoint.replaceAll(/\{(\w+)\}/g, (_, name) => words[name])));
         for (let i = 0; i < targets.length; i += 40) {
           await Promise.all(targets.slice(i, i + 40).map(async (target) => {
-            const { status, text } = await ask(target, headers, target.startsWith('/api/stream') ? streamMs : 3000);
+            const [path, csv] = target.split(/^csv /).reverse();
+            const { status, text } = await ask(path, csv === undefined ? headers : { ...headers, Accept: 'text/csv' },
+              path.startsWith('/api/stream') ? streamMs : answerMs);
+            if (csv !== undefined && status === 200) assert.ok(!text.includes('"asOf"') && !text.includes('"events"'), text);
             ++asked;
             if (![200, 400, 403, 404, 405, 422].includes(status)) leaks.push(`${tenant} ${target}: status ${status}`);
             if (text.includes(marker(tenant))) ++own;

@@ -50,8 +50,18 @@ constexpr int64_t nanoseconds_in(Precision precision) {
     case Precision::seconds: return 1'000'000'000;
     case Precision::minutes: return 60'000'000'000;
     case Precision::hours: return 3'600'000'000'000;
+    case Precision::by_magnitude: break;
   }
   return 1;
+}
+
+constexpr Precision precision_of(int64_t timestamp) {
+  constexpr int64_t limit = 5'000'000'000;
+  const auto below = [timestamp](int64_t n) { return -n < timestamp && timestamp < n; };
+  if (below(limit)) return Precision::seconds;
+  if (below(limit * 1'000)) return Precision::milliseconds;
+  if (below(limit * 1'000'000)) return Precision::microseconds;
+  return Precision::nanoseconds;
 }
 
 // Which bytes end a run of ordinary ones, by the part of the line.
@@ -372,8 +382,9 @@ class LineReader {
 
   bool set_time(int64_t number, model::Point& point) {
     constexpr int64_t ns_max = INT64_MAX - 1;
+    const Precision unit = unit_ == Precision::by_magnitude ? precision_of(number) : unit_;
     int64_t ns = 0;
-    if (__builtin_mul_overflow(number, nanoseconds_in(unit_), &ns) || ns < -ns_max || ns > ns_max) {
+    if (__builtin_mul_overflow(number, nanoseconds_in(unit), &ns) || ns < -ns_max || ns > ns_max) {
       return fail("time outside range -9223372036854775806 - 9223372036854775806");
     }
     int64_t ms = ns / 1'000'000;
@@ -533,6 +544,18 @@ Result<Precision> parse_precision_v2(std::string_view text) {
   return Error{Code::invalid, "invalid precision; valid precision units are ns, us, ms, and s"};
 }
 
+Result<Precision> parse_precision_v3(std::string_view text) {
+  if (text.empty() || text == "auto") return Precision::by_magnitude;
+  if (text == "nanosecond") return Precision::nanoseconds;
+  if (text == "microsecond") return Precision::microseconds;
+  if (text == "millisecond") return Precision::milliseconds;
+  if (text == "second") return Precision::seconds;
+  const std::optional<Precision> precision = precision_named(text);
+  if (precision && *precision != Precision::minutes && *precision != Precision::hours) return *precision;
+  return Error{Code::invalid, "invalid precision \"" + shortened(as_utf8(text), kNameBytesMax) +
+                                  "\" (use auto, nanosecond, microsecond, millisecond or second)"};
+}
+
 ParsedPoints parse_line_protocol(std::string_view body, Precision precision) {
   ParsedPoints out;
   // One fast look at everything; only a body that is not UTF-8 is looked at line by line.
@@ -549,6 +572,16 @@ ParsedPoints parse_line_protocol(std::string_view body, Precision precision) {
     take_line(line, lines.number(), precision, out);
   }
   return out;
+}
+
+void quote_lines(std::string_view body, std::vector<Rejected>& rejected) {
+  Lines lines(body);
+  std::string_view line;
+  for (auto bad = rejected.begin(); bad != rejected.end() && lines.next(line);) {
+    for (; bad != rejected.end() && bad->index <= lines.number(); ++bad) {
+      if (bad->original.empty() && bad->index == lines.number()) bad->original = original_text(trimmed(line));
+    }
+  }
 }
 
 }  // namespace millstream::codec

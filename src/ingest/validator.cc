@@ -78,7 +78,7 @@ std::optional<Validator::Refusal> Validator::check_time(const model::Point& poin
 }
 
 Validated Validator::validate(codec::ParsedPoints parsed, const model::AccountId& account, const MayWrite& may_write,
-                              int64_t now_ms) const {
+                              int64_t now_ms, Keep keep) const {
   Validated out;
   const auto refuse = [&](size_t index, Reason reason, std::string text) {
     rejected_[static_cast<size_t>(reason)]->add();
@@ -89,6 +89,8 @@ Validated Validator::validate(codec::ParsedPoints parsed, const model::AccountId
   rejected_[static_cast<size_t>(Reason::malformed)]->add(parsed.rejected_count);
   out.rejected_count = parsed.rejected_count;
   out.rejected = std::move(parsed.rejected);
+  // Nothing will be kept, so no device counts as seen.
+  if (keep == Keep::all_or_nothing && out.rejected_count > 0) return out;
 
   std::vector<Merged> merged;
   // As in InfluxDB: the same time and tags are the same point; other tags are another thing (cpu0, cpu1, a disk).
@@ -154,6 +156,10 @@ Validated Validator::validate(codec::ParsedPoints parsed, const model::AccountId
     event.fields = std::move(m.fields);
     out.points_accepted += m.indexes.size();
     out.events.push_back(std::move(event));
+  }
+  if (keep == Keep::all_or_nothing && out.rejected_count > 0) {
+    out.events.clear();
+    out.points_accepted = 0;
   }
   points_.add(out.points_accepted);
   std::stable_sort(out.rejected.begin(), out.rejected.end(),

@@ -43,9 +43,11 @@ class Validator {
 
   // Code::unprocessable: the device is one too many.
   using MayWrite = std::function<Status(const model::Topic&)>;
+  // Whether one bad point leaves the others as they are, or nothing of the request.
+  enum class Keep { good_points, all_or_nothing };
   // `now_ms`: receive time, wall clock. The account is the credential's.
   Validated validate(codec::ParsedPoints parsed, const model::AccountId& account, const MayWrite& may_write,
-                     int64_t now_ms) const;
+                     int64_t now_ms, Keep keep = Keep::good_points) const;
 
  private:
   enum class Reason { malformed, name, device_missing, future, too_old, forbidden, device_limit, too_large };

@@ -148,6 +148,7 @@ test('a tenant\'s administrator writes into no other tenant', async () => {
     ['/api/ingest', '{"deviceId":"pump","siteId":"../b","fields":{"x":"from-a"}}'],
     ['/write?db=b', 'm,account=b,site=plant,device=pump x="from-a"'],
     ['/api/v2/write?bucket=b&org=b', 'm,account=b,site=plant,device=pump x="from-a"'],
+    ['/api/v3/write_lp?db=b', 'm,account=b,site=plant,device=pump x="from-a"'],
   ];
   for (const [target, body] of bodies) await post(server, target, body, { headers });
   for (const tenant of ['b', 'c']) {

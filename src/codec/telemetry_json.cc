@@ -1,5 +1,6 @@
 #include "codec/telemetry_json.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/limits.h"
@@ -135,6 +136,21 @@ Result<ParsedPoints> parse_telemetry_json(std::string_view body, std::string_vie
   }
   if (!root->is_object()) return reject("neither an object nor an array");
   take_element(*root, 0, default_device, out);
+  return out;
+}
+
+ParsedPoints parse_telemetry_ndjson(std::string_view body, std::string_view default_device) {
+  ParsedPoints out;
+  for (size_t number = 0; !body.empty(); ++number) {
+    const std::string_view line = body.substr(0, body.find('\n'));
+    body.remove_prefix(std::min(line.size() + 1, body.size()));
+    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    if (const Result<element> root = parse_json_from_devices(line); root) {
+      take_element(*root, number, default_device, out);
+    } else {
+      out.reject(number, root.error().detail, {});
+    }
+  }
   return out;
 }
 

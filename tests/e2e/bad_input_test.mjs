@@ -168,6 +168,51 @@ test('extreme but lawful values come back as they were', async () => {
   assert.deepEqual(await fieldsOf('extreme'), [fields]);
 });
 
+// --- NDJSON ---
+
+const ndjson = (body, type = 'application/x-ndjson', more = {}) =>
+  post(server, '/api/ingest', body, { headers: { 'Content-Type': type, ...more } });
+const pointOf = (deviceId, n) => JSON.stringify({ deviceId, fields: { n } });
+
+for (const type of ['application/x-ndjson', 'application/jsonl', 'Application/JSONL; charset=utf-8']) {
+  test(`one point a line is stored as ${type}, blank lines passed over`, async () => {
+    const device = `lines-${type.length}`;
+    const answer = await ndjson(`${pointOf(device, 1)}\r\n\n  \n${JSON.stringify({ deviceId: device, ts: Date.now() - 9, fields: { n: 2 } })}`, type);
+    assert.equal(answer.status, 200, answer.text);
+    assert.deepEqual(answer.json(), { accepted: 2, rejected: [] });
+    assert.deepEqual((await fieldsOf(device)).map((fields) => fields.n).sort(), [1, 2]);
+  });
+}
+
+test('a line that is not JSON is one bad point, named by its number from 0', async () => {
+  const body = Buffer.concat([
+    Buffer.from(`${pointOf('ndjson', 1)}\n{"deviceId":\n\n`),
+    Buffer.from('"\xff"\n', 'latin1'),
+    Buffer.from(`[${pointOf('ndjson', 2)}]\n${pointOf('a/b', 3)}\n{"deviceId":"ndjson","fields":{"n":1e999}}\n${pointOf('ndjson', 4)}\n`),
+  ]);
+  const answer = await ndjson(body);
+  assert.equal(answer.status, 200, answer.text);
+  assert.equal(answer.json().accepted, 2);
+  assert.deepEqual(answer.json().rejected.map(({ index }) => index), [1, 3, 4, 5, 6]);
+  assert.match(answer.json().rejected[0].reason, /not JSON/);
+  assert.match(answer.json().rejected[2].reason, /not an object/);
+  assert.equal((await fieldsOf('ndjson')).at(-1).n, 4);
+});
+
+test('NDJSON is limited, inflated and refused as an array is', async () => {
+  const packed = await ndjson(gzipSync(`${pointOf('packed', 1)}\n`), undefined, gzip);
+  assert.equal(packed.status, 200, packed.text);
+  assertProblem(await ndjson(gzipSync(Buffer.alloc(2 << 20, '\n')), undefined, gzip), 413);
+  assertProblem(await ndjson('\n \n'), 400, 'no points');
+  const none = await ndjson('{}\nnull\n');
+  assertProblem(none, 400, 'could be stored');
+  assert.deepEqual(none.json().errors.map(({ index }) => index), [0, 1]);
+  const named = await post(server, '/api/ingest?deviceId=named-lines', '{"T1":1}\n{"T2":2}\n', { headers: { 'Content-Type': 'application/jsonl' } });
+  assert.equal(named.status, 200, named.text);
+  assert.equal(named.json().accepted, 2);
+  assertProblem(await post(server, '/api/ingest', `${pointOf('x', 1)}\n${pointOf('x', 2)}`, { headers: json }), 400);
+});
+
 // --- topics and queries ---
 
 const badTopics = ['account', 'account:', 'account:demo/', 'account:demo//device:x', 'site:1', 'account:demo/device:x',

@@ -17,6 +17,7 @@ void add_login_routes(http::Router& router, Context& context);         // login.
 void add_key_routes(http::Router& router, Context& context);           // keys.cc
 void add_stream_routes(http::Router& router, Context& context);        // stream.cc
 void add_ingest_routes(http::Router& router, Context& context);        // ingest.cc
+void add_publish_routes(http::Router& router, Context& context);       // publish.cc
 void add_influx_write_routes(http::Router& router, Context& context);  // influx_write.cc
 void add_influx_routes(http::Router& router, Context& context);        // influx.cc
 void add_backfill_routes(http::Router& router, Context& context);      // backfill.cc

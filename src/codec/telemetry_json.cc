@@ -1,10 +1,8 @@
 #include "codec/telemetry_json.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "base/limits.h"
-#include "base/time_text.h"
 #include "codec/json_input.h"
 
 namespace millstream::codec {
@@ -14,21 +12,6 @@ using simdjson::dom::element;
 using simdjson::dom::object;
 
 Error reject(std::string reason) { return {Code::invalid, std::move(reason)}; }
-
-Result<int64_t> read_time(element value) {
-  int64_t ms = 0;
-  std::string_view text;
-  double number = 0;
-  if (!value.get(text)) {
-    if (const Result<int64_t> time = parse_time(text); time) return *time;
-  } else if (!value.get(ms)) {
-    if (ms >= kTimeMsMin && ms <= kTimeMsMax) return ms;
-  } else if (!value.get(number)) {  // "1.7e12": a whole number all the same
-    const bool in_range = number >= static_cast<double>(kTimeMsMin) && number <= static_cast<double>(kTimeMsMax);
-    if (in_range && number == std::trunc(number)) return static_cast<int64_t>(number);
-  }
-  return reject("ts: neither RFC 3339 nor epoch milliseconds");
-}
 
 // The members of an element that are not readings. A repeated name: the last one counts; null: not given.
 struct Envelope {

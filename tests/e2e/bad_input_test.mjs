@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import test, { before } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { Server, Stream, account, backfillAll, get, ingest, post, raw, request, systemData } from './harness.mjs';
+import { Server, Stream, account, backfillAll, get, ingest, post, raw, request, systemData, until } from './harness.mjs';
 
 let server;
 before(async () => {
@@ -454,6 +454,24 @@ test('/api/v3/write_lp needs a database, takes no_sync, and counts gzip after in
   assert.equal(bomb.json().code, 'request too large');
   assert.equal(typeof (await request(server.url, 'DELETE', '/api/v3/write_lp')).json().error, 'string');
   assert.equal((await get(server, '/api/v3/query_sql')).json().code, 'not found');
+});
+
+test('what the log has no room for is 503 with Retry-After, in the words of each path', async () => {
+  const full = await Server.start({ arguments: ['--storage.append_queue_events_max=1'] });
+  const event = JSON.stringify({ topic: `account:${account}`, type: 'system', data: { kind: 'note' } });
+  for (const [target, body, words] of [
+    ['/write?db=x', 'm,device=full n=1', 'error'], ['/api/v2/write?bucket=b', 'm,device=full n=1', 'message'],
+    ['/api/v3/write_lp?db=x', 'm,device=full n=1', 'error'], ['/api/v3/write_lp?db=x&accept_partial=false', 'm,device=full n=1', 'error'],
+    ['/api/ingest', '{"deviceId":"full","fields":{"n":1}}', 'detail'], ['/api/events', event, 'detail'],
+  ]) {
+    // One is being written, one waits, and the rest of a burst comes too soon.
+    const burst = () => Promise.all(Array.from({ length: 30 }, () => post(full, target, body, { headers: json })));
+    const answer = await until(async () => (await burst()).find(({ status }) => status >= 300), `${target} refuses one`);
+    assert.equal(answer.status, 503, `${target} ${answer.text}`);
+    assert.ok(Number(answer.headers['retry-after']) >= 1, target);
+    assert.match(answer.json()[words], /waiting to be stored/, target);
+  }
+  await full.stop();
 });
 
 // --- below HTTP ---

@@ -15,7 +15,9 @@ TEST(InfluxError, TheShapeFollowsThePath) {
   const http::Response v2 = error_at("/api/v2/write", 413, "too long");
   EXPECT_EQ(v2.body, R"({"code":"request too large","message":"too long"})");
   EXPECT_EQ(v2.headers.get("X-Platform-Error-Code"), "request too large");
-  for (const char* path : {"", "/api/ingest", "/write/more", "/api/v2", "/queries"}) {
+  const http::Response v3 = error_at("/api/v3/write_lp", 413, "too long");
+  EXPECT_EQ(v3.body, R"({"error":"too long","code":"request too large","message":"too long"})");
+  for (const char* path : {"", "/api/ingest", "/write/more", "/api/v2", "/api/v3", "/queries"}) {
     EXPECT_EQ(error_at(path, 413, "too long").headers.get("Content-Type"), "application/problem+json") << path;
   }
 }
@@ -32,6 +34,19 @@ TEST(InfluxError, WhatTheServerRefusesByItselfHasACodeOfInflux2) {
   EXPECT_EQ(code(501), "not implemented");
   EXPECT_EQ(code(503), "unavailable");
   EXPECT_EQ(influx_v1_error(503, "x").headers.get("Retry-After"), "2");
+}
+
+TEST(InfluxError, ReadersOfEveryVersionFindAMessageInWhatVersion3Answers) {
+  const http::Response answer =
+      influx_v3_error(400, "partial write", "partial write: line 2\nbad", "[{\"line_number\":2}]");
+  EXPECT_EQ(
+      answer.body,
+      R"({"error":"partial write","code":"invalid","message":"partial write: line 2\nbad","data":[{"line_number":2}]})");
+  EXPECT_EQ(answer.headers.get("X-InfluxDB-Error"), "partial write: line 2 bad");
+  EXPECT_EQ(answer.headers.get("X-Platform-Error-Code"), "invalid");
+  EXPECT_EQ(influx_v3_error(401, "x").headers.get("WWW-Authenticate"), "Basic realm=\"InfluxDB\"");
+  EXPECT_EQ(influx_v3_error(429, "x").headers.get("Retry-After"), "2");
+  EXPECT_EQ(influx_v3_error(503, "x").headers.get("Retry-After"), "2");
 }
 
 }  // namespace

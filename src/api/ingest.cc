@@ -1,4 +1,4 @@
-// POST /api/ingest: points as JSON.
+// POST /api/ingest: points as JSON, or as NDJSON when the content type says so.
 #include "api/credential.h"
 #include "api/problem.h"
 #include "api/query_fields.h"
@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "codec/event_json.h"
 #include "codec/telemetry_json.h"
+#include "http/ascii.h"
 
 namespace millstream::api {
 namespace {
@@ -51,6 +52,11 @@ std::optional<http::Response> admit_ingest(Context& context, const http::Request
   return refuse_over_quota(context, *grants, [](const Error& error) { return problem(error); });
 }
 
+bool is_ndjson(const http::Request& request) {
+  const std::string_view type = media_type(request);
+  return http::iequals(type, "application/x-ndjson") || http::iequals(type, "application/jsonl");
+}
+
 void handle_ingest(Context& context, const http::ExchangePtr& exchange) {
   const http::Request& request = exchange->request();
   if (const Status known = check_known(request.query, {"deviceId", "siteId"}); !known) {
@@ -60,8 +66,9 @@ void handle_ingest(Context& context, const http::ExchangePtr& exchange) {
   if (!grants) return exchange->respond(problem(grants.error()));
   std::string device(request.query.get("deviceId").value_or(""));
   std::string site(request.query.get("siteId").value_or(""));
-  auto parse = [device = std::move(device), site = std::move(site)](std::string_view body) {
-    Result<codec::ParsedPoints> parsed = codec::parse_telemetry_json(body, device);
+  auto parse = [device = std::move(device), site = std::move(site), lines = is_ndjson(request)](std::string_view body) {
+    Result<codec::ParsedPoints> parsed =
+        lines ? codec::parse_telemetry_ndjson(body, device) : codec::parse_telemetry_json(body, device);
     if (parsed && !site.empty()) {
       for (model::Point& point : parsed->points) {
         if (point.site.empty()) point.site = site;

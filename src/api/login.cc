@@ -36,10 +36,7 @@ Result<Login> parse_login(std::string_view body) {
 }
 
 // A form of another page could send anything but this.
-bool is_json(const http::Request& request) {
-  const std::string_view type = request.headers.get("content-type");
-  return http::iequals(http::trim(type.substr(0, type.find(';'))), "application/json");
-}
+bool is_json(const http::Request& request) { return http::iequals(media_type(request), "application/json"); }
 
 // Who one is, as /api/login and /api/me say it.
 std::string identity_json(std::string_view kind, const model::Grants& grants) {

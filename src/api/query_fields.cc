@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "base/time_text.h"
+#include "http/ascii.h"
 
 namespace millstream::api {
 namespace {
@@ -141,6 +142,11 @@ Result<std::optional<int64_t>> parse_number(const http::Query& query, std::strin
   if (error != std::errc() || end != text->data() + text->size()) return bad(name, "not a whole number");
   if (value < min) return bad(name, "at least " + std::to_string(min));
   return std::optional(value);
+}
+
+std::string_view media_type(const http::Request& request) {
+  const std::string_view type = request.headers.get("content-type");
+  return http::trim(type.substr(0, type.find(';')));
 }
 
 Result<bool> parse_flag(const http::Query& query, std::string_view name) {

@@ -1,4 +1,4 @@
-// api/query_fields.h: query parameters -> typed values, with errors that name the parameter.
+// api/query_fields.h: query parameters -> typed values, with errors that name the parameter. And what a body is.
 //
 // Errors   Code::invalid "<name>: <what is wrong>"; Code::unprocessable when a limit is passed, naming the maximum.
 // Thread   value
@@ -33,6 +33,9 @@ Result<std::optional<int64_t>> parse_time_field(const http::Query& query, std::s
 Result<std::optional<int64_t>> parse_number(const http::Query& query, std::string_view name, int64_t min, int64_t max);
 Result<bool> parse_flag(const http::Query& query, std::string_view name);
 std::vector<std::string_view> split_list(std::string_view text);  // by comma; empty items left out
+
+// What Content-Type says, without its parameters, as it is spelled there.
+std::string_view media_type(const http::Request& request);
 
 // The last id that an event at `utc_ms` or later cannot have.
 model::EventId id_before(int64_t utc_ms);

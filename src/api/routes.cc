@@ -30,6 +30,8 @@ void add_routes(http::Router& router, Context& context) {
   add_login_routes(router, context);
   add_key_routes(router, context);
   add_ingest_routes(router, context);
+  add_publish_routes(router, context);
+  add_influx_write_routes(router, context);
   add_influx_routes(router, context);
   add_backfill_routes(router, context);
   add_device_routes(router, context);

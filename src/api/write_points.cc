@@ -40,9 +40,7 @@ Result<codec::ParsedPoints> parse_body(Write& write) {
     if (!inflated) return inflated.error();
     write.body = std::move(*inflated);
   }
-  Result<codec::ParsedPoints> parsed = write.request.parse(write.body);
-  std::string().swap(write.body);  // inflated it may be large, and from here on only the disk is waited for
-  return parsed;
+  return write.request.parse(write.body);
 }
 
 void parse_and_append(WritePtr write) {
@@ -61,7 +59,9 @@ void parse_and_append(WritePtr write) {
         const Status may = auth::authorize_ingest(grants, topic);
         return may ? write->context.registry.devices().admit(topic, now_ms) : may;
       },
-      now_ms);
+      now_ms, write->request.keep);
+  if (write->request.quote) write->request.quote(write->body, write->validated.rejected);
+  std::string().swap(write->body);  // inflated it may be large, and from here on only the disk is waited for
   if (write->validated.events.empty()) {
     const ingest::Validated& v = write->validated;
     const Error error = v.rejected.empty() ? Error{Code::invalid, "body: no points"}

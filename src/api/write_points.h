@@ -17,6 +17,9 @@ struct WritePoints {
   model::Grants grants;
   size_t body_bytes_max = 0;
   std::function<Result<codec::ParsedPoints>(std::string_view body)> parse;
+  // Adds to rejected points what they look like in the body; not needed.
+  void (*quote)(std::string_view body, std::vector<codec::Rejected>& rejected) = nullptr;
+  ingest::Validator::Keep keep = ingest::Validator::Keep::good_points;
   // Answers for: everything that could be stored is stored (some points may be rejected); nothing was stored.
   std::function<http::Response(const ingest::Validated&)> stored;
   std::function<http::Response(const Error&, const ingest::Validated*)> failed;

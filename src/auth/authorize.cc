@@ -128,6 +128,14 @@ Status authorize_ingest(const Grants& grants, const model::Topic& device) {
   return {};
 }
 
+Status authorize_publish(const Grants& grants, const model::Topic& topic) {
+  if (const Status role = authorize_role(grants, Role::publish); !role) return role;
+  const bool site = topic.site.empty() ? grants.sites.empty() : allows(grants.sites, topic.site);
+  const bool device = topic.device.empty() ? grants.devices.empty() : allows(grants.devices, topic.device);
+  if (topic.account == grants.account && site && device) return {};
+  return not_allowed("topic", topic.text());
+}
+
 Status authorize_role(const Grants& grants, Role role) {
   const bool implied = grants.roles.has(Role::admin) || (role == Role::viewer && grants.roles.has(Role::operator_));
   if (grants.roles.has(role) || implied) return {};

@@ -36,6 +36,10 @@ Result<std::vector<model::TopicPattern>> authorize_read(const model::Grants& gra
 // May the holder write telemetry of this device? Needs Role::ingest (or admin).
 Status authorize_ingest(const model::Grants& grants, const model::Topic& device);
 
+// May the holder publish an event there? Needs Role::publish (or admin). On an inner topic (account, site) an event
+// reaches everyone under it, so the grants must cover all of that.
+Status authorize_publish(const model::Grants& grants, const model::Topic& topic);
+
 // May the holder do what needs this role?
 Status authorize_role(const model::Grants& grants, model::Role role);
 

@@ -120,6 +120,7 @@ TEST(Authorize, RolesImplyWhatTheyShould) {
     EXPECT_EQ(authorize_read(grants, {}).ok(), row.viewer);
     EXPECT_EQ(may_read(grants, topic("account:1/site:a/device:x")), row.viewer);
     EXPECT_EQ(authorize_ingest(grants, topic("account:1/site:a/device:x")).ok(), row.ingest);
+    EXPECT_EQ(authorize_publish(grants, topic("account:1/site:a/device:x")).ok(), row.publish);
   }
 }
 
@@ -133,6 +134,36 @@ TEST(Authorize, IngestStaysWithinAccountSitesAndDevices) {
                            "account:1/site:a", "account:1"}) {
     EXPECT_FALSE(authorize_ingest(grants, topic(text)).ok()) << text;
   }
+}
+
+TEST(Authorize, PublishingNeedsAllThatATopicReaches) {
+  Grants grants = viewer_of("1");
+  grants.roles = model::Roles().with(Role::publish);
+  const auto may = [&](const char* text) { return authorize_publish(grants, topic(text)).ok(); };
+  for (const char* text : {"account:1", "account:1/site:a", "account:1/site:a/device:x"})
+    EXPECT_TRUE(may(text)) << text;
+  for (const char* text : {"account:2", "account:2/site:a/device:x"}) EXPECT_FALSE(may(text)) << text;
+  grants.sites = {site("a")};
+  for (const char* text : {"account:1/site:a", "account:1/site:a/device:x"}) EXPECT_TRUE(may(text)) << text;
+  for (const char* text : {"account:1", "account:1/site:b", "account:1/site:b/device:x"})
+    EXPECT_FALSE(may(text)) << text;
+  grants.devices = {device("x")};
+  EXPECT_TRUE(may("account:1/site:a/device:x"));
+  for (const char* text : {"account:1", "account:1/site:a", "account:1/site:a/device:y"})
+    EXPECT_FALSE(may(text)) << text;
+  grants.sites = {};
+  EXPECT_TRUE(may("account:1/site:b/device:x"));
+  for (const char* text : {"account:1", "account:1/site:b"}) EXPECT_FALSE(may(text)) << text;
+  grants.devices = {};
+  for (const Role role : {Role::viewer, Role::operator_, Role::ingest}) {
+    grants.roles = model::Roles().with(role);
+    EXPECT_EQ(authorize_publish(grants, topic("account:1")).error().code, Code::forbidden);
+  }
+  EXPECT_EQ(authorize_publish(grants, topic("account:2")).error().detail, "this needs the role publish");
+  grants.roles = model::Roles().with(Role::admin);
+  EXPECT_TRUE(may("account:1"));
+  EXPECT_EQ(authorize_publish(grants, topic("account:2/site:a")).error().detail,
+            "topic \"account:2/site:a\" is not allowed");
 }
 
 TEST(Authorize, InnerTopicsAreReadByThoseUnderThem) {

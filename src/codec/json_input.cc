@@ -1,8 +1,10 @@
 #include "codec/json_input.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/limits.h"
+#include "base/time_text.h"
 #include "codec/event_json.h"
 #include "codec/field_name.h"
 
@@ -176,6 +178,21 @@ std::optional<model::FieldValue> field_value(element element) {
     case element_type::STRING: return model::FieldValue(std::string(std::string_view(element)));
     default: return std::nullopt;
   }
+}
+
+Result<int64_t> read_time(element value) {
+  int64_t ms = 0;
+  std::string_view text;
+  double number = 0;
+  if (!value.get(text)) {
+    if (const Result<int64_t> time = parse_time(text); time) return *time;
+  } else if (!value.get(ms)) {
+    if (ms >= kTimeMsMin && ms <= kTimeMsMax) return ms;
+  } else if (!value.get(number)) {  // "1.7e12": a whole number all the same
+    const bool in_range = number >= static_cast<double>(kTimeMsMin) && number <= static_cast<double>(kTimeMsMax);
+    if (in_range && number == std::trunc(number)) return static_cast<int64_t>(number);
+  }
+  return Error{Code::invalid, "ts: neither RFC 3339 nor epoch milliseconds"};
 }
 
 Result<model::Fields> read_fields(element element, std::string_view path, size_t count_max) {

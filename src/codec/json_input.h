@@ -24,6 +24,9 @@ Result<simdjson::dom::element> parse_json_from_devices(std::string_view json);
 // Empty when the element is not a finite number, boolean or string.
 std::optional<model::FieldValue> field_value(simdjson::dom::element element);
 
+// RFC 3339, or a whole number of epoch milliseconds. The reason names "ts".
+Result<int64_t> read_time(simdjson::dom::element value);
+
 // Reads an object of values as fields, or of strings as tags. A repeated name keeps its place and takes the last
 // value. `path` names the object in the reasons: "fields.T1: not a finite number, boolean or string".
 Result<model::Fields> read_fields(simdjson::dom::element element, std::string_view path, size_t count_max);

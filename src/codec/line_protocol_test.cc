@@ -360,5 +360,52 @@ TEST(LineProtocol, RandomPointsReadBackTheSame) {
   }
 }
 
+TEST(LineProtocol, PrecisionsOfVersion3HaveLongAndShortNames) {
+  const auto of = [](std::string_view text) { return parse_precision_v3(text).value(); };
+  EXPECT_EQ(of(""), Precision::by_magnitude);
+  EXPECT_EQ(of("auto"), Precision::by_magnitude);
+  for (const char* text : {"nanosecond", "ns", "n"}) EXPECT_EQ(of(text), Precision::nanoseconds) << text;
+  for (const char* text : {"microsecond", "us", "u"}) EXPECT_EQ(of(text), Precision::microseconds) << text;
+  for (const char* text : {"millisecond", "ms"}) EXPECT_EQ(of(text), Precision::milliseconds) << text;
+  for (const char* text : {"second", "s"}) EXPECT_EQ(of(text), Precision::seconds) << text;
+  for (const char* text : {"m", "h", "minute", "Auto", "seconds", " ", "\xff"}) {
+    EXPECT_FALSE(parse_precision_v3(text).ok()) << text;
+  }
+}
+
+TEST(LineProtocol, ByMagnitudeEachTimestampTellsItsUnit) {
+  const auto time = [](const std::string& number) {
+    return only("m f=1 " + number, Precision::by_magnitude).ts_ms.value_or(-1);
+  };
+  EXPECT_EQ(time("1769517296"), 1769517296000);
+  EXPECT_EQ(time("1769517296789"), 1769517296789);
+  EXPECT_EQ(time("1769517296789123"), 1769517296789);
+  EXPECT_EQ(time("1769517296789123456"), 1769517296789);
+  EXPECT_EQ(time("4999999999"), 4'999'999'999'000);
+  EXPECT_EQ(time("5000000000"), 5'000'000'000);
+  EXPECT_EQ(time("4999999999999"), 4'999'999'999'999);
+  EXPECT_EQ(time("5000000000000"), 5'000'000'000);
+  EXPECT_EQ(time("4999999999999999"), 4'999'999'999'999);
+  EXPECT_EQ(time("5000000000000000"), 5'000'000'000);
+  EXPECT_EQ(time("0"), 0);
+  EXPECT_EQ(time("-5"), -5000);
+  EXPECT_EQ(time("-5000000000"), -5'000'000'000);
+  EXPECT_EQ(parsed("m f=1 -9223372036854775808", Precision::by_magnitude).rejected_count, 1u);
+}
+
+TEST(LineProtocol, WhatWasRefusedLaterIsQuotedAsItStandsInTheBody) {
+  const std::string body = "a f=1\n  b f=\"two\nlines\"\r\n# no point\nc f=1\nd f=1";
+  std::vector<Rejected> rejected{
+      {2, "x", {}}, {2, "y", {}}, {3, "no line begins here", {}}, {5, "z", "kept"}, {6, "", {}}};
+  quote_lines(body, rejected);
+  EXPECT_EQ(rejected[0].original, "b f=\"two\nlines\"");
+  EXPECT_EQ(rejected[1].original, "b f=\"two\nlines\"");
+  EXPECT_EQ(rejected[2].original, "");
+  EXPECT_EQ(rejected[3].original, "kept");
+  EXPECT_EQ(rejected[4].original, "d f=1");
+  std::vector<Rejected> none;
+  quote_lines(body, none);
+}
+
 }  // namespace
 }  // namespace millstream::codec

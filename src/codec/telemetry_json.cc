@@ -1,9 +1,8 @@
 #include "codec/telemetry_json.h"
 
-#include <cmath>
+#include <algorithm>
 
 #include "base/limits.h"
-#include "base/time_text.h"
 #include "codec/json_input.h"
 
 namespace millstream::codec {
@@ -13,21 +12,6 @@ using simdjson::dom::element;
 using simdjson::dom::object;
 
 Error reject(std::string reason) { return {Code::invalid, std::move(reason)}; }
-
-Result<int64_t> read_time(element value) {
-  int64_t ms = 0;
-  std::string_view text;
-  double number = 0;
-  if (!value.get(text)) {
-    if (const Result<int64_t> time = parse_time(text); time) return *time;
-  } else if (!value.get(ms)) {
-    if (ms >= kTimeMsMin && ms <= kTimeMsMax) return ms;
-  } else if (!value.get(number)) {  // "1.7e12": a whole number all the same
-    const bool in_range = number >= static_cast<double>(kTimeMsMin) && number <= static_cast<double>(kTimeMsMax);
-    if (in_range && number == std::trunc(number)) return static_cast<int64_t>(number);
-  }
-  return reject("ts: neither RFC 3339 nor epoch milliseconds");
-}
 
 // The members of an element that are not readings. A repeated name: the last one counts; null: not given.
 struct Envelope {
@@ -135,6 +119,21 @@ Result<ParsedPoints> parse_telemetry_json(std::string_view body, std::string_vie
   }
   if (!root->is_object()) return reject("neither an object nor an array");
   take_element(*root, 0, default_device, out);
+  return out;
+}
+
+ParsedPoints parse_telemetry_ndjson(std::string_view body, std::string_view default_device) {
+  ParsedPoints out;
+  for (size_t number = 0; !body.empty(); ++number) {
+    const std::string_view line = body.substr(0, body.find('\n'));
+    body.remove_prefix(std::min(line.size() + 1, body.size()));
+    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    if (const Result<element> root = parse_json_from_devices(line); root) {
+      take_element(*root, number, default_device, out);
+    } else {
+      out.reject(number, root.error().detail, {});
+    }
+  }
   return out;
 }
 

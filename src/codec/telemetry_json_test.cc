@@ -49,6 +49,46 @@ TEST(TelemetryJson, OnePointWithEverything) {
   EXPECT_TRUE(got.rejected.empty());
 }
 
+ParsedPoints parsed_lines(std::string_view body, std::string_view device = {}) {
+  return parse_telemetry_ndjson(body, device);
+}
+
+TEST(TelemetryJson, LinesAreReadAsTheElementsOfAnArrayAre) {
+  const ParsedPoints got = parsed_lines(
+      "\xEF\xBB\xBF{\"deviceId\":\"a\",\"ts\":5,\"fields\":{\"x\":1}}\r\n\n "
+      "\t\r\n{\"x\":2}\n{\"ts\":6,\"values\":{\"x\":3}}",
+      "named");
+  const ParsedPoints array =
+      parsed(R"([{"deviceId":"a","ts":5,"fields":{"x":1}},{"x":2},{"ts":6,"values":{"x":3}}])", "named");
+  EXPECT_EQ(got.rejected_count, 0u);
+  ASSERT_EQ(got.points.size(), 3u);
+  for (size_t i = 0; i < 3; ++i) {
+    Point expected = array.points[i];
+    expected.index = i == 0 ? 0 : i + 2;  // two lines are passed over
+    EXPECT_EQ(got.points[i], expected) << i;
+  }
+}
+
+TEST(TelemetryJson, ALineThatIsNotJsonIsOneBadPoint) {
+  const std::string good = R"({"deviceId":"a","fields":{"x":1}})";
+  const ParsedPoints got = parsed_lines(good + "\n{\"deviceId\":\n[" + good + "]\n\xff\n" + good + good + "\n" + good);
+  ASSERT_EQ(got.points.size(), 2u);
+  EXPECT_EQ(got.points[1].index, 5u);
+  ASSERT_EQ(got.rejected.size(), 4u);
+  for (size_t i = 0; i < 4; ++i) EXPECT_EQ(got.rejected[i].index, i + 1);
+  EXPECT_EQ(got.rejected[1].reason, "not an object");
+  EXPECT_EQ(got.rejected[2].reason, "not UTF-8");
+  EXPECT_TRUE(got.rejected[0].reason.starts_with("not JSON")) << got.rejected[0].reason;
+}
+
+TEST(TelemetryJson, LinesOfNothingAreNoPoints) {
+  for (const char* body : {"", "\n", "\r\n \n\t"}) {
+    const ParsedPoints got = parsed_lines(body);
+    EXPECT_TRUE(got.points.empty());
+    EXPECT_EQ(got.rejected_count, 0u);
+  }
+}
+
 TEST(TelemetryJson, BadElementsAreNamedAndGoodOnesStand) {
   const ParsedPoints got = parsed(
       R"([{"deviceId":"a","fields":{"x":1}}, 5, {"deviceId":"b","fields":{"x":null}}, {"deviceId":"c","fields":{"x":2}}])");

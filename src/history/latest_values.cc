@@ -10,10 +10,16 @@ namespace millstream::history {
 namespace {
 
 constexpr int64_t kPruneIntervalMs = 60'000;
-constexpr uint8_t kStateVersion = 1;
+constexpr int64_t kStateVersion = 2;  // 1: without published alerts
 
 bool matches_any(const std::vector<model::TopicPattern>& patterns, const model::Topic& topic) {
   return std::any_of(patterns.begin(), patterns.end(), [&](const auto& pattern) { return pattern.matches(topic); });
+}
+
+// Ids of published alerts are their publishers' choice: whatever one says, it names no alert of another topic, nor an
+// engine's.
+std::string alert_key(const model::Topic& topic, const std::string& alert_id, bool published) {
+  return published ? topic.text() + ' ' + alert_id : alert_id;
 }
 
 void save_topic(const model::Topic& topic, model::StateWriter& out) { out.text(topic.text()); }
@@ -152,12 +158,35 @@ void LatestValues::take_status(const model::Event& event) {
 void LatestValues::take_alert(const model::Event& event) {
   Result<model::Alert> alert = codec::decode_alert_data(event.data);
   if (!alert) return log_warning("alert event not understood", {{"id", event.id.text()}});
+  const bool published = event.conclusion == 0;
+  const std::string key = alert_key(event.topic, alert->alert_id, published);
+  const size_t before = alerts_.size();
   if (alert->state == model::AlertState::resolved) {
-    alerts_.erase(alert->alert_id);
-    return;
+    alerts_.erase(key);
+  } else {
+    alerts_[key] = {.topic = event.topic,
+                    .event = event.id,
+                    .ts_ms = event.ts_ms,
+                    .published = published,
+                    .alert = std::move(*alert)};
   }
-  const std::string id = alert->alert_id;
-  alerts_[id] = {.topic = event.topic, .event = event.id, .ts_ms = event.ts_ms, .alert = std::move(*alert)};
+  if (published) count_published(event.topic.account, static_cast<int>(alerts_.size()) - static_cast<int>(before));
+}
+
+void LatestValues::count_published(const model::AccountId& account, int change) {
+  if (change == 0) return;
+  published_alerts_.with([&](auto& counts) {
+    size_t& count = counts[account];
+    count += static_cast<size_t>(change);
+    if (count == 0) counts.erase(account);
+  });
+}
+
+size_t LatestValues::published_alerts(const model::AccountId& account) const {
+  return published_alerts_.with([&](const auto& counts) {
+    const auto found = counts.find(account);
+    return found == counts.end() ? 0 : found->second;
+  });
 }
 
 void LatestValues::advance(int64_t now_ms, model::Conclusions&) {
@@ -171,6 +200,13 @@ void LatestValues::advance(int64_t now_ms, model::Conclusions&) {
     return device.received_at_ms < oldest_ms && device.status_event.ms < oldest_ms;
   });
   device_count_.store(devices_.size(), std::memory_order_relaxed);
+  // The log knows them no more than a device that was silent for so long.
+  std::erase_if(alerts_, [&](const auto& entry) {
+    const OpenAlert& open = entry.second;
+    if (!open.published || open.event.ms >= oldest_ms) return false;
+    count_published(open.topic.account, -1);
+    return true;
+  });
 }
 
 LatestSnapshot LatestValues::snapshot(const std::vector<model::TopicPattern>& patterns, model::EventTypes types) const {
@@ -212,6 +248,7 @@ std::string LatestValues::save() const {
     save_topic(open.topic, out);
     out.number(open.event.packed());
     out.number(open.ts_ms);
+    out.number(open.published ? 1 : 0);
     out.text(codec::encode_alert_data(open.alert));
   }
   return state;
@@ -219,7 +256,9 @@ std::string LatestValues::save() const {
 
 Status LatestValues::load(std::string_view state) {
   model::StateReader in(state);
-  if (in.number() != kStateVersion) return Error{Code::corrupt, "latest values: unknown version of saved state"};
+  const int64_t version = in.number();
+  if (version != 1 && version != kStateVersion)
+    return Error{Code::corrupt, "latest values: unknown version of saved state"};
   const model::EventId as_of = model::EventId::from_packed(in.number());
   std::unordered_map<model::Topic, LatestDevice> devices;
   for (int64_t n = in.number(); n > 0 && in.ok(); --n) {
@@ -234,20 +273,25 @@ Status LatestValues::load(std::string_view state) {
     if (!load_topic(in, open.topic)) in.fail();
     open.event = model::EventId::from_packed(in.number());
     open.ts_ms = in.number();
+    open.published = version > 1 && in.number() != 0;
     Result<model::Alert> alert = codec::decode_alert_data(in.text());
     if (!alert) {
       in.fail();
       break;
     }
     open.alert = std::move(*alert);
-    const std::string id = open.alert.alert_id;
-    alerts.emplace(id, std::move(open));
+    std::string key = alert_key(open.topic, open.alert.alert_id, open.published);
+    alerts.emplace(std::move(key), std::move(open));
   }
   if (!in.at_end()) return Error{Code::corrupt, "latest values: saved state is damaged"};
   std::lock_guard lock(mu_);
   as_of_ = as_of;
   devices_ = std::move(devices);
   alerts_ = std::move(alerts);
+  published_alerts_.with([](auto& counts) { counts.clear(); });
+  for (const auto& [key, open] : alerts_) {
+    if (open.published) count_published(open.topic.account, 1);
+  }
   device_count_.store(devices_.size(), std::memory_order_relaxed);
   return {};
 }

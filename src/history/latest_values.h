@@ -1,9 +1,10 @@
 // history/latest_values.h: what is true now: the newest value of every field of every device, its status, open alerts.
 //
 // Flow     an engine over the log that concludes nothing; api/ reads it for snapshots, /api/latest and /api/devices.
-// Limits   devices without any event for retention_ms are forgotten; devices_max devices (default 1 000 000).
+// Limits   devices without any event for retention_ms are forgotten, and so are open alerts that were published (an
+//          engine's are not: it resolves them itself); devices_max devices (default 1 000 000).
 // Thread   any: engine calls come from the engine thread, reads from reader threads (locks inside, but for
-// device_count()).
+//          device_count()).
 #pragma once
 
 #include <atomic>
@@ -15,11 +16,15 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/guarded.h"
 #include "model/alert.h"
 #include "model/engine.h"
 #include "model/event.h"
 
 namespace millstream::history {
+
+// Of one account. Published alerts are open until whoever published them resolves them, and each may be 32 KiB.
+inline constexpr size_t kPublishedAlertsMax = 1000;
 
 struct LatestField {
   model::FieldValue value;
@@ -42,6 +47,7 @@ struct OpenAlert {
   model::Topic topic;
   model::EventId event;  // the newest event of this alert
   int64_t ts_ms = 0;
+  bool published = false;  // from outside, not an engine's conclusion
   model::Alert alert;
 };
 
@@ -67,21 +73,26 @@ class LatestValues final : public model::Engine {
                           model::EventTypes types = model::EventTypes::all()) const;
   // Never waits, so that the I/O loops may ask for it.
   size_t device_count() const { return device_count_.load(std::memory_order_relaxed); }
+  // Open alerts of an account that were published. Waits for a few instructions at most.
+  size_t published_alerts(const model::AccountId& account) const;
 
  private:
   void take_telemetry(const model::Event& event);
   void take_status(const model::Event& event);
   void take_alert(const model::Event& event);
+  void count_published(const model::AccountId& account, int change);
   LatestDevice* device_of(const model::Topic& topic);
 
   mutable std::mutex mu_;
   // guarded by mu_
   std::unordered_map<model::Topic, LatestDevice> devices_;
-  std::map<std::string, OpenAlert> alerts_;  // by alert id
+  std::map<std::string, OpenAlert> alerts_;  // by alert_key()
   model::EventId as_of_;
   int64_t next_prune_ms_ = 0;
 
   std::atomic<size_t> device_count_{0};  // devices_.size(), for those who do not take the lock
+
+  Guarded<std::unordered_map<model::AccountId, size_t>> published_alerts_;  // of alerts_, for the I/O loops
 
   // constant after construction
   const int64_t retention_ms_;

@@ -1,14 +1,17 @@
 #include "hub/blocks.h"
 
+#include "base/check.h"
 #include "base/time_text.h"
 #include "codec/event_json.h"
 #include "codec/sse_frame.h"
+#include "model/system_kind.h"
 
 namespace millstream::hub {
 namespace {
 
 // {"ts":…,"type":"system","data":{"kind":"…"<more>}}
 std::string system_json(std::string_view kind, std::string_view more, int64_t now_ms) {
+  MS_DCHECK(model::is_stream_kind(kind));  // or a publisher could say it too
   std::string json = "{\"ts\":\"";
   append_rfc3339_ms(now_ms, json);
   json += "\",\"type\":\"system\",\"data\":{\"kind\":\"";

@@ -27,10 +27,12 @@ Result<codec::ParsedPoints> parse(uint8_t format, std::string_view body) {
     MS_CHECK(inflated->size() <= kInflatedBytesMax);
     return parse(format & 0x7f, *inflated);
   }
-  switch (format % 8) {
+  switch (format % 11) {
     case 0: return codec::parse_telemetry_json(body, "");
     case 1: return codec::parse_telemetry_json(body, "named");
-    default: return codec::parse_line_protocol(body, static_cast<codec::Precision>(format % 8 - 2));
+    case 9: return codec::parse_telemetry_ndjson(body, "");
+    case 10: return codec::parse_telemetry_ndjson(body, "named");
+    default: return codec::parse_line_protocol(body, static_cast<codec::Precision>(format % 11 - 2));
   }
 }
 

@@ -43,6 +43,18 @@ void merge_field(model::Fields& fields, model::Field&& field) {
 
 }  // namespace
 
+Status check_time(int64_t ts_ms, int64_t now_ms, int64_t retention_ms) {
+  if (ts_ms > now_ms + kFutureMsMax) {
+    return Error{Code::invalid,
+                 "ts: " + rfc3339_ms(ts_ms) + " is more than " + duration_text(kFutureMsMax) + " in the future"};
+  }
+  if (ts_ms < now_ms - retention_ms) {
+    return Error{Code::invalid,
+                 "ts: " + rfc3339_ms(ts_ms) + " is older than the retention of " + duration_text(retention_ms)};
+  }
+  return {};
+}
+
 Validator::Validator(ValidatorOptions options, metrics::Registry& metrics)
     : options_(std::move(options)),
       points_(
@@ -64,21 +76,8 @@ Result<model::Topic> Validator::topic_of(const model::Point& point, const model:
   return model::Topic{account, std::move(*site), std::move(*device)};
 }
 
-std::optional<Validator::Refusal> Validator::check_time(const model::Point& point, int64_t now_ms) const {
-  if (!point.ts_ms) return std::nullopt;
-  if (*point.ts_ms > now_ms + kFutureMsMax) {
-    return Refusal{Reason::future, "ts: " + rfc3339_ms(*point.ts_ms) + " is more than " + duration_text(kFutureMsMax) +
-                                       " in the future"};
-  }
-  if (*point.ts_ms < now_ms - options_.retention_ms) {
-    return Refusal{Reason::too_old, "ts: " + rfc3339_ms(*point.ts_ms) + " is older than the retention of " +
-                                        duration_text(options_.retention_ms)};
-  }
-  return std::nullopt;
-}
-
 Validated Validator::validate(codec::ParsedPoints parsed, const model::AccountId& account, const MayWrite& may_write,
-                              int64_t now_ms) const {
+                              int64_t now_ms, Keep keep) const {
   Validated out;
   const auto refuse = [&](size_t index, Reason reason, std::string text) {
     rejected_[static_cast<size_t>(reason)]->add();
@@ -89,6 +88,8 @@ Validated Validator::validate(codec::ParsedPoints parsed, const model::AccountId
   rejected_[static_cast<size_t>(Reason::malformed)]->add(parsed.rejected_count);
   out.rejected_count = parsed.rejected_count;
   out.rejected = std::move(parsed.rejected);
+  // Nothing will be kept, so no device counts as seen.
+  if (keep == Keep::all_or_nothing && out.rejected_count > 0) return out;
 
   std::vector<Merged> merged;
   // As in InfluxDB: the same time and tags are the same point; other tags are another thing (cpu0, cpu1, a disk).
@@ -101,11 +102,11 @@ Validated Validator::validate(codec::ParsedPoints parsed, const model::AccountId
       refuse(point.index, reason, topic.error().detail);
       continue;
     }
-    if (const auto refusal = check_time(point, now_ms)) {
-      refuse(point.index, refusal->reason, refusal->text);
+    const int64_t ts_ms = point.ts_ms.value_or(now_ms);
+    if (const Status time = check_time(ts_ms, now_ms, options_.retention_ms); !time) {
+      refuse(point.index, ts_ms > now_ms ? Reason::future : Reason::too_old, time.error().detail);
       continue;
     }
-    const int64_t ts_ms = point.ts_ms.value_or(now_ms);
     std::sort(point.tags.begin(), point.tags.end());
     auto& moments = by_device[*topic];
     const auto [slot, fresh] = moments.try_emplace(Moment{ts_ms, std::move(point.tags)}, merged.size());
@@ -154,6 +155,10 @@ Validated Validator::validate(codec::ParsedPoints parsed, const model::AccountId
     event.fields = std::move(m.fields);
     out.points_accepted += m.indexes.size();
     out.events.push_back(std::move(event));
+  }
+  if (keep == Keep::all_or_nothing && out.rejected_count > 0) {
+    out.events.clear();
+    out.points_accepted = 0;
   }
   points_.add(out.points_accepted);
   std::stable_sort(out.rejected.begin(), out.rejected.end(),

@@ -23,6 +23,9 @@
 
 namespace millstream::ingest {
 
+// Code::invalid: the time of an event lies further ahead than clocks may be, or is older than what is kept.
+Status check_time(int64_t ts_ms, int64_t now_ms, int64_t retention_ms);
+
 struct ValidatorOptions {
   std::string default_site = "default";
   std::string default_device;  // empty: a point must name one
@@ -43,19 +46,16 @@ class Validator {
 
   // Code::unprocessable: the device is one too many.
   using MayWrite = std::function<Status(const model::Topic&)>;
+  // Whether one bad point leaves the others as they are, or nothing of the request.
+  enum class Keep { good_points, all_or_nothing };
   // `now_ms`: receive time, wall clock. The account is the credential's.
   Validated validate(codec::ParsedPoints parsed, const model::AccountId& account, const MayWrite& may_write,
-                     int64_t now_ms) const;
+                     int64_t now_ms, Keep keep = Keep::good_points) const;
 
  private:
   enum class Reason { malformed, name, device_missing, future, too_old, forbidden, device_limit, too_large };
-  struct Refusal {
-    Reason reason;
-    std::string text;
-  };
 
   Result<model::Topic> topic_of(const model::Point& point, const model::AccountId& account) const;
-  std::optional<Refusal> check_time(const model::Point& point, int64_t now_ms) const;
 
   const ValidatorOptions options_;
   metrics::Counter& points_;

@@ -135,5 +135,34 @@ TEST_F(ValidatorTest, APointThatMakesAnEventTooLargeIsRefused) {
   EXPECT_NE(v.rejected[0].reason.find("maximum"), std::string::npos);
 }
 
+TEST_F(ValidatorTest, AllOrNothingKeepsNothingOfARequestWithABadPoint) {
+  const Validator validator({}, metrics);
+  const auto keep = [&](std::vector<model::Point> points, size_t bad_lines) {
+    codec::ParsedPoints parsed{std::move(points), {}, 0};
+    for (size_t i = 0; i < bad_lines; ++i) parsed.reject(i, "missing fields", "m");
+    return validator.validate(std::move(parsed), *model::AccountId::parse("acme"), may_write, kNow,
+                              Validator::Keep::all_or_nothing);
+  };
+  EXPECT_EQ(keep({point("d1", "a", 1), point("d2", "a", 1)}, 0).points_accepted, 2u);
+  for (const Validated& v :
+       {keep({point("d1", "a", 1), point("bad/name", "a", 1)}, 0), keep({point("d1", "a", 1)}, 1)}) {
+    EXPECT_TRUE(v.events.empty());
+    EXPECT_EQ(v.points_accepted, 0u);
+    EXPECT_EQ(v.rejected_count, 1u);
+    EXPECT_EQ(v.rejected.size(), 1u);
+  }
+}
+
+TEST_F(ValidatorTest, NoDeviceIsAskedForWhenABadLineHasDecidedAlready) {
+  const Validator validator({}, metrics);
+  codec::ParsedPoints parsed{{point("d1", "a", 1)}, {}, 0};
+  parsed.reject(1, "missing fields", "m");
+  const auto never = [](const model::Topic&) {
+    ADD_FAILURE() << "asked";
+    return Status();
+  };
+  validator.validate(std::move(parsed), *model::AccountId::parse("acme"), never, kNow, Validator::Keep::all_or_nothing);
+}
+
 }  // namespace
 }  // namespace millstream::ingest

@@ -148,16 +148,20 @@ test('a role that may write may not read, and the other way round', async () => 
 });
 
 test('who may not write is told so before the body is sent', async () => {
-  const length = 1 << 20;
   for (const [target, headers, status] of [
     ['/api/ingest', {}, 401],
     ['/api/ingest', viewerA(), 403],
+    ['/api/events', {}, 401],
+    ['/api/events', viewerA(), 403],
     ['/write?db=x', {}, 401],
     ['/write?db=x&u=root&p=root', {}, 401],
     ['/write?db=x', viewerA(), 403],
     ['/api/v2/write?bucket=b&org=o', {}, 401],
     ['/api/v2/write?bucket=b&org=o', viewerA(), 403],
+    ['/api/v3/write_lp?db=x', {}, 401],
+    ['/api/v3/write_lp?db=x', viewerA(), 403],
   ]) {
+    const length = target === '/api/events' ? 1 << 15 : 1 << 20;
     const lines = Object.entries({ Host: 'x', 'Content-Length': length, ...headers }).map(([name, value]) => `${name}: ${value}`);
     const answer = await raw(server, `POST ${target} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`);
     assert.match(answer, new RegExp(`^HTTP/1\\.1 ${status} `), target);
@@ -184,6 +188,11 @@ test('a token for one device cannot write another', async () => {
   const lines = await post(server, '/write?db=x', 'm,device=pump\nm,device=fan,site=south n=666', { headers });
   assert.equal(lines.status, 403, lines.text);
   assert.match(lines.json().error, /fan/);
+  for (const partial of [true, false]) {
+    const v3 = await post(server, `/api/v3/write_lp?db=x&accept_partial=${partial}`, 'm,device=fan,site=south n=666', { headers });
+    assert.equal(v3.status, 403, v3.text);
+    assert.match(v3.json().error, /fan/);
+  }
   const { events } = (await get(server, '/api/events/backfill?types=telemetry', { headers: viewerA() })).json();
   assert.ok(!JSON.stringify(events).includes('666'));
 });
@@ -211,6 +220,10 @@ test('a key made on the command line writes but does not read, and ends when rev
     ['/write?db=x', { Authorization: `Basic ${Buffer.from(`anyone:${deviceKey}`).toString('base64')}` }],
     [`/write?db=x&u=anyone&p=${deviceKey}`, {}],
     ['/api/v2/write?bucket=b&org=o', { Authorization: `Token ${deviceKey}` }],
+    ['/api/v3/write_lp?db=x', { Authorization: `Bearer ${deviceKey}` }],
+    ['/api/v3/write_lp?db=x', { Authorization: `Token ${deviceKey}` }],
+    ['/api/v3/write_lp?db=x', { Authorization: `Basic ${Buffer.from(`anyone:${deviceKey}`).toString('base64')}` }],
+    [`/api/v3/write_lp?db=x&p=${deviceKey}`, {}],
   ];
   for (const [target, headers] of influxForms) {
     const written = await post(server, target, 'm,device=roof,site=north n=1', { headers });
@@ -218,6 +231,9 @@ test('a key made on the command line writes but does not read, and ends when rev
   }
   assert.equal((await post(server, '/write?db=x', 'm,device=roof n=1')).status, 401);
   assert.equal((await post(server, '/write?db=x&u=root&p=root', 'm,device=roof n=1')).status, 401);
+  const v3 = await post(server, '/api/v3/write_lp?db=x', 'm,device=roof n=1');
+  assert.equal(v3.status, 401);
+  assert.equal(v3.headers['www-authenticate'], 'Basic realm="InfluxDB"');
 
   const listed = await run(['key', 'list', '--data-directory', data]);
   assert.equal(listed.code, 0, listed.output);

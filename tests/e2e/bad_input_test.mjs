@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import test, { before } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { Server, Stream, account, backfillAll, get, ingest, post, raw, request, systemData } from './harness.mjs';
+import { Server, Stream, account, backfillAll, get, ingest, post, raw, request, systemData, until } from './harness.mjs';
 
 let server;
 before(async () => {
@@ -168,6 +168,51 @@ test('extreme but lawful values come back as they were', async () => {
   assert.deepEqual(await fieldsOf('extreme'), [fields]);
 });
 
+// --- NDJSON ---
+
+const ndjson = (body, type = 'application/x-ndjson', more = {}) =>
+  post(server, '/api/ingest', body, { headers: { 'Content-Type': type, ...more } });
+const pointOf = (deviceId, n) => JSON.stringify({ deviceId, fields: { n } });
+
+for (const type of ['application/x-ndjson', 'application/jsonl', 'Application/JSONL; charset=utf-8']) {
+  test(`one point a line is stored as ${type}, blank lines passed over`, async () => {
+    const device = `lines-${type.length}`;
+    const answer = await ndjson(`${pointOf(device, 1)}\r\n\n  \n${JSON.stringify({ deviceId: device, ts: Date.now() - 9, fields: { n: 2 } })}`, type);
+    assert.equal(answer.status, 200, answer.text);
+    assert.deepEqual(answer.json(), { accepted: 2, rejected: [] });
+    assert.deepEqual((await fieldsOf(device)).map((fields) => fields.n).sort(), [1, 2]);
+  });
+}
+
+test('a line that is not JSON is one bad point, named by its number from 0', async () => {
+  const body = Buffer.concat([
+    Buffer.from(`${pointOf('ndjson', 1)}\n{"deviceId":\n\n`),
+    Buffer.from('"\xff"\n', 'latin1'),
+    Buffer.from(`[${pointOf('ndjson', 2)}]\n${pointOf('a/b', 3)}\n{"deviceId":"ndjson","fields":{"n":1e999}}\n${pointOf('ndjson', 4)}\n`),
+  ]);
+  const answer = await ndjson(body);
+  assert.equal(answer.status, 200, answer.text);
+  assert.equal(answer.json().accepted, 2);
+  assert.deepEqual(answer.json().rejected.map(({ index }) => index), [1, 3, 4, 5, 6]);
+  assert.match(answer.json().rejected[0].reason, /not JSON/);
+  assert.match(answer.json().rejected[2].reason, /not an object/);
+  assert.equal((await fieldsOf('ndjson')).at(-1).n, 4);
+});
+
+test('NDJSON is limited, inflated and refused as an array is', async () => {
+  const packed = await ndjson(gzipSync(`${pointOf('packed', 1)}\n`), undefined, gzip);
+  assert.equal(packed.status, 200, packed.text);
+  assertProblem(await ndjson(gzipSync(Buffer.alloc(2 << 20, '\n')), undefined, gzip), 413);
+  assertProblem(await ndjson('\n \n'), 400, 'no points');
+  const none = await ndjson('{}\nnull\n');
+  assertProblem(none, 400, 'could be stored');
+  assert.deepEqual(none.json().errors.map(({ index }) => index), [0, 1]);
+  const named = await post(server, '/api/ingest?deviceId=named-lines', '{"T1":1}\n{"T2":2}\n', { headers: { 'Content-Type': 'application/jsonl' } });
+  assert.equal(named.status, 200, named.text);
+  assert.equal(named.json().accepted, 2);
+  assertProblem(await post(server, '/api/ingest', `${pointOf('x', 1)}\n${pointOf('x', 2)}`, { headers: json }), 400);
+});
+
 // --- topics and queries ---
 
 const badTopics = ['account', 'account:', 'account:demo/', 'account:demo//device:x', 'site:1', 'account:demo/device:x',
@@ -327,6 +372,106 @@ test('/api/v2/write refuses an unknown precision in v2 shape', async () => {
   assert.equal(answer.status, 400);
   assert.equal(answer.json().code, 'invalid');
   assert.match(answer.json().message, /precision/);
+});
+
+const writeV3 = (query, body, options) => post(server, `/api/v3/write_lp?db=home${query}`, body, options);
+
+test('/api/v3/write_lp stores the good lines and names the bad ones as InfluxDB 3 does', async () => {
+  const old = 'bad_input,device=influx5 n=9 1000';
+  const body = `bad_input,device=influx5 n=1\nbad_input,device=influx5 n=\n${old}\nbad_input,device=influx5 n=2\n`;
+  const answer = await writeV3('', body);
+  assert.equal(answer.status, 400);
+  const { error, message, code, data } = answer.json();
+  assert.equal(error, 'partial write of line protocol occurred');
+  assert.deepEqual(data[0], { error_message: 'missing field value', line_number: 2, original_line: 'bad_input,device=influx5 n=' });
+  assert.equal(data[1].line_number, 3);
+  assert.equal(data[1].original_line, old, 'what was refused after parsing is quoted too');
+  assert.match(data[1].error_message, /older than the retention/);
+  assert.equal(data.length, 2);
+  assert.match(message, /^partial write of line protocol occurred: unable to parse 'bad_input,device=influx5 n=' \(line 2\)/);
+  assert.equal(code, 'invalid');
+  assert.match(answer.headers['x-influxdb-error'], /line 2/);
+  const values = (await fieldsOf('influx5')).map((fields) => fields['bad_input.n']);
+  assert.deepEqual(values, [2]);
+});
+
+test('/api/v3/write_lp with nothing but bad lines says the same, and of very many names the first hundred', async () => {
+  const answer = await writeV3('&accept_partial=true', 'bad_line\n'.repeat(3000));
+  assert.equal(answer.status, 400);
+  assert.equal(answer.json().error, 'partial write of line protocol occurred');
+  assert.equal(answer.json().data.length, 100);
+  assert.match(answer.json().message, /\nand 2900 more$/);
+});
+
+for (const [what, bad] of [['does not parse', 'bad_input,device=influx6 n=x'], ['is too old', 'bad_input,device=influx6 n=1 7']]) {
+  test(`/api/v3/write_lp with accept_partial=false stores nothing when a line ${what}`, async () => {
+    const answer = await writeV3('&accept_partial=false', `bad_input,device=influx6 n=1\n${bad}\n`);
+    assert.equal(answer.status, 400);
+    const { error, data } = answer.json();
+    assert.equal(error, 'parsing failed for write_lp endpoint');
+    assert.equal(data.line_number, 2);
+    assert.equal(data.original_line, bad);
+    assert.ok(data.error_message);
+    assert.deepEqual(await fieldsOf('influx6'), []);
+  });
+}
+
+test('/api/v3/write_lp takes every precision of InfluxDB 3, and guesses without one', async () => {
+  const nowMs = Date.now() - 1000;
+  const stamps = { s: Math.floor(nowMs / 1000), ms: nowMs, us: nowMs * 1000, ns: `${nowMs}000000` };
+  const names = { s: ['second', 's'], ms: ['millisecond', 'ms'], us: ['microsecond', 'us'], ns: ['nanosecond', 'ns'] };
+  for (const [unit, stamp] of Object.entries(stamps)) {
+    for (const precision of [...names[unit], 'auto', '']) {
+      const device = `p3-${unit}-${precision}`;
+      const answer = await writeV3(precision && `&precision=${precision}`, `m,device=${device} n=1 ${stamp}`);
+      assert.equal(answer.status, 204, `${device}: ${answer.text}`);
+      assert.equal(answer.text, '');
+      const { events } = await backfillAll(server, { topic: `account:${account}/site:*/device:${device}`, types: 'telemetry' });
+      const expected = unit === 's' ? stamps.s * 1000 : nowMs;
+      assert.equal(new Date(events[0].ts).getTime(), expected, device);
+    }
+  }
+});
+
+for (const [query, names] of [['&precision=h', /invalid precision "h"/], ['&accept_partial=perhaps', /accept_partial/],
+  ['&no_sync=1', /no_sync/]]) {
+  test(`/api/v3/write_lp refuses ${query}`, async () => {
+    const answer = await writeV3(query, line(1));
+    assert.equal(answer.status, 400);
+    assert.match(answer.json().error, names);
+    assert.equal(answer.json().message, answer.json().error);
+  });
+}
+
+test('/api/v3/write_lp needs a database, takes no_sync, and counts gzip after inflation', async () => {
+  assert.equal((await post(server, '/api/v3/write_lp', line(1))).status, 400);
+  const headers = gzip;
+  const good = await writeV3('&no_sync=true', gzipSync('bad_input,device=influx7 n=1'), { headers });
+  assert.equal(good.status, 204, good.text);
+  assert.deepEqual(await fieldsOf('influx7'), [{ 'bad_input.n': 1 }]);
+  const bomb = await writeV3('', gzipSync(Buffer.alloc(26 << 20, '\n')), { headers });
+  assert.equal(bomb.status, 413, bomb.text);
+  assert.equal(bomb.json().code, 'request too large');
+  assert.equal(typeof (await request(server.url, 'DELETE', '/api/v3/write_lp')).json().error, 'string');
+  assert.equal((await get(server, '/api/v3/query_sql')).json().code, 'not found');
+});
+
+test('what the log has no room for is 503 with Retry-After, in the words of each path', async () => {
+  const full = await Server.start({ arguments: ['--storage.append_queue_events_max=1'] });
+  const event = JSON.stringify({ topic: `account:${account}`, type: 'system', data: { kind: 'note' } });
+  for (const [target, body, words] of [
+    ['/write?db=x', 'm,device=full n=1', 'error'], ['/api/v2/write?bucket=b', 'm,device=full n=1', 'message'],
+    ['/api/v3/write_lp?db=x', 'm,device=full n=1', 'error'], ['/api/v3/write_lp?db=x&accept_partial=false', 'm,device=full n=1', 'error'],
+    ['/api/ingest', '{"deviceId":"full","fields":{"n":1}}', 'detail'], ['/api/events', event, 'detail'],
+  ]) {
+    // One is being written, one waits, and the rest of a burst comes too soon.
+    const burst = () => Promise.all(Array.from({ length: 30 }, () => post(full, target, body, { headers: json })));
+    const answer = await until(async () => (await burst()).find(({ status }) => status >= 300), `${target} refuses one`);
+    assert.equal(answer.status, 503, `${target} ${answer.text}`);
+    assert.ok(Number(answer.headers['retry-after']) >= 1, target);
+    assert.match(answer.json()[words], /waiting to be stored/, target);
+  }
+  await full.stop();
 });
 
 // --- below HTTP ---

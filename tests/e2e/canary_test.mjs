@@ -38,7 +38,7 @@ test('of more than 20 secrets none is found anywhere it should not be', async ()
     ['key', { Authorization: `Bearer ms_${'a'.repeat(12)}_${secret('key').slice(0, 43)}` }],
   ]) {
     for (const [method, target] of [['GET', '/api/latest'], ['GET', '/api/stream'], ['POST', '/api/ingest'], ['POST', '/write?db=x'],
-      ['POST', '/api/v2/write?bucket=b&org=o'], ['POST', '/api/stream-token'], ['POST', '/api/stream/1-1/renew']]) {
+      ['POST', '/api/v2/write?bucket=b&org=o'], ['POST', '/api/v3/write_lp?db=x'], ['POST', '/api/events'], ['POST', '/api/stream-token'], ['POST', '/api/stream/1-1/renew']]) {
       const answer = await ask(name, method, target, { headers, body: method === 'POST' ? '{' : undefined });
       assert.ok(answer.status >= 400 && answer.status < 500, `${name} ${target} ${answer.status}`);
     }

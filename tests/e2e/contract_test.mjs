@@ -75,6 +75,8 @@ for (const [target, status, { method = 'GET', body } = {}] of [
   ['/query', 413, { method: 'POST', body: 'q'.repeat(70_000) }],
   ['/write?db=x', 403, { method: 'POST', body: '' }],
   ['/api/v2/write?bucket=b', 403, { method: 'POST', body: '' }],
+  ['/api/v3/write_lp?db=x', 403, { method: 'POST', body: '' }],
+  ['/api/events', 403, { method: 'POST', body: '' }],
   ['/api/ingest', 403, { method: 'POST', body: '' }],
 ]) {
   const [path] = target.split('?');

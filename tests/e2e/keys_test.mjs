@@ -138,6 +138,10 @@ test('who sends more points than the quota is told when to go on, each endpoint 
   assert.equal(v2.status, 429);
   assert.equal(v2.json().code, 'too many requests');
   assert.ok(Number(v2.headers['retry-after']) >= 1);
+  const v3 = await post(limited, '/api/v3/write_lp?db=x', 'm,device=d n=1', { headers: device('one') });
+  assert.equal(v3.status, 429);
+  assert.match(v3.json().error, /quota/);
+  assert.ok(Number(v3.headers['retry-after']) >= 1);
   assert.equal((await send(1, device('two'))).status, 200, 'another token of the account');
   assert.equal((await send(400, device('two'))).status, 200);
   assert.equal((await send(1, device('three'))).status, 429, 'now the account has used up its own');

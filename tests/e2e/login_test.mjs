@@ -205,7 +205,9 @@ test('development mode lets in no page but its own, whatever name it goes by', a
   for (const headers of [{ Host: 'evil.example', 'Sec-Fetch-Site': 'same-origin' }, { Host: `evil.example:${port}`, Origin: `http://evil.example:${port}` },
     { Host: `127.0.0.1:${port}`, Origin: 'https://evil.example' }, { Host: `localhost:${port}`, 'Sec-Fetch-Site': 'cross-site' }]) {
     for (const [method, target, body] of [['GET', '/api/stream'], ['GET', '/api/latest'], ['POST', '/api/keys', '{"name":"x","roles":["admin"]}'],
-      ['POST', '/api/ingest', '{"deviceId":"d","fields":{"x":1}}'], ['POST', '/write?db=x', 'm,device=d n=1'], ['POST', '/api/v2/write?bucket=b', 'm,device=d n=1']]) {
+      ['POST', '/api/ingest', '{"deviceId":"d","fields":{"x":1}}'], ['POST', '/write?db=x', 'm,device=d n=1'], ['POST', '/api/v2/write?bucket=b', 'm,device=d n=1'],
+      ['POST', '/api/v3/write_lp?db=x', 'm,device=d n=1'],
+      ['POST', '/api/events', '{"topic":"account:demo","type":"system","data":{"kind":"x"}}']]) {
       const answer = await request(development.url, method, target, { headers, body });
       assert.equal(answer.status, 403, `${target} ${JSON.stringify(headers)} ${answer.text}`);
     }

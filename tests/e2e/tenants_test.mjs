@@ -163,12 +163,21 @@ test('a tenant\'s administrator writes into no other tenant', async () => {
     ['/api/ingest', '{"deviceId":"pump","siteId":"../b","fields":{"x":"from-a"}}'],
     ['/write?db=b', 'm,account=b,site=plant,device=pump x="from-a"'],
     ['/api/v2/write?bucket=b&org=b', 'm,account=b,site=plant,device=pump x="from-a"'],
+    ['/api/v3/write_lp?db=b', 'm,account=b,site=plant,device=pump x="from-a"'],
+    ...['account:b', 'account:c', 'account:b/site:plant', 'account:b/site:plant/device:pump'].flatMap((topic) => [
+      ['/api/events', JSON.stringify({ topic, type: 'system', data: { kind: 'notice', x: 'from-a' } })],
+      ['/api/events', JSON.stringify({ topic, type: 'alert', data: { alertId: 'x:from-a', ruleId: 'x:from-a', ruleName: '', deviceId: 'pump',
+        state: 'firing', severity: 'critical', message: 'from-a', field: '', value: 0, threshold: 0, startedAt: '2026-01-27T12:34:56Z' } })],
+    ]),
+    ['/api/events', '{"topic":"account:a","topic":"account:b","type":"system","data":{"kind":"notice","x":"from-a"}}'],
   ];
   for (const [target, body] of bodies) await post(server, target, body, { headers });
   for (const tenant of ['b', 'c']) {
-    const { text } = await over1('/api/latest', bearer(jwt({ accountId: tenant, roles: ['viewer'] })));
-    assert.ok(text.includes(marker(tenant)));
-    assert.ok(!text.includes('from-a'), tenant);
+    for (const target of ['/api/latest', `/api/events/backfill?${since}`]) {
+      const { text } = await over1(target, bearer(jwt({ accountId: tenant, roles: ['viewer'] })));
+      assert.ok(text.includes(marker(tenant)));
+      assert.ok(!text.includes('from-a'), tenant);
+    }
   }
   const seen = async () => (await over1('/api/latest', headers)).text.includes('from-a');
   await until(seen, 'in its own account it does write');

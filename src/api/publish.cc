@@ -1,0 +1,86 @@
+// POST /api/events: an alert or a system event from someone other than a device.
+#include "api/credential.h"
+#include "api/problem.h"
+#include "api/query_fields.h"
+#include "api/routes.h"
+#include "api/write_points.h"
+#include "auth/authorize.h"
+#include "base/limits.h"
+#include "codec/published_event.h"
+
+namespace millstream::api {
+namespace {
+
+// Blanks and escapes of a body are not counted in the event.
+constexpr size_t kBodyBytesMax = 2 * kEventBytesMax;
+
+// Whoever may publish at all: asked on the head alone, and when the body is here.
+Result<model::Grants> publishing_grants(const Context& context, const http::Request& request) {
+  Result<model::Grants> grants = grants_of(context, request);
+  if (!grants) return grants;
+  if (const Status role = auth::authorize_role(*grants, model::Role::publish); !role) return role.error();
+  return grants;
+}
+
+std::optional<http::Response> admit_publish(Context& context, const http::Request& request) {
+  const Result<model::Grants> grants = publishing_grants(context, request);
+  if (!grants) return problem(grants.error());
+  return refuse_over_quota(context, *grants, [](const Error& error) { return problem(error); });
+}
+
+// Open alerts are kept in memory and shown in every snapshot, and only their publisher can end them.
+Status check_open_alerts(const Context& context, const codec::PublishedEvent& published) {
+  if (!published.opens_alert) return {};
+  const size_t open = context.latest.published_alerts(published.topic.account);
+  if (open < history::kPublishedAlertsMax) return {};
+  return Error{Code::unprocessable, "the account has " + std::to_string(open) +
+                                        " published alerts open, which is the limit: publish \"resolved\" for some"};
+}
+
+Result<model::Event> event_of(const Context& context, const model::Grants& grants, std::string_view body) {
+  Result<codec::PublishedEvent> published = codec::parse_published_event(body);
+  if (!published) return published.error();
+  if (const Status may = auth::authorize_publish(grants, published->topic); !may) return may.error();
+  const int64_t now_ms = context.clock.wall_ms();
+  const int64_t ts_ms = published->ts_ms.value_or(now_ms);
+  if (const Status time = ingest::check_time(ts_ms, now_ms, context.retention_ms); !time) return time.error();
+  if (const Status room = check_open_alerts(context, *published); !room) return room.error();
+  model::Event event;
+  event.ts_ms = ts_ms;
+  event.topic = std::move(published->topic);
+  event.type = published->type;
+  event.data = std::move(published->data);
+  return event;
+}
+
+http::Response accepted(model::EventId id) { return http::Response::json(202, "{\"id\":\"" + id.text() + "\"}"); }
+
+void handle_publish(Context& context, const http::ExchangePtr& exchange) {
+  const http::Request& request = exchange->request();
+  if (const Status known = check_known(request.query, {}); !known) return exchange->respond(problem(known.error()));
+  const Result<model::Grants> grants = publishing_grants(context, request);
+  if (!grants) return exchange->respond(problem(grants.error()));
+  context.ingest_rates.take(*grants, 1, context.clock.steady_ms());
+  Result<model::Event> event = event_of(context, *grants, request.body);
+  if (!event) return exchange->respond(problem(event.error()));
+  std::vector<model::Event> batch;
+  batch.push_back(std::move(*event));
+  net::Loop& loop = exchange->loop();
+  log::AppendDone done = [exchange, &loop](const Result<log::AppendReceipt>& receipt) {
+    http::Response response = receipt ? accepted(receipt->first) : problem(receipt.error());
+    loop.post([exchange, response = std::move(response)]() mutable { exchange->respond(std::move(response)); });
+  };
+  if (const Status queued = context.log.append(std::move(batch), std::move(done)); !queued) {
+    exchange->respond(problem(queued.error()));
+  }
+}
+
+}  // namespace
+
+void add_publish_routes(http::Router& router, Context& context) {
+  router.add(
+      "POST", "/api/events", kBodyBytesMax, [&context](const http::ExchangePtr& e) { handle_publish(context, e); },
+      [&context](const http::Request& r) { return admit_publish(context, r); });
+}
+
+}  // namespace millstream::api

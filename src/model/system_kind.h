@@ -1,0 +1,29 @@
+// model/system_kind.h: what a `system` event is about, in one word.
+//
+// Shapes   [a-z0-9_]{1,64}. Some words are the stream's own: a viewer acts on them, so that nobody else may say them.
+// Thread   value
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <string_view>
+
+#include "base/limits.h"
+
+namespace millstream::model {
+
+inline constexpr std::string_view kStreamKinds[] = {"hello",      "heartbeat",     "snapshot",     "gap",
+                                                    "degraded",   "auth_expiring", "auth_expired", "draining",
+                                                    "overloaded", "slow",          "replay_skip",  "replay_end"};
+
+constexpr bool is_stream_kind(std::string_view text) {
+  return std::find(std::begin(kStreamKinds), std::end(kStreamKinds), text) != std::end(kStreamKinds);
+}
+
+constexpr bool is_system_kind(std::string_view text) {
+  return !text.empty() && text.size() <= kNameBytesMax && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+  });
+}
+
+}  // namespace millstream::model

@@ -469,10 +469,13 @@ export class CutProxy {
       upstream.destroy();
       this.pairs.delete(pair);
     };
-    for (const socket of [client, upstream]) {
-      socket.on('error', end);
-      socket.on('close', end);
-    }
+    for (const socket of [client, upstream]) socket.on('error', end);
+    client.on('close', end);
+    // What the server said last is still passed on.
+    upstream.on('close', () => {
+      client.destroySoon();
+      this.pairs.delete(pair);
+    });
     client.pipe(upstream);
     if (this.cutAfter) this.#passUpTo(this.cutAfter, upstream, client);
     else upstream.pipe(client);

@@ -39,4 +39,10 @@ void append_grants_json(const model::Grants& grants, std::string& out) {
   out += ",\"expiresAt\":" + (grants.expires_at_ms ? '"' + rfc3339_ms(*grants.expires_at_ms) + '"' : "null");
 }
 
+http::Response private_json(int status, std::string body) {
+  http::Response response = http::Response::json(status, std::move(body));
+  response.headers.add("Cache-Control", "no-store");
+  return response;
+}
+
 }  // namespace millstream::api

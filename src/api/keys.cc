@@ -46,12 +46,6 @@ void append_key(const ApiKeyRecord& key, std::string& out) {
   out += '}';
 }
 
-http::Response private_json(int status, std::string body) {
-  http::Response response = http::Response::json(status, std::move(body));
-  response.headers.add("Cache-Control", "no-store");
-  return response;
-}
-
 // With the text, which is not to be had again.
 http::Response made_key(const auth::NewApiKey& made) {
   std::string body;

@@ -47,12 +47,6 @@ std::string identity_json(std::string_view kind, const model::Grants& grants) {
   return out + '}';
 }
 
-http::Response private_json(std::string body) {
-  http::Response response = http::Response::json(200, std::move(body));
-  response.headers.add("Cache-Control", "no-store");
-  return response;
-}
-
 http::Response wait_first(int64_t wait_ms) {
   http::Response response = problem(429, "too many attempts; wait before the next one");
   response.headers.set("Retry-After", std::to_string((wait_ms + 999) / 1000));
@@ -79,7 +73,7 @@ http::Response sign_in(Context& context, const model::UserRecord& user, const st
   model::Grants grants = user.grants;
   grants.expires_at_ms = session.expires_at_ms;
   log_info("signed in", {{"user", user.name}, {"account", grants.account.text()}});
-  http::Response response = private_json(identity_json("session", grants));
+  http::Response response = private_json(200, identity_json("session", grants));
   response.headers.add("Set-Cookie", context.session_cookie.set(text, context.session_max_ms));
   return response;
 }
@@ -195,7 +189,7 @@ void handle_me(Context& context, const http::ExchangePtr& exchange) {
   if (const Status known = check_known(request.query, {}); !known) return exchange->respond(problem(known.error()));
   const Result<model::Grants> grants = grants_of(context, request);
   if (!grants) return exchange->respond(problem(grants.error()));
-  exchange->respond(private_json(identity_json(kind_of(*grants), *grants)));
+  exchange->respond(private_json(200, identity_json(kind_of(*grants), *grants)));
 }
 
 }  // namespace

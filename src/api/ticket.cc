@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "api/grants_json.h"
 #include "api/json_body.h"
 #include "api/offload.h"
 #include "api/problem.h"
@@ -60,9 +61,7 @@ http::Response made(const std::string& text, const model::TicketRecord& record) 
   std::string body = "{\"ticket\":";
   codec::append_json_string(text, body);
   body += ",\"expiresAt\":\"" + rfc3339_ms(record.first_use_by_ms) + "\",\"url\":\"/api/stream?ticket=" + text + "\"}";
-  http::Response response = http::Response::json(200, std::move(body));
-  response.headers.add("Cache-Control", "no-store");
-  return response;
+  return private_json(200, std::move(body));
 }
 
 void handle_ticket_request(Context& context, http::ExchangePtr exchange) {

@@ -38,6 +38,8 @@ bool is_good(const ApiKeyRecord& record, int64_t now_ms) {
   return !record.revoked && now_ms < record.grants.expires_at_ms.value_or(INT64_MAX);
 }
 
+Error no_key(std::string_view id) { return {Code::not_found, "no key has the id \"" + std::string(id) + "\""}; }
+
 }  // namespace
 
 std::shared_ptr<const ApiKeys::ById> ApiKeys::current() const {
@@ -92,8 +94,7 @@ Status ApiKeys::revoke(std::string_view key_id) {
     Result<Statement> update = db.prepare("UPDATE api_keys SET revoked = 1 WHERE key_id = $1");
     if (!update) return update.error();
     if (Status s = update->bind(key_id).finish(); !s) return s;
-    if (db.changes() == 0) return Error{Code::not_found, "no key has the id \"" + std::string(key_id) + "\""};
-    return {};
+    return db.changes() == 0 ? Status(no_key(key_id)) : Status();
   });
 }
 
@@ -104,8 +105,7 @@ Status ApiKeys::end_at(std::string_view key_id, int64_t end_ms) {
         "WHERE key_id = $2");
     if (!update) return update.error();
     if (Status s = update->bind(end_ms).bind(key_id).finish(); !s) return s;
-    if (db.changes() == 0) return Error{Code::not_found, "no key has the id \"" + std::string(key_id) + "\""};
-    return {};
+    return db.changes() == 0 ? Status(no_key(key_id)) : Status();
   });
 }
 

@@ -4,12 +4,16 @@
 #include <libdeflate.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdio>
 #include <filesystem>
+#include <utility>
+#include <vector>
 
 #include "base/limits.h"
+#include "log/varint.h"
 
 namespace millstream::log {
 namespace {
@@ -35,6 +39,17 @@ constexpr const char* kSchema =
     "CREATE INDEX event_by_topic ON event(topic);"
     "CREATE INDEX event_by_type ON event(type) WHERE type > 0;";
 
+constexpr const char* kSecondVersion =
+    "ALTER TABLE topic ADD COLUMN crc INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE shape(id INTEGER PRIMARY KEY, text BLOB NOT NULL, crc INTEGER NOT NULL);"
+    "CREATE TABLE block(first INTEGER PRIMARY KEY, span INTEGER NOT NULL, crc INTEGER NOT NULL, data BLOB NOT NULL);"
+    "CREATE TABLE chunk(id INTEGER PRIMARY KEY, topic INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,"
+    " ts_low INTEGER NOT NULL, ts_high INTEGER NOT NULL, count INTEGER NOT NULL, crc INTEGER NOT NULL,"
+    " sums BLOB NOT NULL, data BLOB NOT NULL);"
+    "CREATE INDEX chunk_by_topic ON chunk(topic, first);"
+    "CREATE TABLE sealed(through INTEGER PRIMARY KEY, first INTEGER NOT NULL, chunk_first INTEGER NOT NULL,"
+    " chunk_last INTEGER NOT NULL);";
+
 void append_little_endian(int64_t value, char* out) {
   for (int i = 0; i < 8; ++i) out[i] = static_cast<char>(static_cast<uint64_t>(value) >> (8 * i));
 }
@@ -52,18 +67,70 @@ Status check_header(Database& database) {
   return {};
 }
 
+// Topics of the first version had no check of their own.
+Status check_topics(Database& database) {
+  std::vector<std::pair<int64_t, uint32_t>> checks;
+  {
+    Result<Statement> all = database.prepare("SELECT id, text FROM topic");
+    if (!all) return all.error();
+    while (true) {
+      const Result<bool> row = all->step();
+      if (!row) return row.error();
+      if (!*row) break;
+      checks.emplace_back(all->number(0), name_crc(all->number(0), all->bytes(1)));
+    }
+  }
+  Result<Statement> update = database.prepare("UPDATE topic SET crc = ?2 WHERE id = ?1");
+  if (!update) return update.error();
+  for (const auto& [id, crc] : checks) {
+    update->bind(1, id);
+    update->bind(2, crc);
+    if (Status s = update->run(); !s) return s;
+  }
+  return {};
+}
+
+Status make_tables(Database& database, int64_t version) {
+  Status made;
+  if (version < 1) made = database.execute(kSchema);
+  if (made) made = database.execute(kSecondVersion);
+  if (made) made = check_topics(database);
+  const std::string stamps = "PRAGMA application_id=" + std::to_string(kHourFileApplication) +
+                             ";PRAGMA user_version=" + std::to_string(kHourFileVersion) + ";COMMIT";
+  if (made) made = database.execute(stamps.c_str());
+  return made;
+}
+
 Result<HourFileSpan> read_span(Database& database) {
   const Result<int64_t> version = database.number("PRAGMA user_version");
   if (!version) return version.error();
   if (*version == 0) return HourFileSpan{};
-  const Result<int64_t> first = database.number("SELECT min(id) FROM event");
-  if (!first) return first.error();
-  const Result<int64_t> last = database.number("SELECT max(id) FROM event");
-  if (!last) return last.error();
-  // Every statement a reader will use must compile against these tables.
+  // Every table a reader will use must be there.
   const Result<int64_t> topics = database.number("SELECT max(id) FROM topic WHERE text >= ''");
   if (!topics) return topics.error();
-  return HourFileSpan{model::EventId::from_packed(*first), model::EventId::from_packed(*last)};
+  HourFileSpan span;
+  std::vector<std::pair<const char*, const char*>> ends = {{"SELECT min(id) FROM event", "SELECT max(id) FROM event"}};
+  if (*version > 1) {
+    const Result<int64_t> blocks = database.number("SELECT 1 FROM block LIMIT 1");
+    if (!blocks) return blocks.error();
+    span.has_blocks = *blocks == 1;
+    const Result<int64_t> chunks = database.number("SELECT max(chunk.first + shape.id) FROM chunk, shape WHERE 0");
+    if (!chunks) return chunks.error();
+    ends.emplace_back("SELECT min(first) FROM block WHERE first > (SELECT ifnull(max(through), 0) FROM sealed)",
+                      "SELECT max(first + span) FROM block");
+    ends.emplace_back("SELECT first FROM sealed ORDER BY through LIMIT 1", "SELECT max(through) FROM sealed");
+  }
+  for (const auto& [first_of, last_of] : ends) {
+    const Result<int64_t> first = database.number(first_of);
+    if (!first) return first.error();
+    const Result<int64_t> last = database.number(last_of);
+    if (!last) return last.error();
+    if (*first > 0 && (span.first.is_zero() || *first < span.first.packed())) {
+      span.first = model::EventId::from_packed(*first);
+    }
+    span.last = std::max(span.last, model::EventId::from_packed(*last));
+  }
+  return span;
 }
 
 Status walk_pages(Database& database) {
@@ -108,16 +175,33 @@ uint32_t row_crc(const RowContent& row) {
   return row.data.empty() ? crc : libdeflate_crc32(crc, row.data.data(), row.data.size());
 }
 
+uint32_t name_crc(int64_t number, std::string_view text) {
+  return row_crc({.id = number, .topic = {}, .type = 0, .ts_ms = 0, .conclusion = 0, .data = text});
+}
+
+uint32_t block_crc(model::EventId first, model::EventId last, std::string_view data) {
+  return row_crc({.id = first.packed(), .topic = {}, .type = 0, .ts_ms = last.packed(), .conclusion = 0, .data = data});
+}
+
+uint32_t chunk_crc(const ChunkRow& row, std::string_view topic) {
+  std::string head(topic);
+  for (const int64_t value : {row.last.packed(), row.ts_low_ms, row.ts_high_ms}) append_signed(value, head);
+  const uint32_t data = row_crc({.id = row.first.packed(),
+                                 .topic = head,
+                                 .type = 0,
+                                 .ts_ms = static_cast<int64_t>(row.sums.size()),
+                                 .conclusion = static_cast<int64_t>(row.count),
+                                 .data = row.sums});
+  return libdeflate_crc32(data, row.data.data(), row.data.size());
+}
+
 Status ensure_hour_schema(Database& database) {
   if (Status s = check_header(database); !s) return s;
   const Result<int64_t> version = database.number("PRAGMA user_version");
   if (!version) return version.error();
   if (*version == kHourFileVersion) return {};
   if (Status s = database.execute("BEGIN IMMEDIATE"); !s) return s;
-  const std::string stamps = "PRAGMA application_id=" + std::to_string(kHourFileApplication) +
-                             ";PRAGMA user_version=" + std::to_string(kHourFileVersion) + ";COMMIT";
-  Status made = database.execute(kSchema);
-  if (made) made = database.execute(stamps.c_str());
+  Status made = make_tables(database, *version);
   if (!made) (void)database.execute("ROLLBACK");
   return made;
 }

@@ -1,9 +1,14 @@
 // log/hour_file.h: one hour of the log as one SQLite file: its name, its tables, and how a row is proved whole.
 //
 // Shapes   events-<hours since 1970>.db
-//          topic(id, text): topics are numbered per file, so that a row carries a small number.
-//          event(id = packed EventId, topic, type, ts, conclusion, crc, data)
-//          Indexes: (topic, id) for one device; (type, id) over everything but telemetry, which is rare among it.
+//          topic(id, text, crc), shape(id, text, crc): numbered per file, so that a row carries small numbers.
+//          event(id = packed EventId, topic, type, ts, conclusion, crc, data): everything but telemetry.
+//          Indexes: (topic, id) for one device; (type, id) over all of it.
+//          block(first, span, crc, data): telemetry as it was committed (block.h), ids first to first + span.
+//          chunk(id, topic, first, last, ts_low, ts_high, count, crc, sums, data): telemetry of a closed window, one
+//          row a device (chunk.h). sealed(through, first, chunk_first, chunk_last): the closed windows. Blocks count
+//          from above the last `through`, chunks up to it; what is on the other side is half-done work. Version 1 had
+//          no blocks and chunks, and telemetry as rows of event.
 // Thread   value
 #pragma once
 
@@ -13,6 +18,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "log/chunk.h"
 #include "log/event_log.h"
 #include "log/sqlite.h"
 #include "model/event_id.h"
@@ -20,7 +26,7 @@
 namespace millstream::log {
 
 inline constexpr int64_t kHourFileApplication = 0x4d53'4c48;  // "MSLH", in the file's header
-inline constexpr int64_t kHourFileVersion = 1;
+inline constexpr int64_t kHourFileVersion = 2;
 
 int64_t hour_of(model::EventId id);
 IdRange ids_of_hour(int64_t hour);
@@ -39,15 +45,20 @@ struct RowContent {
   std::string_view data;
 };
 uint32_t row_crc(const RowContent& row);
+uint32_t name_crc(int64_t number, std::string_view text);  // of a topic or shape
+uint32_t block_crc(model::EventId first, model::EventId last, std::string_view data);
+uint32_t chunk_crc(const ChunkRow& row, std::string_view topic);
 
-// Makes the tables where there are none yet. Fails with Code::conflict on a file of a later version.
+// Makes the tables where there are none yet, and brings those of version 1 up to date. Fails with Code::conflict on a
+// file of a later version.
 Status ensure_hour_schema(Database& database);
 
 // What a cheap look at a closed file says.
 struct HourFileSpan {
   model::EventId first;  // zero: no events
   model::EventId last;
-  bool wal_left = false;  // the disk is full: what the WAL holds could not be brought into the file
+  bool has_blocks = false;  // telemetry that is not sealed, or was just before the end
+  bool wal_left = false;    // the disk is full: what the WAL holds could not be brought into the file
 };
 
 // Opens a file left by an earlier run and looks whether it can be served. A leftover WAL is brought into the file

@@ -85,9 +85,10 @@ std::optional<HourFiles::Loan> HourFiles::borrow(int64_t hour) {
   return loan;
 }
 
-Result<std::unique_ptr<HourReader>> HourFiles::open(int64_t hour, const Loan& loan) const {
+Result<std::unique_ptr<HourReader>> HourFiles::open(int64_t hour, const Loan& loan) {
   return HourReader::open(hour_file_path(directory_, hour),
-                          loan.sealed ? OpenMode::read_immutable : OpenMode::read_only);
+                          loan.sealed ? OpenMode::read_immutable : OpenMode::read_only,
+                          {.cache = windows_, .file = loan.serial});
 }
 
 bool HourFiles::give_back(int64_t hour, Loan loan) {
@@ -105,22 +106,22 @@ bool HourFiles::give_back(int64_t hour, Loan loan) {
   return entry != nullptr;
 }
 
-Status HourFiles::scan(int64_t hour, Scan& scan) {
+Status HourFiles::read(int64_t hour, const std::function<Status(HourReader&)>& work) {
   std::optional<Loan> loan = borrow(hour);
   if (!loan) return {};
-  Status scanned;
+  Status done;
   if (!loan->reader) {
     Result<std::unique_ptr<HourReader>> opened = open(hour, *loan);
     if (opened) {
       loan->reader = std::move(*opened);
     } else {
-      scanned = opened.error();
+      done = opened.error();
     }
   }
-  if (loan->reader) scanned = loan->reader->scan(scan);
-  if (!scanned) loan->reader.reset();  // what failed once is opened anew
+  if (loan->reader) done = work(*loan->reader);
+  if (!done) loan->reader.reset();  // what failed once is opened anew
   const bool exists = give_back(hour, std::move(*loan));
-  return exists ? scanned : Status();
+  return exists ? done : Status();
 }
 
 }  // namespace millstream::log

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -43,8 +44,8 @@ class HourFiles {
 
   std::vector<HourSpan> spans() const;                                                // by hour
   std::vector<int64_t> hours_between(model::EventId low, model::EventId high) const;  // by hour
-  // Borrows a connection for one scan. A file that was removed meanwhile holds nothing, which is no failure.
-  Status scan(int64_t hour, Scan& scan);
+  // Borrows a connection for `work`. A file that was removed meanwhile holds nothing, which is no failure.
+  Status read(int64_t hour, const std::function<Status(HourReader&)>& work);
 
  private:
   struct Entry {
@@ -61,10 +62,11 @@ class HourFiles {
   };
   Entry* find(int64_t hour, uint64_t serial);  // precondition: mu_ held
   std::optional<Loan> borrow(int64_t hour);
-  Result<std::unique_ptr<HourReader>> open(int64_t hour, const Loan& loan) const;
+  Result<std::unique_ptr<HourReader>> open(int64_t hour, const Loan& loan);
   bool give_back(int64_t hour, Loan loan);  // false: the file is gone
 
   const std::string directory_;
+  WindowCache windows_;
   mutable std::mutex mu_;
   std::map<int64_t, Entry> entries_;  // guarded by mu_
   uint64_t next_serial_ = 1;          // guarded by mu_

@@ -1,71 +1,73 @@
 // log/hour_reader.h: one read-only connection to one hour file, and how it finds events there.
 //
 // Flow     hour_files.h lends it to a reader thread; scan() is one read transaction and leaves none behind.
-// Shapes   Three ways through the rows, all in id order: few topics -> one index cursor each, merged; no telemetry
-//          asked -> one index cursor per type; else every row of the span, filtered.
+// Shapes   Three ways through the file, all in id order: few topics -> the rows and chunks of each, merged; no
+// telemetry
+//          asked -> rows by type; else everything in the span, filtered. What is not sealed yet is gone through whole.
 // Errors   Code::corrupt: the file is damaged from here on. A row that fails its check is counted and left out.
 // Thread   one at a time
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "base/result.h"
-#include "log/event_log.h"
+#include "log/hour_names.h"
+#include "log/hour_rows.h"
+#include "log/hour_scan.h"
 #include "log/sqlite.h"
 #include "log/topic_filter.h"
+#include "log/windows.h"
 
 namespace millstream::log {
 
-// One read() over several files.
-struct Scan {
-  const ReadRequest& request;
-  int64_t low = 0;  // packed ids, both inclusive
-  int64_t high = 0;
-  size_t rows_left = 0;  // how many rows may still be looked at
-
-  std::vector<model::Event> events;
-  model::EventId scanned_to;  // newest row looked at, in the order asked
-  bool stopped = false;       // before the end of the span: page full, or no rows left
-  size_t damaged_rows = 0;
-  int64_t first_damaged = 0;  // packed; as found, in the order asked
-  int64_t last_damaged = 0;
+// What is closed in a file, as a read transaction sees it.
+struct SealedSoFar {
+  int64_t through = 0;     // packed; zero: nothing
+  int64_t chunk_last = 0;  // chunks from above it are half-done work
 };
 
 class HourReader {
  public:
-  static Result<std::unique_ptr<HourReader>> open(const std::string& path, OpenMode mode);
+  static Result<std::unique_ptr<HourReader>> open(const std::string& path, OpenMode mode, WindowRows::Place windows);
 
-  bool immutable() const { return immutable_; }
   Status scan(Scan& scan);
+  // One read transaction for `work`, which may use what follows.
+  Status in_transaction(const std::function<Status()>& work);
+  Result<SealedSoFar> sealed_so_far();
+  Database& database() { return database_; }
+  HourNames& names() { return names_; }
 
  private:
   enum class Way { all, topic, type };
-  struct Cursor;
-  struct TopicEntry {
-    model::Topic topic;
-    std::string text;
+
+  HourReader(Database database, WindowRows::Place windows)
+      : database_(std::move(database)), names_(database_), windows_(windows) {}
+  Status scan_in_transaction(Scan& scan);
+  Status open_rows(Scan& scan, const TopicSet* topics);
+  Status open_telemetry(Scan& scan, const TopicSet* topics, Way way);
+  Status open_event_rows(const Scan& scan, Way way, int64_t key);
+  Result<Statement> take_statement(size_t kind);
+  Status merge(Scan& scan, const TopicSet* topics);
+  Status take_row(Scan& scan, const TopicSet* topics, Rows& row);
+  void close_rows();
+
+  struct Open {
+    std::unique_ptr<Rows> rows;
+    EventRows* events = nullptr;  // the same, when its statement is to be used again
+    size_t kind = 0;
   };
 
-  HourReader(Database database, bool immutable) : immutable_(immutable), database_(std::move(database)) {}
-  Status scan_in_transaction(Scan& scan);
-  Result<std::vector<Cursor>> open_cursors(const Scan& scan, const TopicSet* topics);
-  Result<Cursor> open_cursor(const Scan& scan, Way way, int64_t key);
-  Result<Statement> take_statement(size_t kind);
-  void give_back(Cursor& cursor);
-  Status merge(Scan& scan, const TopicSet* topics, std::vector<Cursor>& cursors);
-  Status take_row(Scan& scan, const TopicSet* topics, const Statement& row);
-  Status decode(const Statement& row, Scan& scan);
-  Result<const TopicEntry*> topic_of(int64_t number);
-
-  const bool immutable_;
   Database database_;
+  HourNames names_;
+  const WindowRows::Place windows_;
+  bool has_chunks_ = false;  // the file is of version 2
   TopicFilters filters_;
-  std::unordered_map<int64_t, TopicEntry> topics_;
+  std::vector<Open> rows_;                      // of the scan at hand
   std::array<std::vector<Statement>, 6> idle_;  // prepared, by way and order
 };
 

@@ -10,6 +10,8 @@
 namespace millstream::log {
 namespace {
 
+constexpr int kBlocksDroppedMax = 64;
+
 Status begin_wal(Database& database, SyncCommits sync) {
   if (Status s = database.execute("PRAGMA page_size=4096"); !s) return s;
   const Result<std::string> mode = database.text("PRAGMA journal_mode=WAL");
@@ -48,18 +50,53 @@ Result<std::unique_ptr<HourWriter>> HourWriter::open(const std::string& director
 }
 
 Status HourWriter::prepare() {
-  if (Status s = prepare_into(database_, "BEGIN IMMEDIATE", begin_); !s) return s;
-  if (Status s = prepare_into(database_, "COMMIT", commit_); !s) return s;
-  if (Status s = prepare_into(database_, "INSERT INTO topic(id, text) VALUES(?1, ?2)", insert_topic_); !s) return s;
-  if (Status s = prepare_into(database_,
-                              "INSERT INTO event(id, topic, type, ts, conclusion, crc, data)"
-                              " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                              insert_event_);
-      !s) {
-    return s;
+  const std::pair<std::unique_ptr<Statement>*, std::string_view> statements[] = {
+      {&begin_, "BEGIN IMMEDIATE"},
+      {&commit_, "COMMIT"},
+      {&insert_topic_, "INSERT INTO topic(id, text, crc) VALUES(?1, ?2, ?3)"},
+      {&insert_shape_, "INSERT INTO shape(id, text, crc) VALUES(?1, ?2, ?3)"},
+      {&insert_event_,
+       "INSERT INTO event(id, topic, type, ts, conclusion, crc, data) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)"},
+      {&insert_block_, "INSERT INTO block(first, span, crc, data) VALUES(?1, ?2, ?3, ?4)"},
+      {&insert_chunk_,
+       "INSERT INTO chunk(id, topic, first, last, ts_low, ts_high, count, crc, sums, data)"
+       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"},
+      {&insert_sealed_, "INSERT INTO sealed(through, first, chunk_first, chunk_last) VALUES(?1, ?2, ?3, ?4)"},
+      {&drop_blocks_, "DELETE FROM block WHERE first IN (SELECT first FROM block WHERE first <= ?1 LIMIT ?2)"}};
+  for (const auto& [statement, sql] : statements) {
+    if (Status s = prepare_into(database_, sql, *statement); !s) return s;
   }
   sqlite3_wal_hook(database_.handle(), after_commit, &wal_);
-  return load_topics();
+  if (Status s = recover_sealing(); !s) return s;
+  return load_names();
+}
+
+// A window whose sealing was cut off is begun again: what there is of its chunks goes.
+Status HourWriter::recover_sealing() {
+  const Result<int64_t> last_chunk = database_.number("SELECT max(chunk_last) FROM sealed");
+  if (!last_chunk) return last_chunk.error();
+  next_chunk_ = *last_chunk + 1;
+  const std::string drop = "DELETE FROM chunk WHERE id > " + std::to_string(*last_chunk);
+  if (Status s = database_.execute(drop.c_str()); !s) return s;
+  return count_unsealed();
+}
+
+Status HourWriter::count_unsealed() {
+  const Result<int64_t> through = database_.number("SELECT max(through) FROM sealed");
+  if (!through) return through.error();
+  const std::string open_blocks = " FROM block WHERE first > " + std::to_string(*through);
+  const Result<int64_t> last = database_.number("SELECT max(first + span)" + open_blocks);
+  if (!last) return last.error();
+  // Telemetry of one commit has neighbouring ids, but for what else was committed between.
+  const Result<int64_t> events = database_.number("SELECT sum(span + 1)" + open_blocks);
+  if (!events) return events.error();
+  const Result<int64_t> bytes = database_.number("SELECT sum(length(data))" + open_blocks);
+  if (!bytes) return bytes.error();
+  unsealed_ = {.after = model::EventId::from_packed(*through),
+               .last = model::EventId::from_packed(*last),
+               .events = static_cast<size_t>(*events),
+               .bytes = static_cast<size_t>(*bytes)};
+  return {};
 }
 
 int HourWriter::after_commit(void* wal, sqlite3*, const char*, int frames) {
@@ -69,69 +106,179 @@ int HourWriter::after_commit(void* wal, sqlite3*, const char*, int frames) {
   return SQLITE_OK;
 }
 
+Status HourWriter::load_names() {
+  names_known_ = false;
+  if (Status s = load_topics(); !s) return s;
+  if (Status s = load_shapes(); !s) return s;
+  names_known_ = true;
+  return {};
+}
+
 Status HourWriter::load_topics() {
   topics_.clear();
   next_topic_ = 1;
-  topics_known_ = false;
   Result<Statement> all = database_.prepare("SELECT id, text FROM topic");
   if (!all) return all.error();
   while (true) {
     const Result<bool> row = all->step();
     if (!row) return row.error();
-    if (!*row) break;
+    if (!*row) return {};
     next_topic_ = std::max(next_topic_, all->number(0) + 1);
     Result<model::Topic> topic = model::Topic::parse(all->bytes(1));
     if (topic) topics_.emplace(std::move(*topic), all->number(0));
   }
-  topics_known_ = true;
-  return {};
+}
+
+Status HourWriter::load_shapes() {
+  shapes_.clear();
+  next_shape_ = 1;
+  Result<Statement> all = database_.prepare("SELECT id, text FROM shape");
+  if (!all) return all.error();
+  while (true) {
+    const Result<bool> row = all->step();
+    if (!row) return row.error();
+    if (!*row) return {};
+    next_shape_ = std::max(next_shape_, all->number(0) + 1);
+    shapes_.emplace(all->bytes(1), all->number(0));
+  }
 }
 
 Result<int64_t> HourWriter::topic_number(const model::Topic& topic) {
   if (const auto found = topics_.find(topic); found != topics_.end()) return found->second;
+  topic_text_.clear();
+  topic.append_text(topic_text_);
   insert_topic_->bind(1, next_topic_);
   insert_topic_->bind_text(2, topic_text_);
+  insert_topic_->bind(3, name_crc(next_topic_, topic_text_));
   if (Status s = insert_topic_->run(); !s) return s.error();
   topics_.emplace(topic, next_topic_);
   return next_topic_++;
 }
 
-Status HourWriter::insert_all(const std::vector<model::Event>& events) {
-  for (const model::Event& event : events) {
-    MS_DCHECK(hour_of(event.id) == hour_);
-    topic_text_.clear();
-    event.topic.append_text(topic_text_);
-    const Result<int64_t> topic = topic_number(event.topic);
-    if (!topic) return topic.error();
-    const RowContent row{.id = event.id.packed(),
-                         .topic = topic_text_,
-                         .type = static_cast<int64_t>(event.type),
-                         .ts_ms = event.ts_ms,
-                         .conclusion = static_cast<int64_t>(event.conclusion),
-                         .data = event.data};
-    insert_event_->bind(1, row.id);
-    insert_event_->bind(2, *topic);
-    insert_event_->bind(3, row.type);
-    insert_event_->bind(4, row.ts_ms);
-    insert_event_->bind(5, row.conclusion);
-    insert_event_->bind(6, row_crc(row));
-    insert_event_->bind_bytes(7, row.data);
-    if (Status s = insert_event_->run(); !s) return s;
-  }
+// Of the shape in split_.
+Result<int64_t> HourWriter::shape_number() {
+  if (const auto found = shapes_.find(split_.shape); found != shapes_.end()) return found->second;
+  insert_shape_->bind(1, next_shape_);
+  insert_shape_->bind_bytes(2, split_.shape);
+  insert_shape_->bind(3, name_crc(next_shape_, split_.shape));
+  if (Status s = insert_shape_->run(); !s) return s.error();
+  shapes_.emplace(split_.shape, next_shape_);
+  return next_shape_++;
+}
+
+Status HourWriter::insert_event(const model::Event& event, int64_t topic) {
+  topic_text_.clear();
+  event.topic.append_text(topic_text_);
+  const RowContent row{.id = event.id.packed(),
+                       .topic = topic_text_,
+                       .type = static_cast<int64_t>(event.type),
+                       .ts_ms = event.ts_ms,
+                       .conclusion = static_cast<int64_t>(event.conclusion),
+                       .data = event.data};
+  insert_event_->bind(1, row.id);
+  insert_event_->bind(2, topic);
+  insert_event_->bind(3, row.type);
+  insert_event_->bind(4, row.ts_ms);
+  insert_event_->bind(5, row.conclusion);
+  insert_event_->bind(6, row_crc(row));
+  insert_event_->bind_bytes(7, row.data);
+  return insert_event_->run();
+}
+
+Status HourWriter::pack(const model::Event& event, int64_t topic) {
+  split_data(event.data, event.topic.device.text(), split_);
+  if (next_shape_ > kShapesMax && !shapes_.contains(split_.shape)) keep_whole(event.data, split_);
+  const Result<int64_t> shape = shape_number();
+  if (!shape) return shape.error();
+  block_.add({.id = event.id, .ts_ms = event.ts_ms, .topic = topic, .shape = *shape, .values = split_.values});
   return {};
 }
 
-Status HourWriter::commit(const std::vector<model::Event>& events) {
-  if (!topics_known_) {
-    if (Status s = load_topics(); !s) return s;
+Status HourWriter::insert_block() {
+  if (block_.empty()) return {};
+  insert_block_->bind(1, block_.first().packed());
+  insert_block_->bind(2, block_.last().packed() - block_.first().packed());
+  insert_block_->bind(3, block_crc(block_.first(), block_.last(), block_.bytes()));
+  insert_block_->bind_bytes(4, block_.bytes());
+  return insert_block_->run();
+}
+
+Status HourWriter::insert_all(const std::vector<model::Event>& events) {
+  block_.clear();
+  for (const model::Event& event : events) {
+    MS_DCHECK(hour_of(event.id) == hour_);
+    const Result<int64_t> topic = topic_number(event.topic);
+    if (!topic) return topic.error();
+    const bool packed = event.type == model::EventType::telemetry && event.conclusion == 0;
+    if (Status s = packed ? pack(event, *topic) : insert_event(event, *topic); !s) return s;
   }
+  return insert_block();
+}
+
+Status HourWriter::in_transaction(const std::function<Status()>& work) {
   if (Status s = begin_->run(); !s) return s;
-  Status done = insert_all(events);
+  Status done = work();
   if (done) done = commit_->run();
-  if (done) return done;
-  if (sqlite3_get_autocommit(database_.handle()) == 0) (void)database_.execute("ROLLBACK");
-  topics_known_ = false;
+  if (!done && sqlite3_get_autocommit(database_.handle()) == 0) (void)database_.execute("ROLLBACK");
   return done;
+}
+
+Status HourWriter::commit(const std::vector<model::Event>& events) {
+  if (!names_known_) {
+    if (Status s = load_names(); !s) return s;
+  }
+  const Status done = in_transaction([&] { return insert_all(events); });
+  names_known_ = done.ok();
+  if (done && !block_.empty()) {
+    unsealed_.last = block_.last();
+    unsealed_.events += block_.count();
+    unsealed_.bytes += block_.bytes().size();
+  }
+  return done;
+}
+
+// --- sealing ---------------------------------------------------------------------------------------------------------
+
+Status HourWriter::store_chunks(std::span<const ChunkRow> chunks) {
+  const int64_t first = next_chunk_;
+  const Status done = in_transaction([&] {
+    Status stored;
+    for (const ChunkRow& chunk : chunks) {
+      insert_chunk_->bind(1, next_chunk_++);
+      insert_chunk_->bind(2, chunk.topic);
+      insert_chunk_->bind(3, chunk.first.packed());
+      insert_chunk_->bind(4, chunk.last.packed());
+      insert_chunk_->bind(5, chunk.ts_low_ms);
+      insert_chunk_->bind(6, chunk.ts_high_ms);
+      insert_chunk_->bind(7, static_cast<int64_t>(chunk.count));
+      insert_chunk_->bind(8, chunk.crc);
+      insert_chunk_->bind_bytes(9, chunk.sums);
+      insert_chunk_->bind_bytes(10, chunk.data);
+      stored = insert_chunk_->run();
+      if (!stored) break;
+    }
+    return stored;
+  });
+  if (!done) next_chunk_ = first;
+  return done;
+}
+
+Status HourWriter::close_window(const SealedWindow& window) {
+  insert_sealed_->bind(1, window.through.packed());
+  insert_sealed_->bind(2, window.first.packed());
+  insert_sealed_->bind(3, next_chunk_ - static_cast<int64_t>(window.chunks));
+  insert_sealed_->bind(4, next_chunk_ - 1);
+  if (Status s = insert_sealed_->run(); !s) return s;
+  has_sealed_blocks_ = true;
+  return count_unsealed();
+}
+
+Status HourWriter::drop_sealed_blocks() {
+  drop_blocks_->bind(1, unsealed_.after.packed());
+  drop_blocks_->bind(2, kBlocksDroppedMax);
+  if (Status s = drop_blocks_->run(); !s) return s;
+  has_sealed_blocks_ = sqlite3_changes(database_.handle()) == kBlocksDroppedMax;
+  return {};
 }
 
 void HourWriter::leave_wal_as_it_is() {

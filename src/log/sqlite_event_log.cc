@@ -29,6 +29,7 @@ constexpr size_t kRowsPerReadMax =
     200'000;  // one read() looks at no more, so that a narrow filter cannot hold a thread
 constexpr const char* kBeginningName = "log.beginning";
 constexpr auto kHousekeepingInterval = std::chrono::seconds(1);
+constexpr auto kSealPause = std::chrono::milliseconds(5);  // between slices, so that commits come first
 
 struct Metrics {
   explicit Metrics(metrics::Registry& registry)
@@ -58,7 +59,8 @@ class SqliteEventLog final : public EventLog {
         metrics_(registry),
         queue_(options_.append_queue_events_max, options_.append_queue_bytes_max),
         checkpoints_(options_.directory),
-        files_(options_.directory) {}
+        files_(options_.directory),
+        sealer_(options_.sealing, files_, registry) {}
   ~SqliteEventLog() override { stop(); }
 
   void add_reader(CommitReader& reader) override { readers_.push_back(&reader); }
@@ -79,13 +81,15 @@ class SqliteEventLog final : public EventLog {
   size_t queued_events() const override { return queue_.events(); }
 
  private:
-  struct Sealing {
+  // An hour that is over: its telemetry is put into chunks, then its WAL is emptied, then nobody writes it any more.
+  struct Closing {
     std::unique_ptr<HourWriter> writer;
-    bool sealed = false;
+    bool closed = false;
   };
 
   Status recover();
   Status recover_file(int64_t hour, bool newest);
+  void go_on_sealing(const HourSpan& span);
   Status recover_beginning();
   void damaged(int64_t hour, const Error& error);
   void add_hole(const IdRange& hole);
@@ -100,7 +104,9 @@ class SqliteEventLog final : public EventLog {
   void tick();
   void save(const std::vector<WaitingCheckpoint>& checkpoints);
   void housekeeping();
-  void seal_closed_hours();
+  void seal();
+  void close_hours(bool all);
+  Error refuse_writes(const Error& why);
   void unlink_expired_hours();
   int64_t oldest_readable_ms() const { return clock_.wall_ms() - options_.retention_ms; }
 
@@ -114,6 +120,7 @@ class SqliteEventLog final : public EventLog {
   AppendQueue queue_;
   CheckpointFile checkpoints_;
   HourFiles files_;
+  WindowSealer sealer_;
   std::atomic<int64_t> last_id_{0};  // packed; written by the log thread
   mutable std::mutex holes_mu_;
   std::vector<IdRange>
@@ -121,8 +128,9 @@ class SqliteEventLog final : public EventLog {
 
   // log-thread-confined
   std::unique_ptr<HourWriter> writer_;
-  std::vector<Sealing> sealing_;
+  std::vector<Closing> closing_;
   SteadyTime next_housekeeping_;
+  SteadyTime next_seal_;
   bool failing_ = false;  // the last commit failed: said once, until one succeeds
   // A write or an fsync failed for another reason than a full disk. Then the kernel may hold as clean what is not on
   // the disk, and a later fsync would say yes to it: nothing is written any more until the process has been restarted.
@@ -176,6 +184,17 @@ Status SqliteEventLog::recover() {
   return {};
 }
 
+// An earlier run may have ended before everything of this hour was in chunks. When it cannot be written to now, it is
+// read as it is.
+void SqliteEventLog::go_on_sealing(const HourSpan& span) {
+  Result<std::unique_ptr<HourWriter>> opened =
+      HourWriter::open(options_.directory, span.hour, SyncCommits(options_.sync_commits));
+  if (!opened) return;
+  closing_.push_back({.writer = std::move(*opened)});
+  files_.remove(span.hour);
+  files_.add(span, false);
+}
+
 // A viewer may come back with an id that an earlier log in this place gave: what came before the first id of this log
 // is not known, and must not look as if nothing had been.
 Status SqliteEventLog::recover_beginning() {
@@ -218,7 +237,9 @@ Status SqliteEventLog::recover_file(int64_t hour, bool newest) {
     remove_hour_file(path);
     return {};
   }
-  files_.add({.hour = hour, .first = span->first, .last = span->last}, true);
+  const HourSpan known{.hour = hour, .first = span->first, .last = span->last};
+  files_.add(known, true);
+  if (span->has_blocks) go_on_sealing(known);
   last_id_ = std::max(last_id_.load(), span->last.packed());
   return {};
 }
@@ -245,7 +266,7 @@ void SqliteEventLog::run() {
   const auto tick_interval = std::chrono::milliseconds(options_.tick_interval_ms);
   SteadyTime next_tick = std::chrono::steady_clock::now() + tick_interval;
   while (true) {
-    Work work = queue_.take(next_tick);
+    Work work = queue_.take(sealer_.busy() ? std::min(next_tick, next_seal_) : next_tick);
     if (!work.appends.empty()) {
       commit(std::move(work.appends));
       next_tick = std::chrono::steady_clock::now() + tick_interval;
@@ -256,16 +277,21 @@ void SqliteEventLog::run() {
       tick();
       next_tick = now + tick_interval;
     }
+    if (now >= next_seal_) {
+      seal();
+      next_seal_ = std::chrono::steady_clock::now() + kSealPause;
+    }
     if (now >= next_housekeeping_) {
       housekeeping();
       next_housekeeping_ = now + kHousekeepingInterval;
     }
     if (work.last) break;
   }
-  if (writer_ && !read_only_) sealing_.push_back({.writer = std::move(writer_)});
+  sealer_.stop();
+  if (writer_ && !read_only_) closing_.push_back({.writer = std::move(writer_)});
   files_.drop_idle();
-  seal_closed_hours();
-  sealing_.clear();
+  close_hours(true);
+  closing_.clear();
 }
 
 void SqliteEventLog::commit(std::vector<WaitingAppend> appends) {
@@ -333,13 +359,7 @@ Status SqliteEventLog::write(const std::vector<model::Event>& events) {
   }
   Status written = writer_->commit(events);
   if (written) return written;
-  if (written.error().code == Code::internal) {
-    writer_->leave_wal_as_it_is();
-    read_only_ =
-        Error{Code::unavailable, "the log is read-only until a restart, a write failed: " + written.error().detail};
-    metrics_.read_only.set(1);
-    written = *read_only_;
-  }
+  if (written.error().code == Code::internal) written = refuse_writes(written.error());
   if (written.error().code == Code::corrupt) {
     writer_.reset();
     damaged(hour, written.error());
@@ -347,8 +367,18 @@ Status SqliteEventLog::write(const std::vector<model::Event>& events) {
   return written;
 }
 
+Error SqliteEventLog::refuse_writes(const Error& why) {
+  if (writer_) writer_->leave_wal_as_it_is();
+  for (const Closing& closing : closing_) closing.writer->leave_wal_as_it_is();
+  read_only_ = Error{Code::unavailable, "the log is read-only until a restart, a write failed: " + why.detail};
+  metrics_.read_only.set(1);
+  return *read_only_;
+}
+
 Status SqliteEventLog::open_writer(int64_t hour) {
-  if (writer_) sealing_.push_back({.writer = std::move(writer_)});
+  if (writer_) closing_.push_back({.writer = std::move(writer_)});
+  // After a restart it may have been taken for one that is over.
+  std::erase_if(closing_, [&](const Closing& closing) { return closing.writer->hour() == hour; });
   Result<std::unique_ptr<HourWriter>> opened =
       HourWriter::open(options_.directory, hour, SyncCommits(options_.sync_commits));
   if (!opened) {
@@ -393,25 +423,37 @@ void SqliteEventLog::save(const std::vector<WaitingCheckpoint>& checkpoints) {
 void SqliteEventLog::housekeeping() {
   // An idle log moves on to the next hour too, so that the last one can be sealed.
   if (writer_ && !read_only_ && writer_->hour() < hour_of(last_id()))
-    sealing_.push_back({.writer = std::move(writer_)});
-  seal_closed_hours();
+    closing_.push_back({.writer = std::move(writer_)});
+  if (!read_only_) close_hours(false);
   unlink_expired_hours();
 }
 
-void SqliteEventLog::seal_closed_hours() {
-  for (Sealing& closing : sealing_) {
-    if (closing.sealed) continue;
+void SqliteEventLog::seal() {
+  if (read_only_) return;
+  std::vector<SealableHour> hours;
+  for (const Closing& closing : closing_) {
+    if (!closing.closed) hours.push_back({.writer = *closing.writer, .over = true});
+  }
+  if (writer_) hours.push_back({.writer = *writer_});
+  const Status sealed = sealer_.step(hours, last_id().ms, clock_.steady_ms());
+  if (!sealed) log_error("telemetry cannot be sealed", {{"reason", refuse_writes(sealed.error()).detail}});
+}
+
+// `all`: those too whose telemetry is not all in chunks.
+void SqliteEventLog::close_hours(bool all) {
+  for (Closing& closing : closing_) {
+    if (closing.closed || !(all || sealer_.finished(*closing.writer))) continue;
     const Result<bool> emptied = closing.writer->checkpoint_fully();
     if (!emptied) {
       log_warning("an hour file could not be closed yet", {{"reason", emptied.error().detail}});
     } else if (*emptied) {
       files_.seal(closing.writer->hour());
-      closing.sealed = true;
+      closing.closed = true;
     }
   }
   // The writer goes last: it removes the empty WAL, which a read-only connection may not.
-  std::erase_if(sealing_, [&](const Sealing& closing) {
-    return closing.sealed && files_.unread_since_seal(closing.writer->hour());
+  std::erase_if(closing_, [&](const Closing& closing) {
+    return closing.closed && files_.unread_since_seal(closing.writer->hour());
   });
 }
 
@@ -420,7 +462,7 @@ void SqliteEventLog::unlink_expired_hours() {
   for (const HourSpan& span : files_.spans()) {
     if (last_id_of_hour(span.hour) >= oldest) return;
     if (writer_ && writer_->hour() == span.hour) writer_.reset();
-    std::erase_if(sealing_, [&](const Sealing& closing) { return closing.writer->hour() == span.hour; });
+    std::erase_if(closing_, [&](const Closing& closing) { return closing.writer->hour() == span.hour; });
     files_.remove(span.hour);
     remove_hour_file(hour_file_path(options_.directory, span.hour));
     metrics_.unlinked.add();
@@ -454,7 +496,7 @@ Result<ReadPage> SqliteEventLog::read(const ReadRequest& request) {
   if (!ascending) std::reverse(hours.begin(), hours.end());
   std::optional<IdRange> unreadable;
   for (const int64_t hour : hours) {
-    const Status scanned = files_.scan(hour, scan);
+    const Status scanned = files_.read(hour, [&](HourReader& reader) { return reader.scan(scan); });
     if (!scanned && scanned.error().code != Code::corrupt) return scanned.error();
     if (!scanned) {
       if (!unreadable) unreadable = ids_of_hour(hour);

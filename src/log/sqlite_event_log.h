@@ -1,6 +1,7 @@
 // log/sqlite_event_log.h: the embedded log: SQLite files, one an hour, in the data directory.
 //
-// Flow     event_log.h; one thread owns the only connection that writes and checkpoints.
+// Flow     event_log.h; one thread owns the only connection that writes and checkpoints. Beside the commits it closes
+//          windows of telemetry (window_sealer.h), so that a day of it stays small.
 // Shapes   <directory>/events-<hours since 1970>.db and <directory>/checkpoints.db.
 // Source   SQLite 3.7.0 to 3.51.2 can corrupt a WAL when a checkpoint on a second connection races a commit
 //          (sqlite.org/wal.html#walresetbug): hence one writing and checkpointing connection, readers mode=ro.
@@ -14,6 +15,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "log/event_log.h"
+#include "log/window_sealer.h"
 #include "metrics/registry.h"
 
 namespace millstream::log {
@@ -24,6 +26,7 @@ struct SqliteEventLogOptions {
   size_t append_queue_events_max = 100'000;
   size_t append_queue_bytes_max = 256 << 20;
   int64_t tick_interval_ms = 200;
+  SealingOptions sealing = {};
   bool sync_commits = true;  // false: acknowledged once the kernel has it; what a power cut takes is lost
 };
 

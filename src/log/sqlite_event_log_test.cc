@@ -33,6 +33,7 @@ struct SqliteLogs {
     options.retention_ms = retention_ms;
     options.append_queue_events_max = append_queue_events_max;
     options.tick_interval_ms = 100;
+    options.sealing = sealing;
     metrics.push_back(std::make_unique<metrics::Registry>());
     return make_sqlite_event_log(options, clock, *metrics.back());
   }
@@ -47,10 +48,17 @@ struct SqliteLogs {
   ManualClock clock{kStart};
   int64_t retention_ms = kDayMs;
   size_t append_queue_events_max = 100'000;
+  SealingOptions sealing;
   std::vector<std::unique_ptr<metrics::Registry>> metrics;
 };
 
 INSTANTIATE_TYPED_TEST_SUITE_P(Sqlite, EventLogContract, SqliteLogs);
+
+// Closes a window whenever anything is there to close.
+struct SealingSqliteLogs : SqliteLogs {
+  SealingSqliteLogs() { sealing = {.age_ms = 0, .events_of_a_device = 1, .events_min = 1}; }
+};
+INSTANTIATE_TYPED_TEST_SUITE_P(SealingSqlite, EventLogContract, SealingSqliteLogs);
 
 class SqliteEventLogTest : public ::testing::Test {
  protected:
@@ -60,8 +68,145 @@ class SqliteEventLogTest : public ::testing::Test {
       logs.clock.advance_ms(step_ms);
     }
   }
+  size_t sealed_events() const {  // by the newest log
+    const std::string text = logs.metrics.back()->prometheus_text();
+    const std::string name = "\nmillstream_log_sealed_events_total ";
+    const size_t at = text.find(name);
+    return at == std::string::npos ? 0 : std::stoul(text.substr(at + name.size()));
+  }
+  std::unique_ptr<EventLog> started() {
+    auto log = logs.open();
+    log->add_reader(reader);
+    EXPECT_TRUE(log->start().ok());
+    return log;
+  }
+  void wait_until_sealed(size_t events) {
+    for (int ticks = 0; ticks < 400 && sealed_events() < events; ++ticks) reader.wait_for_batches(1);
+    ASSERT_EQ(sealed_events(), events);
+  }
+  std::vector<model::Event> random_events(std::mt19937_64& random, size_t count) {
+    std::vector<model::Event> events;
+    for (size_t i = 0; i < count; ++i) {
+      std::string data = R"({"deviceId":"d","fields":{"t":)" + std::to_string(random() % 1000) + ".5";
+      if (random() % 4 == 0) data += ",\"s\":\"" + std::to_string(random()) + '"';
+      const int64_t ts_ms = logs.clock.wall_ms() - static_cast<int64_t>(random() % 100'000);
+      events.push_back(test_event("account:1/site:1/device:" + std::to_string(random() % 100), ts_ms, data + "}}"));
+    }
+    return events;
+  }
   SqliteLogs logs;
+  RecordingReader reader;
 };
+
+void expect_same(const std::vector<model::Event>& one, const std::vector<model::Event>& other) {
+  ASSERT_EQ(one.size(), other.size());
+  for (size_t i = 0; i < one.size(); ++i) {
+    ASSERT_EQ(one[i].id, other[i].id);
+    ASSERT_EQ(one[i].topic, other[i].topic);
+    ASSERT_EQ(one[i].ts_ms, other[i].ts_ms);
+    ASSERT_EQ(one[i].data, other[i].data);
+  }
+}
+
+TEST_F(SqliteEventLogTest, WhatIsSealedReadsAsItDidBefore) {
+  const uint64_t seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  std::vector<ReadRequest> requests(4);
+  requests[0].events_max = 700;
+  requests[1].events_max = 97;
+  requests[1].order = Order::descending;
+  requests[2].patterns.push_back(*model::TopicPattern::parse("account:1/site:1/device:7"));
+  requests[2].events_max = 11;
+  requests[3].patterns.push_back(*model::TopicPattern::parse("account:1/site:1"));
+  const auto read_each = [&](EventLog& log) {
+    std::vector<std::vector<model::Event>> all;
+    for (const ReadRequest& request : requests) all.push_back(read_all(log, request));
+    return all;
+  };
+  std::vector<std::vector<model::Event>> before;
+  {
+    auto log = started();
+    for (int i = 0; i < 60; ++i) {
+      ASSERT_TRUE(append_and_wait(*log, random_events(random, 1 + random() % 100)).ok());
+      logs.clock.advance_ms(static_cast<int64_t>(random() % 200'000));  // over a few hours
+    }
+    before = read_each(*log);
+    log->stop();
+  }
+  const size_t left = before[0].size() - sealed_events();  // hours that were over may have been sealed
+  logs.sealing = {.age_ms = 0, .events_of_a_device = 1, .events_min = 1};
+  logs.sealing.window.events_max = 500;  // several windows an hour
+  for (int run = 0; run < 2; ++run) {
+    auto log = started();
+    if (run == 0) wait_until_sealed(left);
+    const auto after = read_each(*log);
+    for (size_t i = 0; i < requests.size(); ++i) expect_same(before[i], after[i]);
+    EXPECT_FALSE(log->read({.after = before[0].front().id})->missing);
+    log->stop();
+  }
+}
+
+TEST_F(SqliteEventLogTest, FilesOfTheFirstVersionAreReadAndWrittenOn) {
+  Result<Database> old = Database::open(hour_file_path(logs.directory, hour_of({kStart, 0})), OpenMode::read_write);
+  ASSERT_TRUE(old.ok());
+  ASSERT_TRUE(old->execute("CREATE TABLE topic(id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);"
+                           "CREATE TABLE event(id INTEGER PRIMARY KEY, topic INTEGER NOT NULL, type INTEGER NOT NULL,"
+                           " ts INTEGER NOT NULL, conclusion INTEGER NOT NULL, crc INTEGER NOT NULL,"
+                           " data BLOB NOT NULL);"
+                           "CREATE INDEX event_by_topic ON event(topic);"
+                           "CREATE INDEX event_by_type ON event(type) WHERE type > 0;"
+                           "INSERT INTO topic VALUES(1, 'account:1/site:1/device:3');"
+                           "PRAGMA application_id=1297304648; PRAGMA user_version=1;")
+                  .ok());
+  const RowContent row{.id = model::EventId{kStart, 0}.packed(),
+                       .topic = "account:1/site:1/device:3",
+                       .type = 0,
+                       .ts_ms = 5,
+                       .conclusion = 0,
+                       .data = R"({"deviceId":"3","fields":{"t":1}})"};
+  const std::string insert = "INSERT INTO event VALUES(" + std::to_string(row.id) + ", 1, 0, 5, 0, " +
+                             std::to_string(row_crc(row)) + ", CAST('" + std::string(row.data) + "' AS BLOB))";
+  ASSERT_TRUE(old->execute(insert.c_str()).ok());
+  old = Error{Code::internal, "closed"};
+
+  logs.sealing = {.age_ms = 0, .events_of_a_device = 1, .events_min = 1};
+  auto log = started();
+  EXPECT_EQ(read_all(*log).size(), 1u);
+  ASSERT_TRUE(append_and_wait(*log, {test_event("account:1/site:1/device:3", 6)}).ok());
+  wait_until_sealed(1);
+  const auto both = read_all(*log, {.patterns = {*model::TopicPattern::parse("account:1/site:1/device:3")}});
+  ASSERT_EQ(both.size(), 2u);
+  EXPECT_EQ(both[0].data, row.data);
+  EXPECT_EQ(both[1].ts_ms, 6);
+  log->stop();
+}
+
+TEST_F(SqliteEventLogTest, AFlippedBitInAChunkLosesThatDevicesWindowAndSaysSo) {
+  logs.sealing = {.age_ms = 0, .events_of_a_device = 1, .events_min = 1};
+  std::mt19937_64 random(5);
+  {
+    auto log = started();
+    ASSERT_TRUE(append_and_wait(*log, random_events(random, 2000)).ok());
+    wait_until_sealed(2000);
+    log->stop();
+  }
+  {
+    Result<Database> file = Database::open(hour_file_path(logs.directory, hour_of({kStart, 0})), OpenMode::read_write);
+    ASSERT_TRUE(file.ok());
+    ASSERT_TRUE(file->execute("UPDATE chunk SET data = CAST(substr(data, 1, 30) || x'00' || substr(data, 32) AS BLOB)"
+                              " WHERE id = 40")
+                    .ok());
+  }
+  auto log = started();
+  const size_t left = read_all(*log, {.events_max = 5000}).size();
+  EXPECT_LT(left, 2000u);
+  EXPECT_GT(left, 1900u);
+  const Result<ReadPage> page = log->read({.after = log->first_id(), .events_max = 5000});
+  ASSERT_TRUE(page.ok());
+  EXPECT_TRUE(page->missing);
+  log->stop();
+}
 
 TEST_F(SqliteEventLogTest, FilesAreForTheOwnerOnlyAndOneProcessADirectory) {
   auto log = logs.open();
@@ -82,10 +227,7 @@ TEST_F(SqliteEventLogTest, FilesAreForTheOwnerOnlyAndOneProcessADirectory) {
 
 TEST_F(SqliteEventLogTest, RetentionUnlinksWholeHoursAndDeletesNoRows) {
   logs.retention_ms = 3 * kHourMs;
-  auto log = logs.open();
-  RecordingReader reader;
-  log->add_reader(reader);
-  ASSERT_TRUE(log->start().ok());
+  auto log = started();
   fill(*log, 10, kHourMs);
   reader.wait_for_batches(15);
   size_t hours = 0;

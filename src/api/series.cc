@@ -16,8 +16,6 @@
 namespace millstream::api {
 namespace {
 
-constexpr size_t kEventsPerRead = 2000;
-
 struct Asked {
   std::vector<model::TopicPattern> patterns;
   history::SeriesRequest series;
@@ -122,30 +120,40 @@ Result<model::Topic> the_device(const Context& context, const std::vector<model:
   return latest.devices.front().topic;
 }
 
+class IntoSeries final : public log::SampleSink {
+ public:
+  IntoSeries(history::SeriesBuilder& builder, const Context& context, ClientWatch& client)
+      : builder_(builder), context_(context), client_(client) {}
+  void add(std::string_view field, std::span<const model::Sample> samples) override { builder_.add(field, samples); }
+  void add(std::string_view field, const model::SampleSums& sums) override { builder_.add(field, sums); }
+  bool wants_more() override {
+    ended_ = ended_ || client_.gone() || !context_.ready;
+    return !ended_;
+  }
+  bool ended() const { return ended_; }
+
+ private:
+  history::SeriesBuilder& builder_;
+  const Context& context_;
+  ClientWatch& client_;
+  bool ended_ = false;  // nobody waits for it, or the server stops
+};
+
 // Ids are receive times, and what is asked for are the devices' times. A device's clock may be ahead of ours a little,
 // so reading begins a little earlier; and a point may come late, up to the retention: it has to be looked for that long
 // after the end, which mostly means up to now.
-Status add_events(const Context& context, const model::Topic& topic, const history::SeriesRequest& series,
-                  history::SeriesBuilder& builder, ClientWatch& client) {
-  log::ReadRequest read;
-  read.patterns = {model::TopicPattern{topic.account, {topic.site}, {topic.device}}};
-  read.types = model::EventTypes::none().with(model::EventType::telemetry);
-  read.events_max = kEventsPerRead;
-  read.after = id_before(series.start_ms - kFutureMsMax);
-  read.until = std::min(context.log.last_id(), id_before(series.end_ms + context.retention_ms));
-  while (!client.gone() && context.ready) {
-    Result<log::ReadPage> page = context.log.read(read);
-    if (!page) return page.error();
-    for (model::Event& event : page->events) {
-      Result<model::Fields> fields = codec::decode_telemetry_fields(event.data);
-      if (!fields) return fields.error();
-      event.fields = std::move(*fields);
-      builder.add(event);
-    }
-    if (!page->more) return {};
-    read.after = page->scanned_to;
-  }
-  return Error{Code::unavailable, "not read to its end"};  // nobody waits for it, or the server stops
+Status add_samples(const Context& context, const model::Topic& topic, const history::SeriesRequest& series,
+                   history::SeriesBuilder& builder, ClientWatch& client) {
+  IntoSeries sink(builder, context, client);
+  const log::SamplesRequest request{.topic = topic,
+                                    .fields = series.fields,
+                                    .start_ms = series.start_ms,
+                                    .end_ms = series.end_ms,
+                                    .bucket_ms = series.raw ? 0 : builder.step_ms(),
+                                    .ids = {.after = id_before(series.start_ms - kFutureMsMax),
+                                            .to = id_before(series.end_ms + context.retention_ms)}};
+  if (const Status read = context.log.read_samples(request, sink); !read) return read;
+  return sink.ended() ? Status(Error{Code::unavailable, "not read to its end"}) : Status();
 }
 
 http::Response make_series(const Context& context, const Asked& asked, ClientWatch& client) {
@@ -153,7 +161,7 @@ http::Response make_series(const Context& context, const Asked& asked, ClientWat
   if (!builder) return problem(builder.error());
   const Result<model::Topic> topic = the_device(context, asked.patterns);
   if (!topic) return problem(topic.error());
-  if (const Status read = add_events(context, *topic, asked.series, *builder, client); !read) {
+  if (const Status read = add_samples(context, *topic, asked.series, *builder, client); !read) {
     return problem(read.error());
   }
   const history::SeriesResult result = std::move(*builder).result();

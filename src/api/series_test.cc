@@ -18,12 +18,9 @@ class SeriesTest : public ApiTest {
   }
 
   // What is read of the log for the hour before `end_ms`.
-  log::ReadRequest read_for(int64_t end_ms) {
-    log::ReadRequest seen;
-    log.on_read = [&](const log::ReadRequest& request) {
-      seen = request;
-      return log::ReadPage{};
-    };
+  log::SamplesRequest read_for(int64_t end_ms) {
+    log::SamplesRequest seen;
+    log.on_read_samples = [&](const log::SamplesRequest& request, log::SampleSink&) { seen = request; };
     const std::string span = "&start=" + std::to_string(end_ms - kHourMs) + "&end=" + std::to_string(end_ms);
     EXPECT_EQ(ask("/api/series", "deviceId=d" + span, [](Answer&) {}).status, 200);
     return seen;
@@ -33,26 +30,26 @@ class SeriesTest : public ApiTest {
 const std::string kPath = "/api/series";
 
 TEST_F(SeriesTest, ReadsToTheEndOfTheLogAsLongAsALatePointMayCome) {
-  const log::ReadRequest read = read_for(kStart - kDayMs / 2);
-  EXPECT_LT(read.after.ms, kStart - kDayMs / 2 - kHourMs) << "a device's clock may be ahead";
-  EXPECT_EQ(read.until, log.last_id());
+  const log::SamplesRequest read = read_for(kStart - kDayMs / 2);
+  EXPECT_LT(read.ids.after.ms, kStart - kDayMs / 2 - kHourMs) << "a device's clock may be ahead";
+  EXPECT_GE(read.ids.to, log.last_id());
 }
 
 TEST_F(SeriesTest, ReadsNoFurtherThanALatePointMayStand) {
-  EXPECT_EQ(read_for(kStart - 2 * kDayMs).until->ms, kStart - kDayMs - 1);
+  EXPECT_EQ(read_for(kStart - 2 * kDayMs).ids.to.ms, kStart - kDayMs - 1);
 }
 
 TEST_F(SeriesTest, StopsReadingWhenNobodyWaitsForIt) {
-  log.on_read = [](const log::ReadRequest& request) {
-    return log::ReadPage{.events = {}, .scanned_to = request.after, .more = true};  // a log without end
+  log.on_read_samples = [](const log::SamplesRequest&, log::SampleSink& sink) {
+    while (sink.wants_more()) std::this_thread::yield();  // a log without end
   };
   ask(kPath, "deviceId=d", [](Answer& answer) { answer.client_gone = true; });
 }
 
 TEST_F(SeriesTest, StopsReadingWhenTheServerStops) {
-  log.on_read = [this](const log::ReadRequest& request) {
+  log.on_read_samples = [this](const log::SamplesRequest&, log::SampleSink& sink) {
     context.ready = false;
-    return log::ReadPage{.events = {}, .scanned_to = request.after, .more = true};
+    while (sink.wants_more()) std::this_thread::yield();
   };
   EXPECT_EQ(ask(kPath, "deviceId=d", [](Answer&) {}).status, 503);
 }

@@ -26,6 +26,10 @@ class FakeLog final : public log::EventLog {
   void stop() override {}
   Status append(std::vector<model::Event>, log::AppendDone) override { return Error{Code::unavailable, "a test"}; }
   Result<log::ReadPage> read(const log::ReadRequest& request) override { return on_read(request); }
+  Status read_samples(const log::SamplesRequest& request, log::SampleSink& sink) override {
+    on_read_samples(request, sink);
+    return {};
+  }
   model::EventId first_id() const override { return {kStart, 0}; }
   model::EventId last_id() const override { return {kStart, 0}; }
   void save_checkpoint(std::string, log::Checkpoint) override {}
@@ -35,6 +39,7 @@ class FakeLog final : public log::EventLog {
   size_t queued_events() const override { return 0; }
 
   std::function<log::ReadPage(const log::ReadRequest&)> on_read = [](const auto&) { return log::ReadPage{}; };
+  std::function<void(const log::SamplesRequest&, log::SampleSink&)> on_read_samples = [](const auto&, auto&) {};
 };
 
 class NoReplay final : public hub::ReplaySource {

@@ -46,6 +46,7 @@ class MemoryLog final : public log::EventLog {
     queue_.push_back({std::move(batch), std::move(done), {}, {}});
     return {};
   }
+  Status read_samples(const log::SamplesRequest&, log::SampleSink&) override { return {}; }  // engines draw no charts
   void save_checkpoint(std::string name, log::Checkpoint checkpoint) override {
     std::lock_guard lock(mu_);
     queue_.push_back({{}, {}, std::move(name), std::move(checkpoint)});

@@ -1,6 +1,6 @@
 // history/series.h: charts: one device's fields over a span, as buckets that keep the true extremes.
 //
-// Flow     the caller reads the device's telemetry from the log page by page and adds it; result() gives the buckets.
+// Flow     the caller reads the device's numbers from the log and adds them; result() gives the buckets.
 // Shapes   bucket i covers [start + i*step, start + (i+1)*step) of event time, ms; empty buckets are left out, so gaps
 //          stay visible. Values are numbers; bool counts as 0 or 1; strings are left out.
 //          Same (field, ts) again: the later event wins, also in min, max, avg and count.
@@ -11,11 +11,13 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
-#include "model/event.h"
+#include "model/sample.h"
 
 namespace millstream::history {
 
@@ -53,22 +55,27 @@ class SeriesBuilder {
   // Fails with Code::unprocessable naming the maximum, or Code::invalid for an empty span.
   static Result<SeriesBuilder> make(SeriesRequest request);
 
-  // Events in id order. Other types and times outside the span are passed over.
-  void add(const model::Event& event);
+  int64_t step_ms() const { return step_ms_; }
+  // Of one field, in id order; so are calls for one field. Times lie in the span.
+  void add(std::string_view field, std::span<const model::Sample> samples);
+  // Sums within one bucket, between whose times no other value falls. Not with `raw`.
+  void add(std::string_view field, const model::SampleSums& sums);
   SeriesResult result() &&;
 
  private:
-  struct Sample {
-    int64_t t_ms;
-    double value;
+  struct Values {
+    std::vector<model::Sample> samples;
+    std::vector<model::SampleSums> sums;
   };
   explicit SeriesBuilder(SeriesRequest request);
-  void keep_newest(std::vector<Sample>& samples);
+  Values* values_of(std::string_view field);  // null: one field too many
+  void keep_newest(std::vector<model::Sample>& samples);
+  std::vector<Bucket> buckets_of(Values& values) const;
 
   SeriesRequest request_;
   int64_t step_ms_ = 1;
   bool truncated_ = false;
-  std::map<std::string, std::vector<Sample>> samples_;
+  std::map<std::string, Values, std::less<>> values_;
 };
 
 }  // namespace millstream::history

@@ -25,11 +25,11 @@ bool read_block(model::EventId first, std::string_view bytes, std::vector<Packed
   int64_t id = first.packed();
   while (!in.at_end()) {
     PackedEvent event;
-    id += static_cast<int64_t>(in.varint());
+    id = wrapping_add(id, static_cast<int64_t>(in.varint()));
     event.id = model::EventId::from_packed(id);
     event.topic = static_cast<int64_t>(in.varint());
     event.shape = static_cast<int64_t>(in.varint());
-    event.ts_ms = event.id.ms + in.signed_varint();
+    event.ts_ms = wrapping_add(event.id.ms, in.signed_varint());
     event.values = in.sized();
     if (!in.ok()) return false;
     out.push_back(event);

@@ -18,14 +18,6 @@ constexpr size_t kDistinctTextsMax = 255;
 
 Error corrupt(std::string_view what) { return {Code::corrupt, "chunk: " + std::string(what)}; }
 
-// Hostile or damaged differences wrap round rather than overflow.
-int64_t wrapping_add(int64_t a, int64_t b) {
-  return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
-}
-int64_t wrapping_subtract(int64_t a, int64_t b) {
-  return static_cast<int64_t>(static_cast<uint64_t>(a) - static_cast<uint64_t>(b));
-}
-
 void append_differences(const std::vector<int64_t>& values, std::string& out) {
   int64_t before = 0;
   for (const int64_t value : values) {
@@ -239,7 +231,8 @@ ChunkRow ChunkBuilder::finish(int64_t topic) const {
   append_varint(ids_.size(), plain);
   append_differences(ids_, plain);
   std::vector<int64_t> delays(ts_);
-  for (size_t i = 0; i < delays.size(); ++i) delays[i] -= model::EventId::from_packed(ids_[i]).ms;
+  for (size_t i = 0; i < delays.size(); ++i)
+    delays[i] = wrapping_subtract(delays[i], model::EventId::from_packed(ids_[i]).ms);
   append_differences(delays, plain);
   append_varint(groups_.size(), plain);
   for (const Group& group : groups_) append_varint(static_cast<uint64_t>(group.number), plain);

@@ -12,12 +12,14 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
 #include "model/event.h"
+#include "model/sample.h"
 
 namespace millstream::log {
 
@@ -72,6 +74,28 @@ struct ReadPage {
   std::optional<IdRange> missing;
 };
 
+// One device's numbers over a span of event time.
+struct SamplesRequest {
+  model::Topic topic;
+  std::vector<std::string> fields;  // empty: every field
+  int64_t start_ms = 0;             // inclusive
+  int64_t end_ms = 0;               // exclusive
+  int64_t bucket_ms = 0;            // > 0: sums may stand for samples that share a bucket, counted from start_ms
+  // What may hold them: ids are receive times, exclusive and inclusive.
+  IdRange ids;
+};
+
+class SampleSink {
+ public:
+  // Each field's values in the order of their ids, whatever their times.
+  virtual void add(std::string_view field, std::span<const model::Sample> samples) = 0;
+  virtual void add(std::string_view field, const model::SampleSums& sums) = 0;
+  virtual bool wants_more() = 0;  // false: reading may end here
+
+ protected:
+  ~SampleSink() = default;
+};
+
 struct Checkpoint {
   model::EventId at;
   std::string state;
@@ -93,6 +117,10 @@ class EventLog {
   // Blocking: for reader threads only. Gives committed events younger than the retention; holds no transaction after
   // it returns. A damaged part is skipped and logged, never served.
   virtual Result<ReadPage> read(const ReadRequest& request) = 0;
+
+  // Blocking: for reader threads only. Gives numbers (bool counts as 0 or 1) of telemetry; what is damaged is left out
+  // and logged.
+  virtual Status read_samples(const SamplesRequest& request, SampleSink& sink) = 0;
 
   virtual model::EventId first_id() const = 0;  // oldest id still readable (retention applied); last_id() when empty
   virtual model::EventId last_id() const = 0;   // newest committed id, or the id of the last tick if that is newer

@@ -48,14 +48,12 @@ Status HourReader::in_transaction(const std::function<Status()>& work) {
 
 Status HourReader::scan(Scan& scan) {
   // One snapshot for the topics and all rows.
-  return in_transaction([&] {
-    const Status scanned = scan_in_transaction(scan);
-    close_rows();
-    return scanned;
-  });
+  return in_transaction([&] { return scan_in_transaction(scan, Telemetry::all); });
 }
 
-Status HourReader::scan_in_transaction(Scan& scan) {
+Status HourReader::scan_loose(Scan& scan) { return scan_in_transaction(scan, Telemetry::loose); }
+
+Status HourReader::scan_in_transaction(Scan& scan, Telemetry telemetry) {
   const TopicSet* topics = nullptr;
   if (!scan.request.patterns.empty()) {
     const Result<const TopicSet*> found = filters_.find(database_, scan.request.patterns);
@@ -63,8 +61,10 @@ Status HourReader::scan_in_transaction(Scan& scan) {
     if ((*found)->numbers().empty()) return {};
     topics = *found;
   }
-  if (Status s = open_rows(scan, topics); !s) return s;
-  return merge(scan, topics);
+  Status scanned = open_rows(scan, topics, telemetry);
+  if (scanned) scanned = merge(scan, topics);
+  close_rows();
+  return scanned;
 }
 
 Result<SealedSoFar> HourReader::sealed_so_far() {
@@ -76,11 +76,11 @@ Result<SealedSoFar> HourReader::sealed_so_far() {
   return SealedSoFar{*through, *chunk_last};
 }
 
-Status HourReader::open_rows(Scan& scan, const TopicSet* topics) {
+Status HourReader::open_rows(Scan& scan, const TopicSet* topics, Telemetry telemetry) {
   Way way = Way::all;
   std::vector<int64_t> keys = {0};
-  const bool telemetry = scan.request.types.has(model::EventType::telemetry);
-  if (!telemetry) {
+  const bool has_telemetry = scan.request.types.has(model::EventType::telemetry);
+  if (!has_telemetry) {
     way = Way::type;
     keys = rare_types(scan.request.types);
   } else if (topics && topics->numbers().size() <= kMergedTopicsMax) {
@@ -90,18 +90,19 @@ Status HourReader::open_rows(Scan& scan, const TopicSet* topics) {
   for (const int64_t key : keys) {
     if (Status s = open_event_rows(scan, way, key); !s) return s;
   }
-  return telemetry && has_chunks_ ? open_telemetry(scan, topics, way) : Status();
+  return has_telemetry && has_chunks_ ? open_telemetry(scan, topics, way, telemetry) : Status();
 }
 
-Status HourReader::open_telemetry(Scan& scan, const TopicSet* topics, Way way) {
+Status HourReader::open_telemetry(Scan& scan, const TopicSet* topics, Way way, Telemetry telemetry) {
   const Result<SealedSoFar> sealed = sealed_so_far();
   if (!sealed) return sealed.error();
   std::vector<Result<std::unique_ptr<Rows>>> opened;
   opened.push_back(BlockRows::open(database_, names_, scan, sealed->through, way == Way::topic ? topics : nullptr));
-  if (way == Way::all && scan.low <= sealed->through) {
+  const bool chunks = telemetry == Telemetry::all && scan.low <= sealed->through;
+  if (way == Way::all && chunks) {
     opened.push_back(WindowRows::open(database_, names_, scan, windows_));
   }
-  if (way == Way::topic && scan.low <= sealed->through) {
+  if (way == Way::topic && chunks) {
     for (const int64_t topic : topics->numbers()) {
       opened.push_back(ChunkRows::open(database_, names_, scan, sealed->chunk_last, topic));
     }

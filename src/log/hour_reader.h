@@ -36,6 +36,8 @@ class HourReader {
   static Result<std::unique_ptr<HourReader>> open(const std::string& path, OpenMode mode, WindowRows::Place windows);
 
   Status scan(Scan& scan);
+  // The same for what is in no chunk, within a transaction of the caller's.
+  Status scan_loose(Scan& scan);
   // One read transaction for `work`, which may use what follows.
   Status in_transaction(const std::function<Status()>& work);
   Result<SealedSoFar> sealed_so_far();
@@ -47,9 +49,10 @@ class HourReader {
 
   HourReader(Database database, WindowRows::Place windows)
       : database_(std::move(database)), names_(database_), windows_(windows) {}
-  Status scan_in_transaction(Scan& scan);
-  Status open_rows(Scan& scan, const TopicSet* topics);
-  Status open_telemetry(Scan& scan, const TopicSet* topics, Way way);
+  enum class Telemetry { all, loose };
+  Status scan_in_transaction(Scan& scan, Telemetry telemetry);
+  Status open_rows(Scan& scan, const TopicSet* topics, Telemetry telemetry);
+  Status open_telemetry(Scan& scan, const TopicSet* topics, Way way, Telemetry telemetry);
   Status open_event_rows(const Scan& scan, Way way, int64_t key);
   Result<Statement> take_statement(size_t kind);
   Status merge(Scan& scan, const TopicSet* topics);

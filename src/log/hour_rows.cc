@@ -142,7 +142,7 @@ Status BlockRows::take(Scan& scan) {
 
 // --- chunks ----------------------------------------------------------------------------------------------------------
 
-Result<CheckedChunk> read_chunk_row(const Statement& row, HourNames& names) {
+Result<CheckedChunk> read_chunk_row(const Statement& row, HourNames& names, Decode decode) {
   CheckedChunk checked;
   ChunkRow& chunk = checked.row;
   chunk.topic = row.number(0);
@@ -156,9 +156,12 @@ Result<CheckedChunk> read_chunk_row(const Statement& row, HourNames& names) {
   const Result<const NumberedTopic*> topic = names.topic_of(chunk.topic);
   if (!topic) return topic.error();
   if (!*topic || !(*topic)->checked || row.number(6) != chunk_crc(chunk, (*topic)->text)) return checked;
+  checked.sound = true;
+  if (decode == Decode::no) return checked;
   Result<std::unique_ptr<Chunk>> decoded = Chunk::decode(chunk.data, names);
   if (!decoded && decoded.error().code != Code::corrupt) return decoded.error();
-  if (decoded && (*decoded)->count() == chunk.count) checked.chunk = std::move(*decoded);
+  checked.sound = decoded && (*decoded)->count() == chunk.count;
+  if (checked.sound) checked.chunk = std::move(*decoded);
   return checked;
 }
 

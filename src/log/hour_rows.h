@@ -127,9 +127,11 @@ class WindowRows final : public Rows {
 inline constexpr std::string_view kChunkColumns = "topic, first, last, ts_low, ts_high, count, crc, sums, data";
 
 struct CheckedChunk {
-  ChunkRow row;                  // `data` and `sums` moved out
-  std::unique_ptr<Chunk> chunk;  // null: damaged
+  ChunkRow row;
+  bool sound = false;            // false: it fails its check
+  std::unique_ptr<Chunk> chunk;  // Decode::yes, and sound
 };
-Result<CheckedChunk> read_chunk_row(const Statement& row, HourNames& names);
+enum class Decode { no, yes };
+Result<CheckedChunk> read_chunk_row(const Statement& row, HourNames& names, Decode decode = Decode::yes);
 
 }  // namespace millstream::log

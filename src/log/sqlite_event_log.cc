@@ -17,6 +17,7 @@
 #include "log/directory_lock.h"
 #include "log/hour_file.h"
 #include "log/hour_files.h"
+#include "log/hour_samples.h"
 #include "log/hour_writer.h"
 
 namespace millstream::log {
@@ -71,6 +72,7 @@ class SqliteEventLog final : public EventLog {
     return queue_.push(std::move(batch), std::move(done));
   }
   Result<ReadPage> read(const ReadRequest& request) override;
+  Status read_samples(const SamplesRequest& request, SampleSink& sink) override;
   EventId first_id() const override;
   EventId last_id() const override { return EventId::from_packed(last_id_.load(std::memory_order_acquire)); }
 
@@ -108,7 +110,9 @@ class SqliteEventLog final : public EventLog {
   void close_hours(bool all);
   Error refuse_writes(const Error& why);
   void unlink_expired_hours();
-  int64_t oldest_readable_ms() const { return clock_.wall_ms() - options_.retention_ms; }
+  Status read_hour(int64_t hour, const std::function<Status(HourReader&)>& work, std::optional<IdRange>* unreadable);
+  void report_damage(const Scan& scan);
+  EventId oldest_readable() const { return {std::max<int64_t>(0, clock_.wall_ms() - options_.retention_ms), 0}; }
 
   // constant after start()
   const SqliteEventLogOptions options_;
@@ -458,7 +462,7 @@ void SqliteEventLog::close_hours(bool all) {
 }
 
 void SqliteEventLog::unlink_expired_hours() {
-  const EventId oldest{std::max<int64_t>(0, oldest_readable_ms()), 0};
+  const EventId oldest = oldest_readable();
   for (const HourSpan& span : files_.spans()) {
     if (last_id_of_hour(span.hour) >= oldest) return;
     if (writer_ && writer_->hour() == span.hour) writer_.reset();
@@ -473,11 +477,30 @@ void SqliteEventLog::unlink_expired_hours() {
 // --- reading ---------------------------------------------------------------------------------------------------------
 
 EventId SqliteEventLog::first_id() const {
-  const EventId oldest{std::max<int64_t>(0, oldest_readable_ms()), 0};
+  const EventId oldest = oldest_readable();
   for (const HourSpan& span : files_.spans()) {
     if (!span.first.is_zero() && span.last >= oldest) return std::max(span.first, oldest);
   }
   return last_id();
+}
+
+// A file that turns out to be damaged loses the rest of itself, loudly, and fails nothing else.
+Status SqliteEventLog::read_hour(int64_t hour, const std::function<Status(HourReader&)>& work,
+                                 std::optional<IdRange>* unreadable) {
+  const Status done = files_.read(hour, work);
+  if (done || done.error().code != Code::corrupt) return done;
+  if (unreadable && !*unreadable) *unreadable = ids_of_hour(hour);
+  metrics_.damaged_files.add();
+  log_error("DAMAGED HOUR FILE: the rest of it is not served",
+            {{"file", hour_file_path(options_.directory, hour)}, {"reason", done.error().detail}});
+  return {};
+}
+
+void SqliteEventLog::report_damage(const Scan& scan) {
+  if (scan.damaged_rows == 0) return;
+  metrics_.damaged_rows.add(scan.damaged_rows);
+  log_error("DAMAGED ROWS left out",
+            {{"rows", scan.damaged_rows}, {"first id", EventId::from_packed(scan.first_damaged).text()}});
 }
 
 Result<ReadPage> SqliteEventLog::read(const ReadRequest& request) {
@@ -487,7 +510,7 @@ Result<ReadPage> SqliteEventLog::read(const ReadRequest& request) {
   ReadPage page{.scanned_to = ascending ? end : request.after};
 
   Scan scan{.request = request};
-  scan.low = std::max(request.after.packed() + 1, EventId{std::max<int64_t>(0, oldest_readable_ms()), 0}.packed());
+  scan.low = std::max(request.after.packed() + 1, oldest_readable().packed());
   scan.high = end.packed();
   scan.rows_left = kRowsPerReadMax;
   if (scan.low > scan.high || request.events_max == 0) return page;
@@ -496,21 +519,12 @@ Result<ReadPage> SqliteEventLog::read(const ReadRequest& request) {
   if (!ascending) std::reverse(hours.begin(), hours.end());
   std::optional<IdRange> unreadable;
   for (const int64_t hour : hours) {
-    const Status scanned = files_.read(hour, [&](HourReader& reader) { return reader.scan(scan); });
-    if (!scanned && scanned.error().code != Code::corrupt) return scanned.error();
-    if (!scanned) {
-      if (!unreadable) unreadable = ids_of_hour(hour);
-      metrics_.damaged_files.add();
-      log_error("DAMAGED HOUR FILE: the rest of it is not served",
-                {{"file", hour_file_path(options_.directory, hour)}, {"reason", scanned.error().detail}});
-    }
+    const Status scanned = read_hour(
+        hour, [&](HourReader& reader) { return reader.scan(scan); }, &unreadable);
+    if (!scanned) return scanned.error();
     if (scan.stopped) break;
   }
-  if (scan.damaged_rows > 0) {
-    metrics_.damaged_rows.add(scan.damaged_rows);
-    log_error("DAMAGED ROWS left out",
-              {{"rows", scan.damaged_rows}, {"first id", EventId::from_packed(scan.first_damaged).text()}});
-  }
+  report_damage(scan);
   page.events = std::move(scan.events);
   page.more = scan.stopped;
   if (scan.stopped) page.scanned_to = scan.scanned_to;
@@ -524,6 +538,34 @@ Result<ReadPage> SqliteEventLog::read(const ReadRequest& request) {
   }
   if (unreadable) also(*unreadable);
   return page;
+}
+
+Status SqliteEventLog::read_samples(const SamplesRequest& request, SampleSink& sink) {
+  const model::Topic& topic = request.topic;
+  const ReadRequest loose{.patterns = {{topic.account, {topic.site}, {topic.device}}},
+                          .types = model::EventTypes::none().with(model::EventType::telemetry),
+                          .events_max = SIZE_MAX};
+  Scan scan{.request = loose};
+  scan.low = std::max(request.ids.after.packed() + 1, oldest_readable().packed());
+  scan.high = std::min(request.ids.to, last_id()).packed();
+  scan.rows_left = SIZE_MAX;
+  if (scan.low > scan.high) return {};
+  std::vector<HourSamples> hours;
+  for (const int64_t hour : files_.hours_between(EventId::from_packed(scan.low), EventId::from_packed(scan.high))) {
+    if (!sink.wants_more()) return {};
+    HourSamples& samples = hours.emplace_back(HourSamples{.hour = hour});
+    const Status listed = read_hour(
+        hour, [&](HourReader& reader) { return list_samples(reader, request, scan, samples); }, nullptr);
+    if (!listed) return listed;
+  }
+  find_alone(hours);
+  for (const HourSamples& samples : hours) {
+    const Status given = read_hour(
+        samples.hour, [&](HourReader& reader) { return give_samples(reader, request, samples, scan, sink); }, nullptr);
+    if (!given) return given;
+  }
+  report_damage(scan);
+  return {};
 }
 
 }  // namespace

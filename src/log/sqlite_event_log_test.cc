@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "codec/event_json.h"
 #include "log/event_log_contract.h"
 #include "log/hour_file.h"
 
@@ -145,6 +146,86 @@ TEST_F(SqliteEventLogTest, WhatIsSealedReadsAsItDidBefore) {
     EXPECT_FALSE(log->read({.after = before[0].front().id})->missing);
     log->stop();
   }
+}
+
+// The last write of each (field, time), which is what a chart is drawn from.
+class LastWrites final : public SampleSink {
+ public:
+  void add(std::string_view field, std::span<const model::Sample> samples) override {
+    for (const model::Sample& sample : samples) values[std::string(field)][sample.t_ms] = sample.value;
+  }
+  void add(std::string_view field, const model::SampleSums& more) override { sums[std::string(field)].push_back(more); }
+  bool wants_more() override { return true; }
+
+  std::map<std::string, std::map<int64_t, double>> values;
+  std::map<std::string, std::vector<model::SampleSums>> sums;
+};
+
+TEST_F(SqliteEventLogTest, SamplesAreTheLastWritesWhetherSealedOrNot) {
+  const uint64_t seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  logs.sealing = {.age_ms = 0, .events_of_a_device = 1, .events_min = 1};
+  auto log = started();
+  std::map<std::string, std::map<int64_t, double>> expected;
+  const model::Topic topic = *model::Topic::parse("account:1/site:1/device:7");
+  const int64_t start_ms = kStart - 60'000;
+  const int64_t end_ms = kStart + 400'000;
+  for (int i = 0; i < 300; ++i) {
+    const int64_t ts_ms = kStart + static_cast<int64_t>(random() % 700'000) - 200'000;
+    const double t = static_cast<double>(random() % 1000) / 4;
+    const bool two = random() % 3 == 0;
+    std::string data = R"({"deviceId":"7","fields":{"t":)";
+    codec::append_json_number(t, data);
+    data += two ? R"(,"on":true,"s":"x"}})" : R"(,"s":"yy"}})";
+    const bool in_span = ts_ms >= start_ms && ts_ms < end_ms;
+    if (in_span) expected["t"][ts_ms] = t;
+    if (in_span && two) expected["on"][ts_ms] = 1;
+    ASSERT_TRUE(append_and_wait(*log, {test_event("account:1/site:1/device:7", ts_ms, data),
+                                       test_event("account:1/site:1/device:8", ts_ms)})
+                    .ok());
+    logs.clock.advance_ms(static_cast<int64_t>(random() % 40'000));  // over a few hours
+  }
+  LastWrites all, only;
+  SamplesRequest request{.topic = topic, .start_ms = start_ms, .end_ms = end_ms, .ids = {.to = log->last_id()}};
+  ASSERT_TRUE(log->read_samples(request, all).ok());
+  EXPECT_EQ(all.values, expected);
+  EXPECT_TRUE(all.sums.empty());
+  request.fields = {"on"};
+  ASSERT_TRUE(log->read_samples(request, only).ok());
+  EXPECT_EQ(only.values.size(), 1u);
+  log->stop();
+}
+
+TEST_F(SqliteEventLogTest, SumsStandForWhatSharesABucketWithNothingBetween) {
+  logs.sealing = {.age_ms = 0, .events_of_a_device = 1, .events_min = 1};
+  auto log = started();
+  const auto send = [&](std::vector<int64_t> times) {
+    std::vector<model::Event> events;
+    for (const int64_t t : times) events.push_back(test_event("account:1/site:1/device:7", t));
+    ASSERT_TRUE(append_and_wait(*log, std::move(events)).ok());
+    wait_until_sealed(sealed_events() + times.size());
+  };
+  send({1000, 1100, 1200});
+  send({2000, 2100});
+  send({2900, 3100});  // in two buckets
+  send({4000, 4200});
+  send({4100});  // late, between
+  LastWrites got;
+  ASSERT_TRUE(log->read_samples({.topic = *model::Topic::parse("account:1/site:1/device:7"),
+                                 .start_ms = 1000,
+                                 .end_ms = 6000,
+                                 .bucket_ms = 1000,
+                                 .ids = {.to = log->last_id()}},
+                                got)
+                  .ok());
+  ASSERT_EQ(got.sums["t"].size(), 2u);
+  EXPECT_EQ(got.sums["t"][0].count, 3u);
+  EXPECT_EQ(got.sums["t"][0].sum, 3);
+  EXPECT_EQ(got.sums["t"][1].first_ms, 2000);
+  EXPECT_EQ(got.sums["t"][1].last_ms, 2100);
+  EXPECT_EQ(got.values["t"].size(), 5u);
+  log->stop();
 }
 
 TEST_F(SqliteEventLogTest, FilesOfTheFirstVersionAreReadAndWrittenOn) {

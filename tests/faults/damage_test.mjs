@@ -41,7 +41,10 @@ const nameOf = (hour) => `events-${hour}.db`;
 const logOf = (data) => path.join(data, 'log');
 
 async function write(server, requests) {
-  for (let i = 0; i < requests; ++i) assert.ok((await ledger.send(server)).ok);
+  for (let i = 0; i < requests; ++i) {
+    const { way, ok, status, answer } = await ledger.send(server);
+    assert.ok(ok, `${way}: ${status} ${answer.text}`);
+  }
 }
 
 before(async () => {

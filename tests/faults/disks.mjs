@@ -39,7 +39,8 @@ export class MemoryDisk {
   }
 
   resize(megabytes) {
-    run('mount', '-o', `remount,size=${megabytes}m`, this.path);
+    // Naming the source keeps mount from adding the options it finds, which a user of this namespace may not set.
+    run('mount', '-t', 'tmpfs', '-o', `remount,size=${megabytes}m`, 'millstream', this.path);
   }
 
   freeBytes() {

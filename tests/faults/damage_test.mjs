@@ -103,7 +103,7 @@ const covers = (gap, id) => (gap.from === null || compareIds(id, gap.from) > 0) 
 /** What a server on damaged files serves, held against what was stored. */
 class Look {
   wrong = []; // what must never be, in words
-  silent = []; // what is missing without being told, or not shown though it is there
+  amiss = []; // what is missing without being told, what a stream does not get though it is there, what never ends
   missing = new Set(); // ids
 
   constructor(server) {
@@ -114,13 +114,15 @@ class Look {
   /** Takes events that were served in one way of reading. Gives the ids missing of those `expected`. */
   #take(events, expected, how) {
     const served = new Set();
+    let repeated = 0;
     for (const event of events) {
       const known = stored.get(event.id);
       const right = known ? words(event) === words(known) : numberOf(event) > sentBefore && !ledger.wrong(event);
       if (!right) this.wrong.push(`${how}: an event that was never there: ${words(event)}`);
-      if (served.has(event.id)) this.wrong.push(`${how}: ${event.id} twice`);
+      if (served.has(event.id)) ++repeated;
       served.add(event.id);
     }
+    if (repeated > 0) this.amiss.push(`${how}: ${repeated} events more than once`);
     const missing = expected.filter((id) => !served.has(id));
     for (const id of missing) this.missing.add(id);
     return missing;
@@ -141,26 +143,34 @@ class Look {
       const { topic } = stored.get(oneOf(this.all));
       await this.#page({ topic }, this.all.filter((id) => stored.get(id).topic === topic), topic);
     }
+    const elsewhere = (ids) => ids.filter((id) => hourOf(id) !== damagedHour).length;
+    if (elsewhere([...this.missing]) > 0) this.wrong.push(`${elsewhere([...this.missing])} events of other hours are missing`);
+
     const { said, live, events, gaps } = await resume(this.server);
     const unseen = this.#take(events, this.all.slice(1), 'stream');
-    const elsewhere = [...this.missing].filter((id) => hourOf(id) !== damagedHour).length;
-    if (elsewhere > 0) this.wrong.push(`${elsewhere} events of other hours are missing`);
+    if (elsewhere(unseen) > 0) this.amiss.push(`a resumed stream misses ${elsewhere(unseen)} events of other hours`);
     if (said.length === 0) this.wrong.push('nothing is taken any more');
 
     const undeclared = unseen.filter((id) => !gaps.some((gap) => covers(gap, id))).length;
-    if (undeclared > 0) this.silent.push(`a resumed stream misses ${undeclared} events and declares no gap there`);
-    if (!live) this.silent.push(`a resumed stream shows nothing new within ${shownWithinMs} ms; its gaps: ${words(gaps)}`);
+    if (undeclared > 0) this.amiss.push(`a resumed stream misses ${undeclared} events and declares no gap there`);
+    if (!live) this.amiss.push(`a resumed stream shows nothing new within ${shownWithinMs} ms; its gaps: ${words(gaps)}`);
     if (said.length > 0) await this.#readBack(said);
     this.told = await this.#isTold();
-    if (this.missing.size > 0 && !this.told) this.silent.push(`${this.missing.size} events are missing, and neither the log nor a metric says so`);
+    if (this.missing.size > 0 && !this.told) this.amiss.push(`${this.missing.size} events are missing, and neither the log nor a metric says so`);
     return this;
   }
 
   async #readBack(said) {
-    const page = await get(this.server, '/api/events/backfill?types=system&order=desc&limit=500');
-    const ids = new Set(page.json().events.map(({ id }) => id));
+    let ids;
+    try {
+      const page = await get(this.server, '/api/events/backfill?types=system&order=desc&limit=500');
+      ids = new Set(page.json().events.map(({ id }) => id));
+    } catch (error) {
+      this.amiss.push(`after the resumed stream: ${error.message}`);
+      return;
+    }
     const gone = said.filter((id) => !ids.has(id)).length;
-    if (gone > 0) this.silent.push(`${gone} of ${said.length} events acknowledged after the damage cannot be read`);
+    if (gone > 0) this.amiss.push(`${gone} of ${said.length} events acknowledged after the damage cannot be read`);
   }
 
   async #isTold() {
@@ -174,10 +184,10 @@ class Look {
   }
 }
 
-/** Two tests of what was found: what must never be, and what must be told. todo: why that does not hold yet. */
-async function judge(t, { wrong, silent }, { wrongTodo = false, silentTodo = false } = {}) {
+/** Two tests of what was found. todo: why what should hold does not yet. */
+async function judge(t, { wrong, amiss }, { wrongTodo = false, amissTodo = false } = {}) {
   await t.test('nothing wrong is served, and the other hours stay whole', { todo: wrongTodo }, () => assert.deepEqual(wrong, []));
-  await t.test('nothing goes missing in silence', { todo: silentTodo }, () => assert.deepEqual(silent, []));
+  await t.test('what is missing is told, and streams get what is there', { todo: amissTodo }, () => assert.deepEqual(amiss, []));
 }
 
 /** Damages a copy, starts a server on it and looks. `damage` gives {hour, where}. */
@@ -187,7 +197,8 @@ async function trial(damage) {
   const { hour, where } = damage(logOf(path.join(directory, 'data')));
   const server = await Server.start({ directory });
   const look = await new Look(server).everything(hour);
-  await server.stop();
+  const { code } = await server.child.stop(5000);
+  if (code !== 0) look.amiss.push(`it does not stop on SIGTERM (${code})`);
   fs.rmSync(directory, { recursive: true });
   return { where, look };
 }
@@ -217,36 +228,37 @@ const last = () => open;
 
 const olderPasses = 'nothing says which of its states a file should be in';
 const walEnds = 'SQLite takes the first frame that is not right for the end of the WAL';
-const unchecked = 'the pages of a closed hour are not checked, and what leads to a row is not covered by its checksum';
+const unchecked = 'the pages of a closed hour are not checked, what leads to a row is not covered by its checksum, and a row whose id has ' +
+  'become smaller is read for ever';
 
 const damages = [
   { what: 'a closed hour cut short', which: closed, damage: (log, hour) => cutShort(pathOf(log, hour)) },
   {
     what: 'a closed hour emptied', which: closed, damage: (log, hour) => fs.truncateSync(pathOf(log, hour), 0),
-    silentTodo: 'an empty file passes for one in which nothing was ever finished',
+    amissTodo: 'an empty file passes for one in which nothing was ever finished',
   },
   { what: 'a closed hour full of zeros', which: closed, damage: (log, hour) => fs.writeFileSync(pathOf(log, hour), Buffer.alloc(65536)) },
   {
     what: 'an older copy of a closed hour', which: closed, damage: (log, hour) => fs.copyFileSync(pathOf(olds, hour), pathOf(log, hour)),
-    silentTodo: olderPasses,
+    amissTodo: olderPasses,
   },
   {
     what: 'another hour under the name of a closed one', which: closed,
     damage: (log, hour) => fs.copyFileSync(pathOf(log, hours[0]), pathOf(log, hour)),
-    wrongTodo: 'the ids in a file are not held against its name', silentTodo: 'the same',
+    wrongTodo: 'the ids in a file are not held against its name', amissTodo: 'the same',
   },
   { what: 'the open hour cut short', which: last, damage: (log, hour) => cutShort(pathOf(log, hour)) },
   {
     what: 'an older copy of the open hour', which: last,
     damage: (log, hour) => fs.copyFileSync(pathOf(path.join(olds, 'open'), hour), pathOf(log, hour)),
   },
-  { what: 'the WAL cut short', which: last, damage: (log, hour) => cutShort(pathOf(log, hour, '-wal')), silentTodo: walEnds },
-  { what: 'the WAL removed', which: last, damage: (log, hour) => fs.rmSync(pathOf(log, hour, '-wal')), silentTodo: olderPasses },
+  { what: 'the WAL cut short', which: last, damage: (log, hour) => cutShort(pathOf(log, hour, '-wal')), amissTodo: walEnds },
+  { what: 'the WAL removed', which: last, damage: (log, hour) => fs.rmSync(pathOf(log, hour, '-wal')), amissTodo: olderPasses },
   { what: 'the shared memory removed', which: last, damage: (log, hour) => fs.rmSync(pathOf(log, hour, '-shm')) },
   {
     what: 'WAL and shared memory removed', which: last,
     damage: (log, hour) => ['-wal', '-shm'].forEach((suffix) => fs.rmSync(pathOf(log, hour, suffix))),
-    silentTodo: olderPasses,
+    amissTodo: olderPasses,
   },
 ];
 
@@ -262,13 +274,13 @@ for (const { what, which, damage, ...todo } of damages) {
 }
 
 /** Adds what one look found to what others did. */
-function gather(all, where, { wrong, silent }) {
+function gather(all, where, { wrong, amiss }) {
   if (wrong.length > 0) all.wrong.push(`${where}: ${wrong.join('; ').slice(0, 600)}`);
-  if (silent.length > 0) all.silent.push(`${where}: ${silent.join('; ').slice(0, 600)}`);
+  if (amiss.length > 0) all.amiss.push(`${where}: ${amiss.join('; ').slice(0, 600)}`);
 }
 
 async function flipOneByOne(what, pattern) {
-  const all = { wrong: [], silent: [] };
+  const all = { wrong: [], amiss: [] };
   let told = 0;
   let untouched = 0;
   const named = (log) => fs.readdirSync(log).filter((name) => pattern.test(name) && fs.statSync(path.join(log, name)).size > 0);
@@ -279,22 +291,22 @@ async function flipOneByOne(what, pattern) {
     gather(all, where, look);
   }
   console.log(`${flips} bits of ${what}, one a start: ${all.wrong.length} times something wrong, ${told} times damage told, ` +
-    `${untouched} times no event touched, ${all.silent.length} times not told, or not all`);
+    `${untouched} times no event touched, ${all.amiss.length} times not told, or not right`);
   return all;
 }
 
-test(`${flips} flipped bits of hour files`, async (t) => judge(t, await flipOneByOne('hour files', /^events-\d+\.db$/), { silentTodo: unchecked }));
-test(`${flips} flipped bits of the WAL`, async (t) => judge(t, await flipOneByOne('the WAL', /^events-\d+\.db-wal$/), { silentTodo: walEnds }));
+test(`${flips} flipped bits of hour files`, async (t) => judge(t, await flipOneByOne('hour files', /^events-\d+\.db$/), { amissTodo: unchecked }));
+test(`${flips} flipped bits of the WAL`, async (t) => judge(t, await flipOneByOne('the WAL', /^events-\d+\.db-wal$/), { amissTodo: walEnds }));
 
 test(`20 flipped bits at once, ${flipsRunning} times while the server runs`, async (t) => {
-  const all = { wrong: [], silent: [] };
+  const all = { wrong: [], amiss: [] };
   for (let run = 1; run <= flipsRunning; ++run) {
     const directory = tempDirectory('damage-running');
     const log = logOf(path.join(directory, 'data'));
     fs.cpSync(pristine, path.join(directory, 'data'), { recursive: true });
     const server = await Server.start({ directory });
-    const { wrong, silent } = await new Look(server).everything();
-    assert.deepEqual({ wrong, silent }, { wrong: [], silent: [] }, 'before the damage');
+    const { wrong, amiss } = await new Look(server).everything();
+    assert.deepEqual({ wrong, amiss }, { wrong: [], amiss: [] }, 'before the damage');
     const name = nameOf(oneOf([hours[0], hours[1], open]));
     const places = Array.from({ length: 20 }, () => flipBit(log, [name]));
     const look = await new Look(server).everything(places[0].hour);
@@ -302,5 +314,5 @@ test(`20 flipped bits at once, ${flipsRunning} times while the server runs`, asy
     gather(all, places.map(({ where }) => where).join(', '), look);
     await server.kill9();
   }
-  await judge(t, all, { silentTodo: 'the open hour is written on after damage was found in it' });
+  await judge(t, all, { amissTodo: 'the open hour is written on after damage was found in it' });
 });

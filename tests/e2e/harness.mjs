@@ -138,6 +138,7 @@ export class Server {
   /**
    * development: everyone is admin of the account "demo". arguments: further flags. config: TOML text.
    * directory: keep using the data of an earlier server. port: keep using its port.
+   * under: a command that becomes the server in the same process, with what comes before the program's name.
    */
   static async start(options = {}) {
     const server = new Server(options);
@@ -145,12 +146,13 @@ export class Server {
     return server;
   }
 
-  constructor({ development = true, arguments: flags = [], config, directory, port = 0, env = {} } = {}) {
+  constructor({ development = true, arguments: flags = [], config, directory, port = 0, env = {}, under = [] } = {}) {
     this.scheme = 'http';
     this.directory = directory ?? tempDirectory('server');
     this.generation = 0;
     this.port = port;
     this.env = env;
+    this.under = under;
     this.flags = [];
     if (config !== undefined) {
       const file = path.join(this.directory, 'config.toml');
@@ -170,17 +172,16 @@ export class Server {
   async #launch() {
     assert.ok(fs.existsSync(binary), `no server program at ${binary}: build it first (./dev build)`);
     ++this.generation;
-    this.child = new Child(binary, ['serve', ...this.flags, `--server.listen=127.0.0.1:${this.port}`], {
+    const [command, ...rest] = [...this.under, binary, 'serve', ...this.flags, `--server.listen=127.0.0.1:${this.port}`];
+    this.child = new Child(command, rest, {
       env: { PATH: process.env.PATH, HOME: this.directory, ...sanitizerOptions(), ...this.env },
     });
     const line = await until(
-      () => {
-        if (!this.child.running()) throw new Error(`the server ended at once:\n${this.child.output}`);
-        return /^listening on (https?):\/\/[^\s]*:(\d+)$/m.exec(this.child.stdout);
-      },
+      () => /^listening on (https?):\/\/[^\s]*:(\d+)$/m.exec(this.child.stdout) ?? !this.child.running(),
       'the server says where it listens',
       20_000,
     );
+    if (line === true) throw new Error(`the server ended at once:\n${this.child.output}`);
     this.scheme = line[1];
     this.port = Number(line[2]);
     await until(async () => (await request(this.url, 'GET', '/ready')).status === 200, 'the server is ready', 20_000);

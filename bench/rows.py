@@ -303,7 +303,7 @@ def with_day_of(row, devices, speed):
         return row
     seed = {**row.seed, "devices": devices, "rate": devices * speed // 5, "events_in_all": devices * 17_280,
             "events": devices // row.seed["connections"]}
-    return replace(row, seed=seed, seed_speed=speed)
+    return replace(row, seed=seed, seed_speed=speed, title=row.title.replace("1000 devices", f"{devices} devices"))
 
 
 def read(name, title, path, seed, targets, requests=50):

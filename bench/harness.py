@@ -1,14 +1,17 @@
 """Starts one server and one load program on a core each, and reads what the load program printed."""
 
+import email.utils
 import json
 import os
 import platform
+import re
 import shutil
 import signal
 import statistics
 import subprocess
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 
 import peers
@@ -17,7 +20,9 @@ from rows import ALONE, BESIDE, MILLSTREAM, VARIANTS, Variant
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "build" / "bench"
 START_S, STOP_S = 120, 60  # with a log of millions of events in it
-SEED_S = 900
+SEED_S = 1800
+DAY_MS = 86_400_000
+SEAL_S, UNSEALED_MAX = 120, 100_000
 
 
 class RunFailed(Exception):
@@ -32,18 +37,19 @@ class Programs:
         self.millstream = build / "src" / "app" / "millstream"
         self.micro = sorted(p for p in (build / "src").glob("*/*_bench") if os.access(p, os.X_OK))
         cores = sorted(os.sched_getaffinity(0))
-        self.server_core, self.load_core = cores[0], cores[-1]
+        self.cores, self.server_core, self.load_core = cores, cores[0], cores[-1]
 
-    def launch(self, contender, data_directory):
-        if contender in peers.NAMES:
+    def launch(self, contender, data_directory, flags_of_row):
+        if contender in [*peers.NAMES, *peers.STORES]:
             return peers.launch(contender, data_directory)
         if contender.startswith("limit_"):
             return peers.Launch([[str(self.load), "limit", "--listen=127.0.0.1:0", f"--mode={contender[6:]}"]])
         variant = VARIANTS.get(contender, Variant())
         flags = {"auth.development": "true", "server.listen": "127.0.0.1:0", "server.data_directory": data_directory,
-                 "server.io_threads": 1, "log.level": "warning", **variant.server}
+                 "server.io_threads": 1, "log.level": "warning", **flags_of_row,
+                 **variant.server}
         return peers.Launch([[str(self.millstream), "serve", *(f"--{key}={value}" for key, value in flags.items())]],
-                            flags=variant.load)
+                            flags=variant.load, on_all_cores=variant.on_all_cores)
 
     def load_command(self, subcommand, arguments):
         flags = [f"--{key}={value}" for key, value in arguments.items()]
@@ -51,25 +57,35 @@ class Programs:
 
 
 class Server:
-    """A server process for one run, in a fresh data directory or a copy of a seeded one. `with Server(...) as server:`"""
+    """A server process for one run, in a fresh data directory, a copy of a seeded one, or `in_place` in that one.
 
-    def __init__(self, programs, contender, seed=None):
-        self.data_directory = Path(tempfile.mkdtemp(prefix="data-", dir=OUT))
-        if seed:
+    `with Server(...) as server:`
+    """
+
+    def __init__(self, programs, contender, seed=None, in_place=False, flags=None, environment=None):
+        self.kept = in_place
+        self.data_directory = seed if in_place else Path(tempfile.mkdtemp(prefix="data-", dir=OUT))
+        if seed and not in_place:
             shutil.copytree(seed, self.data_directory, dirs_exist_ok=True)
             os.sync()  # or the run would pay for the copy's way to the disk
+        if VARIANTS.get(contender, Variant()).cold:
+            forget_cached(self.data_directory)
         self.output = OUT / f"{contender}.log"
-        self.launch = programs.launch(contender, self.data_directory)
+        self.launch = programs.launch(contender, self.data_directory, flags or {})
+        self.environment = environment or {}
         self.core = programs.server_core
+        self.cores = ",".join(map(str, programs.cores)) if self.launch.on_all_cores else str(self.core)
         self.processes = []
         self.helpers = []
 
     def __enter__(self):
+        begin = time.monotonic()
         try:
             with open(self.output, "wb") as output:
                 self.helpers = [self._start(command, output) for command in self.launch.helpers]
                 self.processes = [self._start(command, output) for command in self.launch.commands]
             self.url = self._wait_for_url()
+            self.ready_ms = (time.monotonic() - begin) * 1000
             if self.launch.greeting:
                 peers.greet(self.url, self.launch.greeting)
         except BaseException:
@@ -80,9 +96,10 @@ class Server:
     def _start(self, command, output):
         # Exec'd through taskset, so its pid is the server's. A group of its own: an interrupt from the terminal
         # reaches this program, which then stops the server itself.
-        return subprocess.Popen(["taskset", "-c", str(self.core), *command], stdin=subprocess.DEVNULL, stdout=output,
+        return subprocess.Popen(["taskset", "-c", self.cores, *command], stdin=subprocess.DEVNULL, stdout=output,
                                 stderr=subprocess.STDOUT, cwd=ROOT, start_new_session=True,
-                                env={**os.environ, "PATH": peers.search_path(), "NODE_ENV": "production"})
+                                env={**os.environ, "PATH": peers.search_path(), "NODE_ENV": "production",
+                                     **self.environment})
 
     def _wait_for_url(self):
         deadline = time.monotonic() + START_S
@@ -94,7 +111,7 @@ class Server:
                 return self.launch.url
             if self.has_ended():
                 raise RunFailed(f"server ended: {self.last_words()}")
-            time.sleep(0.02)
+            time.sleep(0.005)
         raise RunFailed(f"server not ready after {START_S} s: {self.last_words()}")
 
     def has_ended(self):
@@ -116,7 +133,26 @@ class Server:
         return " | ".join(self.output.read_text(errors="replace").splitlines()[-3:])
 
     def disk_bytes(self):
-        return sum(p.stat().st_blocks * 512 for p in self.data_directory.rglob("*") if p.is_file())
+        return bytes_on_disk(self.data_directory)
+
+    def now_ms(self):
+        """The server's wall clock, to the second."""
+        with urllib.request.urlopen(f"{self.url}/ready", timeout=10) as answer:
+            return int(email.utils.parsedate_to_datetime(answer.headers["Date"]).timestamp() * 1000)
+
+    def metric(self, name):
+        """The value of a metric without labels, None where there is none of the name."""
+        with urllib.request.urlopen(f"{self.url}/metrics", timeout=10) as answer:
+            found = re.search(rf"^{name} (\S+)$", answer.read().decode(), re.MULTILINE)
+        return float(found[1]) if found else None
+
+    def wait_until_sealed(self):
+        """Until the log has put all but its newest events into their final form, where it says so."""
+        deadline = time.monotonic() + SEAL_S
+        while (waiting := self.metric("millstream_log_unsealed_events")) is not None and waiting > UNSEALED_MAX:
+            if time.monotonic() > deadline:
+                raise RunFailed(f"{waiting:.0f} events not sealed after {SEAL_S} s")
+            time.sleep(0.2)
 
     def stop(self):
         for process in reversed([*self.helpers, *self.processes]):
@@ -130,15 +166,40 @@ class Server:
 
     def __exit__(self, *_):
         self.stop()
-        shutil.rmtree(self.data_directory, ignore_errors=True)
+        if not self.kept:
+            shutil.rmtree(self.data_directory, ignore_errors=True)
+
+
+def hurried(speed):
+    """The environment of a process whose wall clock began two days ago and goes so many times too fast. Its
+    timers, which go by the monotonic clock, do not."""
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+    if not library:
+        raise RunFailed("libfaketime is not installed: ./dev bench ingest installs it")
+    return {"LD_PRELOAD": str(library), "FAKETIME": f"-48h x{speed}", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+
+
+def bytes_on_disk(directory):
+    return sum(p.stat().st_blocks * 512 for p in directory.rglob("*") if p.is_file())
+
+
+def forget_cached(directory):
+    """Has the kernel drop what it holds of the files; what a process has mapped or not yet written stays."""
+    os.sync()
+    for path in directory.rglob("*"):
+        if path.is_file():
+            file = os.open(path, os.O_RDONLY)
+            os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(file)
 
 
 class Seed:
-    """What a row's runs find stored already: ingested once, then copied. `with Seed(programs, row) as seed:`"""
+    """What runs find stored already: ingested once. Without a row.seed it is nothing. `with Seed(programs, row) as seed:`"""
 
     def __init__(self, programs, row):
         self.directory = None
-        self.flags = {}  # of the load program: when the events are from
+        self.from_ms = self.to_ms = 0  # when it was received
+        self.figures = {}
         if not row.seed:
             return
         self.directory = Path(tempfile.mkdtemp(prefix="seed-", dir=OUT))
@@ -149,17 +210,28 @@ class Seed:
             raise
 
     def _fill(self, programs, row):
-        with Server(programs, MILLSTREAM) as server:
-            from_ms = int(time.time() * 1000)
-            fill = programs.load_command("ingest", {**row.seed, "seconds": SEED_S, **server.target()})
+        speed = row.seed_speed
+        with Server(programs, "2_cores", flags=row.server, environment=hurried(speed) if speed else {}) as server:
+            now_ms = server.now_ms if speed else lambda: int(time.time() * 1000)
+            self.from_ms = now_ms()
+            wishes = {**row.seed, **({"from_ms": self.from_ms} if speed else {})}
+            fill = programs.load_command("ingest", {**wishes, "seconds": SEED_S, **server.target()})
             done = subprocess.run(fill, capture_output=True, text=True, timeout=SEED_S + 90, cwd=ROOT)
-            to_ms = int(time.time() * 1000)
-            if done.returncode != 0 or json.loads(done.stdout)["accepted_in_all"] < row.seed["events_in_all"]:
-                raise RunFailed(f"seeding: {done.stderr.strip() or done.stdout}; server: {server.last_words()}")
+            self.to_ms = now_ms()
+            if done.returncode != 0:
+                raise RunFailed(f"seeding: {done.stderr.strip()}; server: {server.last_words()}")
+            self.figures = json.loads(done.stdout)
+            if self.figures["accepted_in_all"] < wishes["events_in_all"]:
+                raise RunFailed(f"seeding: {done.stdout}; server: {server.last_words()}")
+            server.wait_until_sealed()
             server.stop()
-            shutil.copytree(server.data_directory, self.directory, dirs_exist_ok=True)
-        # Not from the last twentieth: whoever is cut off there may have missed nothing.
-        self.flags = {"from_ms": from_ms, "to_ms": to_ms - (to_ms - from_ms) // 20}
+            server.data_directory.rename(self.directory)
+        self.figures["disk_mb"] = bytes_on_disk(self.directory) / 1e6
+        os.sync()
+
+    def resume_flags(self):
+        """Of the load program. Not from the last twentieth: whoever is cut off there may have missed nothing."""
+        return {"from_ms": self.from_ms, "to_ms": self.to_ms - (self.to_ms - self.from_ms) // 20}
 
     def __enter__(self):
         return self
@@ -181,9 +253,13 @@ def load_arguments(row, seconds):
 
 def run_once(programs, contender, row, seconds, seed):
     """One run of one row against one contender: the load program's figures as a dict."""
-    with Server(programs, contender, seed.directory) as server:
-        target = {**seed.flags, **server.target(), **flags_of(server.launch, row.subcommand)}
+    with Server(programs, contender, seed.directory, row.in_place, row.server) as server:
+        target = {**server.target(), **flags_of(server.launch, row.subcommand)}
         arguments = load_arguments(row, seconds)
+        if "resumes" in arguments:
+            target |= seed.resume_flags()
+        if "path" in arguments:
+            arguments["path"] = arguments["path"].format(begin=seed.from_ms, end=seed.from_ms + DAY_MS)
         if contender == ALONE:
             arguments = {key: value for key, value in arguments.items() if key not in BESIDE}
         command = programs.load_command(row.subcommand, {**arguments, **target})
@@ -195,10 +271,19 @@ def run_once(programs, contender, row, seconds, seed):
             raise RunFailed(f"{done.stderr.strip() or done.returncode}; server: {server.last_words()}")
         if server.has_ended():
             raise RunFailed(f"server ended during the run: {server.last_words()}")
-        figures = json.loads(done.stdout)
+        figures = {**json.loads(done.stdout), "ready_ms": server.ready_ms}
+        if seed.directory:
+            figures["stored_mb"] = seed.figures["disk_mb"]
+        if server.launch.on_all_cores:
+            figures.pop("foreign_cpu_share", None)  # what ran on one core says nothing then
         points = figures.get("accepted_in_all", 0) * row.load.get("fields", 0)
         if points:
             figures["disk_bytes_per_point"] = server.disk_bytes() / points
+        if points and row.until_sealed:
+            server.wait_until_sealed()
+            figures["sealed_bytes_per_point"] = server.disk_bytes() / points
+            server.stop()
+            figures["stopped_bytes_per_point"] = server.disk_bytes() / points
         return figures
 
 

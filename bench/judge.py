@@ -23,8 +23,7 @@ def judge_row(row, results):
 def judge(target, results):
     """What was asked, what was measured, and whether it was reached. results: {contender: [figures of a run, ...]}"""
     if isinstance(target, RatioAtMost):
-        whose = "" if target.contender == MILLSTREAM else f" of {target.contender}"
-        asked = f"{target.metric}{whose} <= {target.value} x {target.limit}"
+        asked = f"{target.metric}{whose(target)} <= {target.value} x {target.limit}"
         if target.at_equal_receives and (unequal := unequal_receives(results, target)):
             return f"{asked}: not comparable, {unequal}"
         return at_most(asked, target.value, run_by_run(results, target.contender, target.limit, target.metric))
@@ -32,13 +31,18 @@ def judge(target, results):
         asked = f"{target.metric} of {target.variant} <= {target.value} x {MILLSTREAM}"
         return at_most(asked, target.value, run_by_run(results, target.variant, MILLSTREAM, target.metric))
     if isinstance(target, TimesAtLeast):
-        asked = f"{target.metric} >= {target.value} x {target.peer}"
-        return at_least(asked, target.value, run_by_run(results, MILLSTREAM, target.peer, target.metric))
-    values = column(results[MILLSTREAM], target.metric)
+        asked = f"{target.metric}{whose(target)} >= {target.value} x {target.peer}"
+        return at_least(asked, target.value, run_by_run(results, target.contender, target.peer, target.metric))
     if isinstance(target, Floor):
-        return at_least(f"{target.metric} >= {target.value:,}", target.value, values)
+        values = column(results.get(target.contender, []), target.metric)
+        return at_least(f"{target.metric}{whose(target)} >= {target.value:,}", target.value, values)
     assert isinstance(target, Ceiling)
-    return at_most(f"{target.metric} <= {target.value:,}", target.value, values)
+    values = column(results.get(target.contender, []), target.metric)
+    return at_most(f"{target.metric}{whose(target)} <= {target.value:,}", target.value, values)
+
+
+def whose(target):
+    return "" if target.contender == MILLSTREAM else f" of {target.contender}"
 
 
 def unequal_receives(results, target):

@@ -1,4 +1,4 @@
-"""The hubs and designs that Millstream is measured beside: how each is started, spoken to and named with its version."""
+"""The hubs, designs and stores that Millstream is measured beside: how each is started, spoken to and named with its version."""
 
 import http.client
 import json
@@ -12,6 +12,8 @@ from pathlib import Path
 FILES = Path(__file__).resolve().parent / "peers"
 NCHAN, NODE, NESTJS, PUSHPIN = "nchan", "node", "nestjs", "pushpin"
 NAMES = [NCHAN, NODE, NESTJS, PUSHPIN]
+INFLUXDB, INFLUXDB_2_CORES = "influxdb", "influxdb_2_cores"
+STORES = [INFLUXDB, INFLUXDB_2_CORES]
 TITLES = {NCHAN: "nchan", NODE: "bare Node", NESTJS: "NestJS", PUSHPIN: "Pushpin"}
 
 
@@ -24,6 +26,7 @@ class Launch:
     url: str = ""  # "": the server says "listening on <url>" itself
     flags: dict = field(default_factory=dict)  # of the load program
     greeting: tuple = ()  # (path, headers, body) to post once it is up
+    on_all_cores: bool = False  # otherwise on the server's core alone
 
 
 def free_port():
@@ -71,7 +74,17 @@ def launch_pushpin(directory):
                          "body": "grip", "opening": 4})
 
 
+def launch_influxdb(directory, on_all_cores):
+    port, rpc_port = free_port(), free_port()
+    conf = fill_in("influxdb.conf", directory, {"PORT": port, "RPC_PORT": rpc_port})
+    return Launch([["influxd", "run", "-config", str(conf)]], url=url_of(port), on_all_cores=on_all_cores,
+                  flags={"stream_path": "/query?q=SHOW+DATABASES", "publish_path": "/write?db=bench&precision=ms"},
+                  greeting=("/query?q=CREATE+DATABASE+bench", {}, ""))
+
+
 def launch(name, directory):
+    if name in STORES:
+        return launch_influxdb(directory, name == INFLUXDB_2_CORES)
     if name == NCHAN:
         return launch_nchan(directory)
     if name == PUSHPIN:
@@ -101,7 +114,7 @@ def streams(url, path):
 
 def missing(name):
     """The program or package that is not there, or ""."""
-    wanted = {NCHAN: ["nginx"], PUSHPIN: ["pushpin", "zurl", "node"]}.get(name, ["node"])
+    wanted = {NCHAN: ["nginx"], PUSHPIN: ["pushpin", "zurl", "node"], **{store: ["influxd"] for store in STORES}}.get(name, ["node"])
     # Debian's /usr/sbin is not in everyone's PATH.
     lacking = [program for program in wanted if not shutil.which(program, path=search_path())]
     if lacking:
@@ -132,4 +145,5 @@ def versions():
     node = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout.strip()
     return {NCHAN: f"nchan {debian_version('libnginx-mod-nchan')}, nginx {debian_version('nginx')}",
             NODE: f"Node {node}", NESTJS: f"NestJS {npm_version('@nestjs/core')}, Node {node}",
+            INFLUXDB: f"influxdb {debian_version('influxdb')}",
             PUSHPIN: f"pushpin {debian_version('pushpin')}, condure {debian_version('condure')}"}

@@ -7,7 +7,6 @@ import re
 import struct
 import subprocess
 import time
-import urllib.request
 
 from harness import OUT, ROOT, RunFailed, Server
 
@@ -15,6 +14,7 @@ FEW, MANY, RATE = 100, 1000, 100
 VIEWERS_EACH = 19_600  # what the usual limit of open files allows one process
 HOLD_S = 30  # so long all of them are there together
 WARM_S, MEASURED_S = 3, 5
+WIDTH = 140  # names of templates go on and on
 
 
 def start_viewers(programs, server, viewers, pace):
@@ -34,11 +34,6 @@ def answer(load, timeout=60):
     if load.returncode != 0:
         raise RunFailed(errors.decode(errors="replace")[-300:])
     return json.loads(output)
-
-
-def metric(server, name):
-    text = urllib.request.urlopen(f"{server.url}/metrics", timeout=10).read().decode()
-    return float(re.search(rf"^{name} (\S+)$", text, re.MULTILINE)[1])
 
 
 def allocations(programs):
@@ -71,7 +66,7 @@ def allocations_per_event(programs, viewers):
 
 
 def sample(server, path):
-    deliveries = metric(server, "millstream_stream_events_sent_total")
+    deliveries = server.metric("millstream_stream_events_sent_total")
     return struct.unpack("Q", path.read_bytes()[:8])[0], deliveries
 
 
@@ -99,10 +94,23 @@ def held(programs, instances):
 
 
 def profile(programs, top=15):
-    """Where the server's CPU goes, by symbol: lines for people."""
+    """Where the server's CPU goes, by symbol, with viewers in a closed loop: lines for people."""
+    return profile_of(programs, lambda server: start_viewers(programs, server, MANY, {"in_flight": 4}), top)
+
+
+def profile_ingest(programs, row, top=25):
+    """The same while a row's points come in."""
+    def start(server):
+        command = programs.load_command(row.subcommand, {
+            **row.load, "seconds": WARM_S + MEASURED_S, **server.target()})
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
+    return profile_of(programs, start, top)
+
+
+def profile_of(programs, start_load, top):
     data = OUT / "perf.data"
     with Server(programs, "millstream") as server:
-        load = start_viewers(programs, server, MANY, {"in_flight": 4})
+        load = start_load(server)
         time.sleep(WARM_S)
         record = ["perf", "record", "-F", "997", "-g", "-o", str(data), "-p", str(server.pids()[0]), "--", "sleep",
                   str(MEASURED_S)]
@@ -110,10 +118,11 @@ def profile(programs, top=15):
         answer(load)
     if done.returncode != 0:
         raise RunFailed(done.stderr.strip()[-300:])
-    return [*report_lines(data, "comm,dso")[:5], "", *report_lines(data, "comm,symbol")[:top]]
+    return [*report_lines(data, "comm"), "", *report_lines(data, "comm,dso")[:8], "",
+            *report_lines(data, "comm,symbol")[:top]]
 
 
 def report_lines(data, sort):
     report = ["perf", "report", "-i", str(data), "--no-children", "-g", "none", "--stdio", "--sort", sort]
     lines = subprocess.run(report, capture_output=True, text=True, cwd=ROOT).stdout.splitlines()
-    return [re.sub(r"[\s-]+$", "", line) for line in lines if line and not line.startswith("#")]
+    return [re.sub(r"[\s-]+$", "", line)[:WIDTH] for line in lines if line and not line.startswith("#")]

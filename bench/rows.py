@@ -1,6 +1,6 @@
 """The rows of the benchmark: what is run against what, which figures are kept, and what is asked of them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import peers
 
@@ -15,9 +15,13 @@ class Variant:
 
     server: dict = field(default_factory=dict)
     load: dict = field(default_factory=dict)
+    on_all_cores: bool = False
+    cold: bool = False  # nothing of what is stored is in memory when the server starts
 
 
 VARIANTS = {
+    "cold": Variant(cold=True),
+    "2_cores": Variant(server={"server.io_threads": 2}, on_all_cores=True),
     "http2": Variant(load={"h2_streams": 100}),
     "http2_alone": Variant(load={"h2_streams": 1}),  # a connection for every stream
     "tls": Variant(server={"tls.self_signed": "true"}),
@@ -43,6 +47,7 @@ class Floor:
 
     metric: str
     value: float
+    contender: str = MILLSTREAM
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,7 @@ class Ceiling:
 
     metric: str
     value: float
+    contender: str = MILLSTREAM
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,7 @@ class TimesAtLeast:
     metric: str
     peer: str
     value: float
+    contender: str = MILLSTREAM
 
 
 @dataclass(frozen=True)
@@ -98,6 +105,10 @@ class Row:
     seconds: dict = field(default_factory=lambda: {"quick": 4, "full": 10})
     full_only: bool = False
     seed: dict = field(default_factory=dict)  # of `ingest`: what is stored before the runs
+    seed_speed: int = 0  # so many times too fast the server's clock goes meanwhile; 0: as it is
+    server: dict = field(default_factory=dict)  # flags of Millstream
+    in_place: bool = False  # runs share what is stored: they only read it
+    until_sealed: bool = False  # what it takes on disk is asked again when the log has sealed it
 
 
 INGEST = [
@@ -105,12 +116,20 @@ INGEST = [
     Metric("events_per_s", "events/s", "events acknowledged"),
     Metric("ack_p50_us", "us", "acknowledgement p50"),
     Metric("ack_p99_us", "us", "acknowledgement p99"),
+    Metric("ack_max_us", "us", "acknowledgement, slowest"),
     Metric("server_us_per_point", "us", "server CPU per point"),
     Metric("server_us_per_event", "us", "server CPU per event"),
     Metric("events_per_commit", "events", "events per commit"),
     Metric("commits_per_s", "commits/s", "commits"),
     Metric("commit_mean_us", "us", "mean commit"),
     Metric("disk_bytes_per_point", "bytes", "on disk per point, at the end"),
+    Metric("sealed_bytes_per_point", "bytes", "the same when sealed"),
+    Metric("stopped_bytes_per_point", "bytes", "the same when stopped"),
+    Metric("server_rss_mb", "MB", "server's memory (RSS)"),
+    Metric("server_peak_rss_mb", "MB", "the most it had"),
+    Metric("server_cpu_share", "share", "server's share of a core"),
+    Metric("load_us_per_event", "us", "load program's CPU per event"),
+    Metric("load_cpu_share", "share", "load program's share of its core"),
     Metric("foreign_cpu_share", "share", "others on the server's core"),
 ]
 FAN_OUT = [
@@ -141,6 +160,16 @@ RESUME = [
     Metric("server_us_per_resume", "us", "server CPU per resume"),
     Metric("foreign_cpu_share", "share", "others on the server's core"),
 ]
+READ = [
+    Metric("p50_us", "us", "request to whole answer p50"),
+    Metric("p99_us", "us", "request to whole answer p99"),
+    Metric("max_us", "us", "request to whole answer, slowest"),
+    Metric("first_us", "us", "the first after the start"),
+    Metric("ready_ms", "ms", "start to ready"),
+    Metric("server_us_per_request", "us", "server CPU per request"),
+    Metric("answer_bytes", "bytes", "size of the answer"),
+    Metric("stored_mb", "MB", "stored"),
+]
 IDLE = [
     Metric("user_bytes_per_connection", "bytes", "user space (RSS) per connection"),
     Metric("user_pss_bytes_per_connection", "bytes", "user space (PSS) per connection"),
@@ -157,6 +186,25 @@ IDLE = [
 def ingest(name, title, connections, events, fields, line=False, targets=()):
     load = {"connections": connections, "events": events, "fields": fields, "format": "line" if line else "json"}
     return Row(name, title, "ingest", load, INGEST, targets=list(targets))
+
+
+def fleet(connections, lines, fields, devices, **more):
+    """Of `ingest`: line protocol of the demo's plant."""
+    return {"data": "fleet", "connections": connections, "events": lines, "fields": fields, "devices": devices, **more}
+
+
+def points(connections, lines, fields, contenders=(MILLSTREAM,), targets=()):
+    """As fast as they are acknowledged, by connections of 100 devices each."""
+    return Row(f"points_{connections}x{lines}x{fields}",
+               f"durable points: {connections} connections x {lines} lines x {fields} fields, line protocol", "ingest",
+               fleet(connections, lines, fields, devices=100 * connections), INGEST, list(contenders), list(targets))
+
+
+def beside_influxdb(connections, lines, fields):
+    return points(connections, lines, fields, [MILLSTREAM, "2_cores", *peers.STORES],
+                  [Floor("points_per_s", 500_000, contender="2_cores"),
+                   TimesAtLeast("points_per_s", peers.INFLUXDB, 3),
+                   TimesAtLeast("points_per_s", peers.INFLUXDB_2_CORES, 3, contender="2_cores")])
 
 
 def closed_loop(viewers, targets=(), full_only=True):
@@ -239,6 +287,55 @@ ROWS = [
         [Ceiling("user_bytes_per_connection", 1024), Floor("broadcast_reached", 100_000)], seconds={}, full_only=True),
     Row("idle_tls_2000", "idle: 2000 connections under TLS held, then one broadcast", "idle",
         {"viewers": 2000, "hold_seconds": 3}, IDLE, [MILLSTREAM, "tls"], [], seconds={}, full_only=True),
+]
+
+# A day of 1000 devices of the demo's plant, a line every 5 s, 10 fields: 17 million lines, received within a quarter of
+# an hour by a server whose clock says that it was a day.
+DAY_SPEED = 100
+DAY = {"data": "history", "connections": 10, "events": 100, "devices": 1000, "fields": 10, "warmup_ms": 0,
+       "history_s": 86_400, "rate": 200 * DAY_SPEED, "events_in_all": 17_280_000}
+TEN_THOUSAND_DEVICES = fleet(10, 100, 10, devices=10_000, events_in_all=100_000)
+
+
+def with_day_of(row, devices, speed):
+    """The row with a day of so many devices in it, told so many times too fast."""
+    if not row.seed_speed:
+        return row
+    seed = {**row.seed, "devices": devices, "rate": devices * speed // 5, "events_in_all": devices * 17_280,
+            "events": devices // row.seed["connections"]}
+    return replace(row, seed=seed, seed_speed=speed, title=row.title.replace("1000 devices", f"{devices} devices"))
+
+
+def read(name, title, path, seed, targets, requests=50):
+    # Devices that seem silent because the load program was held up would all be told about.
+    flags = {"storage.retention": "7d", "presence.stale_after": "12h", "presence.offline_after": "24h"}
+    return Row(name, title, "get", {"path": path, "requests": requests}, READ, [MILLSTREAM, "cold"], targets,
+               seconds={}, seed=seed, seed_speed=DAY_SPEED if seed is DAY else 0, server=flags, in_place=True)
+
+
+POINT_ROWS = [
+    beside_influxdb(16, 1000, 1),
+    beside_influxdb(16, 100, 10),
+    *(points(connections, lines, 10) for connections in (1, 16, 64) for lines in (1, 10, 100, 1000)
+      if (connections, lines) != (16, 100)),
+    Row("points_rate", "durable points: 2000 lines x 10 fields a second, by 200 gateways with 10 lines a request each, "
+        "10000 devices", "ingest", fleet(200, 10, 10, devices=10_000, rate=2000, warmup_ms=6000), INGEST,
+        [MILLSTREAM, "2_cores"],
+        [Floor("events_per_s", 1980), Ceiling("ack_p50_us", 5000), Ceiling("ack_p99_us", 20_000),
+         Ceiling("ack_max_us", 60_000), Ceiling("server_peak_rss_mb", 300)],
+        seconds={"quick": 60, "full": 300}),
+    Row("points_stored", "durable points: a day of 60 devices of the demo's plant, every 5 s, on disk", "ingest",
+        {"data": "history", "connections": 6, "events": 10, "devices": 60, "fields": 10, "warmup_ms": 0}, INGEST,
+        targets=[Ceiling("stopped_bytes_per_point", 2)], seconds={"quick": 300, "full": 300}, until_sealed=True),
+    read("series_day", "read: 24 hours x 10 fields of one device as 600 buckets, in a day of 1000 devices",
+         "/api/series?deviceId=boiler-01&start={begin}&end={end}&points=600", DAY,
+         [Ceiling("p50_us", 20_000), Ceiling("first_us", 100_000, contender="cold")]),
+    read("backfill_page", "read: a page of 500 events of one device, the newest first, in a day of 1000 devices",
+         "/api/events/backfill?deviceId=boiler-01&limit=500&order=desc", DAY, []),
+    read("latest_10000", "read: the latest of 10000 devices", "/api/latest", TEN_THOUSAND_DEVICES,
+         [Ceiling("p50_us", 50_000)]),
+    read("ready_10m", "start: with 10 million events stored", "/ready", TEN_MILLION,
+         [Ceiling("ready_ms", 2000), Ceiling("ready_ms", 2000, contender="cold")], requests=2),
 ]
 
 

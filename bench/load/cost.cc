@@ -130,6 +130,7 @@ MemoryReading ServerCost::memory() const {
   MemoryReading reading;
   for (const std::string& process : processes_) {
     reading.resident_bytes += keyed_bytes(process + "/smaps_rollup", "Rss:");
+    reading.peak_resident_bytes += keyed_bytes(process + "/status", "VmHWM:");
     reading.proportional_bytes += keyed_bytes(process + "/smaps_rollup", "Pss:");
   }
   reading.kernel_slab_bytes = keyed_bytes("/proc/meminfo", "Slab:");

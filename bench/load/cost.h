@@ -27,6 +27,7 @@ struct CpuReading {
 
 struct MemoryReading {
   int64_t resident_bytes = 0;
+  int64_t peak_resident_bytes = 0;
   int64_t proportional_bytes = 0;  // Pss
   int64_t kernel_slab_bytes = 0;   // whole machine
   int64_t kernel_tcp_bytes = 0;    // socket buffers, whole machine

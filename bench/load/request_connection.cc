@@ -6,6 +6,10 @@
 #include <cerrno>
 
 namespace millstream::load {
+namespace {
+constexpr int64_t kSecondNs = 1'000'000'000;
+constexpr int64_t kAnswerNs = 30 * kSecondNs;
+}  // namespace
 
 std::string post_head(const Endpoint& to, std::string_view path, std::string_view extra_headers, size_t body_bytes) {
   std::string head = "POST ";
@@ -66,25 +70,32 @@ std::optional<RequestConnection::Answer> RequestConnection::on_ready(uint32_t ev
   return answer;
 }
 
+std::string get_head(const Endpoint& from, std::string_view path, std::string_view extra_headers) {
+  std::string head = "GET ";
+  head.append(path).append(" HTTP/1.1\r\nHost: ").append(from.authority).append("\r\n");
+  return head.append(extra_headers).append("\r\n");
+}
+
+Result<std::string> ask(RequestConnection& connection, Poller& poller, std::string request) {
+  connection.send(std::move(request));
+  const int64_t deadline = now_ns() + kAnswerNs;
+  while (connection.is_open() && now_ns() < deadline) {
+    for (const epoll_event& event : poller.wait(kSecondNs)) {
+      std::optional<RequestConnection::Answer> answer = connection.on_ready(event.events);
+      if (!answer) continue;
+      if (answer->status == 200) return std::move(answer->body);
+      return Error{Code::unavailable, "status " + std::to_string(answer->status) + " " + answer->body.substr(0, 200)};
+    }
+  }
+  return Error{Code::unavailable, "no answer"};
+}
+
 Result<std::string> get_now(const Endpoint& from, std::string_view path, std::string_view extra_headers) {
   Result<Socket> socket = connect_now(from);
   if (!socket) return socket.error();
   Poller poller;
   RequestConnection connection(poller, std::move(*socket), 0);
-  std::string request = "GET ";
-  request.append(path).append(" HTTP/1.1\r\nHost: ").append(from.authority).append("\r\n");
-  request.append(extra_headers).append("\r\n");
-  connection.send(std::move(request));
-  const int64_t deadline = now_ns() + 10'000'000'000;
-  while (connection.is_open() && now_ns() < deadline) {
-    for (const epoll_event& event : poller.wait(1'000'000'000)) {
-      std::optional<RequestConnection::Answer> answer = connection.on_ready(event.events);
-      if (!answer) continue;
-      if (answer->status != 200) return Error{Code::unavailable, "status " + std::to_string(answer->status)};
-      return std::move(answer->body);
-    }
-  }
-  return Error{Code::unavailable, std::string(path) + ": no answer"};
+  return ask(connection, poller, get_head(from, path, extra_headers));
 }
 
 }  // namespace millstream::load

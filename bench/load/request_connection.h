@@ -52,6 +52,12 @@ class RequestConnection {
   std::string body_;
 };
 
+// A whole GET request.
+std::string get_head(const Endpoint& from, std::string_view path, std::string_view extra_headers);
+
+// Sends and waits for the answer: the body of a 200. The poller knows this connection alone, which is idle.
+Result<std::string> ask(RequestConnection& connection, Poller& poller, std::string request);
+
 // One GET on a connection of its own, waiting for the answer; for scraping /metrics before and after a run.
 Result<std::string> get_now(const Endpoint& from, std::string_view path, std::string_view extra_headers);
 

@@ -1,5 +1,6 @@
 #include "load/telemetry_batch.h"
 
+#include <algorithm>
 #include <random>
 
 namespace millstream::load {
@@ -68,9 +69,10 @@ void TelemetryBatches::append_event(const std::string& device, const std::vector
   }
 }
 
-std::string_view TelemetryBatches::next(int64_t ts_ms) {
+std::string_view TelemetryBatches::next(int64_t now_ms) {
   Body& body = bodies_[turn_++ % bodies_.size()];
-  const std::string text = std::to_string(ts_ms);
+  last_ts_ms_ = std::max(last_ts_ms_ + 1, now_ms);
+  const std::string text = std::to_string(last_ts_ms_);
   for (const size_t at : body.times) body.text.replace(at, kNoTime.size(), text);
   return body.text;
 }

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "load/batch_source.h"
+
 namespace millstream::load {
 
 enum class BodyFormat { json, line };
@@ -18,13 +20,13 @@ enum class BodyFormat { json, line };
 // "g3-17"
 std::string batch_device(size_t gateway, size_t device);
 
-class TelemetryBatches {
+class TelemetryBatches : public BatchSource {
  public:
   // `gateway` names the devices: "g3-0", "g3-1", …
   TelemetryBatches(BodyFormat format, size_t gateway, size_t events, size_t fields);
 
-  // The next body, every event at `ts_ms`. Valid until the next call.
-  std::string_view next(int64_t ts_ms);
+  // Every event at `now_ms`, or a millisecond after the last body's.
+  std::string_view next(int64_t now_ms) override;
 
  private:
   struct Body {
@@ -37,6 +39,7 @@ class TelemetryBatches {
   BodyFormat format_;
   std::vector<Body> bodies_;
   size_t turn_ = 0;
+  int64_t last_ts_ms_ = 0;
 };
 
 }  // namespace millstream::load

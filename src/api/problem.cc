@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "base/log_line.h"
 #include "codec/event_json.h"
 #include "http/response_head.h"
 
@@ -39,6 +40,12 @@ http::Response problem(int status, std::string_view detail) {
   return response;
 }
 
-http::Response problem(const Error& error) { return problem(status_of(error.code), error.detail); }
+http::Response problem(const Error& error) {
+  const int status = status_of(error.code);
+  if (status != 500) return problem(status, error.detail);
+  // Its words may name files and statements, which are nobody's business but the operator's.
+  log_error("a request failed", {{"reason", error.detail}});
+  return problem(status, "an error of the server's own, which its log describes");
+}
 
 }  // namespace millstream::api

@@ -36,7 +36,7 @@ Result<hub::ReplayPage> LogReplay::make_page(hub::ReplayRequest request) {
     read.after = oldest;
   }
   Result<log::ReadPage> events = log_.read(read);
-  while (events && events->missing && events->missing->after <= read.after) {
+  while (events && events->missing && events->missing->after <= read.after && events->missing->to > read.after) {
     page.trimmed_to = read.after = std::min(events->missing->to, request.until);
     events = log_.read(read);
   }

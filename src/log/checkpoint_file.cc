@@ -91,20 +91,30 @@ Result<std::optional<Checkpoint>> CheckpointFile::load(std::string_view name) {
   return std::optional(Checkpoint{model::EventId::from_packed(at), std::move(state)});
 }
 
-Result<model::EventId> CheckpointFile::newest_at() {
+Status CheckpointFile::remove(std::string_view name) {
+  std::lock_guard lock(mu_);
+  if (!database_) return closed_error();
+  Result<Statement> one = database_->prepare("DELETE FROM checkpoint WHERE name = ?1");
+  if (!one) return one.error();
+  one->bind_text(1, name);
+  return one->run();
+}
+
+Result<std::map<std::string, model::EventId>> CheckpointFile::list(std::string_view prefix) {
   std::lock_guard lock(mu_);
   if (!database_) return closed_error();
   Result<Statement> all = database_->prepare("SELECT at, crc, state, name FROM checkpoint");
   if (!all) return all.error();
-  model::EventId newest;
+  std::map<std::string, model::EventId> found;
   while (true) {
     const Result<bool> row = all->step();
     if (!row) return row.error();
-    if (!*row) return newest;
+    if (!*row) return found;
     const int64_t at = all->number(0);
+    const std::string_view name = all->bytes(3);
     // A damaged row could push ids into the far future.
-    if (all->number(1) != checkpoint_crc(all->bytes(3), at, all->bytes(2))) continue;
-    newest = std::max(newest, model::EventId::from_packed(at));
+    if (!name.starts_with(prefix) || all->number(1) != checkpoint_crc(name, at, all->bytes(2))) continue;
+    found.emplace(name, model::EventId::from_packed(at));
   }
 }
 

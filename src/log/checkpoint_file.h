@@ -6,6 +6,7 @@
 // Thread   any (locks inside)
 #pragma once
 
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -26,7 +27,9 @@ class CheckpointFile {
 
   Status save(std::string_view name, const Checkpoint& checkpoint);  // on disk when it returns
   Result<std::optional<Checkpoint>> load(std::string_view name);
-  Result<model::EventId> newest_at();  // zero: none
+  Status remove(std::string_view name);
+  // Names that begin with `prefix`, and where they are at. Damaged rows are left out.
+  Result<std::map<std::string, model::EventId>> list(std::string_view prefix);
 
  private:
   Result<Database> open_database() const;

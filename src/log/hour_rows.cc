@@ -41,10 +41,15 @@ std::optional<size_t> next_in_span(const Scan& scan, size_t size, size_t& left, 
 int64_t EventRows::type() const { return rows_.number(kType); }
 int64_t EventRows::topic() const { return rows_.number(kTopic); }
 
-Status EventRows::next(Scan&) {
+Status EventRows::next(Scan& scan) {
   const Result<bool> row = rows_.step();
   if (!row) return row.error();
+  const int64_t before = id_;
   id_ = *row ? rows_.number(kId) : -1;
+  if (!*row) return {};
+  // An id that was changed stands in another one's place: where the rows after it lie cannot be known.
+  const bool in_order = before < 0 || (scan.ascending() ? id_ > before : id_ < before);
+  if (!scan.holds(id_) || !in_order) return Error{Code::corrupt, "a row is not in its place"};
   return {};
 }
 

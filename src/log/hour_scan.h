@@ -26,7 +26,11 @@ struct Scan {
 
   bool ascending() const { return request.order == Order::ascending; }
   bool holds(int64_t id) const { return id >= low && id <= high; }
+  // Ids of a row that fails its check may be anything. What lies outside the span is not missing from it.
   void add_damage(int64_t first, int64_t last, size_t rows) {
+    if (last < low || first > high) return;
+    first = std::max(first, low);
+    last = std::min(last, high);
     first_damaged = damaged_rows == 0 ? first : std::min(first_damaged, first);
     last_damaged = damaged_rows == 0 ? last : std::max(last_damaged, last);
     damaged_rows += rows;

@@ -229,6 +229,7 @@ Status HourWriter::commit(const std::vector<model::Event>& events) {
   }
   const Status done = in_transaction([&] { return insert_all(events); });
   names_known_ = done.ok();
+  if (done) last_committed_ = events.back().id;
   if (done && !block_.empty()) {
     unsealed_.last = block_.last();
     unsealed_.events += block_.count();

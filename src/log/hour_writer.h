@@ -66,6 +66,8 @@ class HourWriter {
   Status close_window(const SealedWindow& window);
   Status drop_sealed_blocks();  // a few at a time
 
+  model::EventId last_committed() const { return last_committed_; }  // by this writer; zero: nothing yet
+
   bool wal_is_long() const { return wal_.frames - wal_.copied >= kWalFramesMax; }
   Status checkpoint();              // copies what readers allow; never waits for them
   Result<bool> checkpoint_fully();  // true: everything is in the file and the WAL is empty; false: a reader is in it
@@ -104,6 +106,7 @@ class HourWriter {
   int64_t next_shape_ = 1;
   bool names_known_ = false;  // the four above are what the file holds
   int64_t next_chunk_ = 1;
+  model::EventId last_committed_;
   Unsealed unsealed_;
   bool has_sealed_blocks_ = true;
   std::string topic_text_;

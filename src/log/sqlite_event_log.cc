@@ -9,6 +9,7 @@
 #include <atomic>
 #include <chrono>
 #include <filesystem>
+#include <map>
 #include <thread>
 
 #include "base/log_line.h"
@@ -29,8 +30,22 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 constexpr size_t kRowsPerReadMax =
     200'000;  // one read() looks at no more, so that a narrow filter cannot hold a thread
 constexpr const char* kBeginningName = "log.beginning";
+constexpr std::string_view kLedgerPrefix = "log.hour.";
 constexpr auto kHousekeepingInterval = std::chrono::seconds(1);
 constexpr auto kSealPause = std::chrono::milliseconds(5);  // between slices, so that commits come first
+
+std::string ledger_name(int64_t hour) { return std::string(kLedgerPrefix) + hour_file_name(hour); }
+
+std::optional<int64_t> parse_ledger_name(std::string_view name) {
+  return name.starts_with(kLedgerPrefix) ? parse_hour_file_name(name.substr(kLedgerPrefix.size())) : std::nullopt;
+}
+
+// Without the names of files.
+Error as_told(const Error& error, bool read_only) {
+  if (error.code == Code::storage_full) return {error.code, "the log's disk is full: nothing of this was stored"};
+  return {Code::unavailable, read_only ? "the log is read-only until a restart: nothing of this was stored"
+                                       : "the log cannot be written now: nothing of this was stored"};
+}
 
 struct Metrics {
   explicit Metrics(metrics::Registry& registry)
@@ -94,6 +109,8 @@ class SqliteEventLog final : public EventLog {
   void go_on_sealing(const HourSpan& span);
   Status recover_beginning();
   void damaged(int64_t hour, const Error& error);
+  void look_for_losses(const std::map<std::string, EventId>& known);
+  void note_progress(const HourWriter& writer);
   void add_hole(const IdRange& hole);
   std::optional<IdRange> first_hole(EventId after, EventId to) const;
 
@@ -125,7 +142,9 @@ class SqliteEventLog final : public EventLog {
   CheckpointFile checkpoints_;
   HourFiles files_;
   WindowSealer sealer_;
-  std::atomic<int64_t> last_id_{0};  // packed; written by the log thread
+  static constexpr int64_t kNoHour = -1;
+  std::atomic<int64_t> suspect_hour_{kNoHour};  // a reader found this file damaged
+  std::atomic<int64_t> last_id_{0};             // packed; written by the log thread
   mutable std::mutex holes_mu_;
   std::vector<IdRange>
       holes_;  // guarded by holes_mu_; where events are missing: files set aside, the time before the log
@@ -135,6 +154,7 @@ class SqliteEventLog final : public EventLog {
   std::vector<Closing> closing_;
   SteadyTime next_housekeeping_;
   SteadyTime next_seal_;
+  EventId noted_;         // note_progress() has said this much
   bool failing_ = false;  // the last commit failed: said once, until one succeeds
   // A write or an fsync failed for another reason than a full disk. Then the kernel may hold as clean what is not on
   // the disk, and a later fsync would say yes to it: nothing is written any more until the process has been restarted.
@@ -175,9 +195,10 @@ Status SqliteEventLog::recover() {
     if (Status s = recover_file(hour, hour == hours.back()); !s) return s;
   }
   // An engine may have stored a position that only a tick had reached.
-  const Result<EventId> newest = checkpoints_.newest_at();
-  if (!newest) return newest.error();
-  last_id_ = std::max(last_id_.load(), newest->packed());
+  const Result<std::map<std::string, EventId>> known = checkpoints_.list("");
+  if (!known) return known.error();
+  for (const auto& [name, at] : *known) last_id_ = std::max(last_id_.load(), at.packed());
+  look_for_losses(*known);
   // As a tick would: whatever is appended from now on is above, so that readers know where "before" ends.
   last_id_ = std::max(last_id(), EventId{clock_.wall_ms(), 0}).packed();
   if (Status s = recover_beginning(); !s) return s;
@@ -197,6 +218,37 @@ void SqliteEventLog::go_on_sealing(const HourSpan& span) {
   closing_.push_back({.writer = std::move(*opened)});
   files_.remove(span.hour);
   files_.add(span, false);
+}
+
+// What an hour was known to hold on the disk must be there: a file may have lost its end, or itself.
+void SqliteEventLog::look_for_losses(const std::map<std::string, EventId>& known) {
+  const int64_t oldest_hour = hour_of(oldest_readable());
+  for (const auto& [name, at] : known) {
+    const std::optional<int64_t> hour = parse_ledger_name(name);
+    if (!hour) continue;
+    if (*hour < oldest_hour) {
+      (void)checkpoints_.remove(name);
+      continue;
+    }
+    IdRange lost{.after = ids_of_hour(*hour).after, .to = at};
+    for (const HourSpan& span : files_.spans()) {
+      if (span.hour == *hour && !span.last.is_zero()) lost.after = span.last;
+    }
+    if (lost.after >= lost.to) continue;
+    add_hole(lost);
+    metrics_.damaged_files.add();
+    log_error("AN HOUR FILE HAS LOST EVENTS that were stored; what is left of it is served",
+              {{"file", hour_file_path(options_.directory, *hour)}, {"after", lost.after.text()}, {"to", at.text()}});
+  }
+}
+
+// Says in another file up to where this hour's events are on the disk.
+void SqliteEventLog::note_progress(const HourWriter& writer) {
+  const EventId last = writer.last_committed();
+  if (last <= noted_) return;
+  noted_ = last;
+  const Status saved = checkpoints_.save(ledger_name(writer.hour()), {.at = last, .state = {}});
+  if (!saved) log_warning("the hour's progress could not be noted", {{"reason", saved.error().detail}});
 }
 
 // A viewer may come back with an id that an earlier log in this place gave: what came before the first id of this log
@@ -231,7 +283,10 @@ std::optional<IdRange> SqliteEventLog::first_hole(EventId after, EventId to) con
 Status SqliteEventLog::recover_file(int64_t hour, bool newest) {
   const std::string path = hour_file_path(options_.directory, hour);
   const bool thorough = newest || std::filesystem::exists(path + "-wal");
-  const Result<HourFileSpan> span = check_hour_file(path, thorough);
+  Result<HourFileSpan> span = check_hour_file(path, thorough);
+  if (span && !span->last.is_zero() && (hour_of(span->first) != hour || hour_of(span->last) != hour)) {
+    span = Error{Code::corrupt, path + ": holds events of another hour"};
+  }
   if (!span && span.error().code == Code::conflict) return span.error();  // of a later version: not ours to judge
   if (!span) {
     damaged(hour, span.error());
@@ -292,6 +347,7 @@ void SqliteEventLog::run() {
     if (work.last) break;
   }
   sealer_.stop();
+  if (writer_ && !read_only_) note_progress(*writer_);
   if (writer_ && !read_only_) closing_.push_back({.writer = std::move(writer_)});
   files_.drop_idle();
   close_hours(true);
@@ -314,7 +370,9 @@ void SqliteEventLog::commit(std::vector<WaitingAppend> appends) {
     metrics_.failures.add();
     if (!failing_) log_error("events cannot be stored", {{"reason", written.error().detail}});
     failing_ = true;
-    for (WaitingAppend& append : appends) append.done(written.error());
+    // Who sent them is told what that means for them; where and why stands in our own log.
+    const Error told = as_told(written.error(), read_only_.has_value());
+    for (WaitingAppend& append : appends) append.done(told);
     return;
   }
   if (failing_) log_info("events can be stored again");
@@ -380,6 +438,7 @@ Error SqliteEventLog::refuse_writes(const Error& why) {
 }
 
 Status SqliteEventLog::open_writer(int64_t hour) {
+  if (writer_) note_progress(*writer_);
   if (writer_) closing_.push_back({.writer = std::move(writer_)});
   // After a restart it may have been taken for one that is over.
   std::erase_if(closing_, [&](const Closing& closing) { return closing.writer->hour() == hour; });
@@ -425,8 +484,14 @@ void SqliteEventLog::save(const std::vector<WaitingCheckpoint>& checkpoints) {
 }
 
 void SqliteEventLog::housekeeping() {
+  const int64_t suspect = suspect_hour_.exchange(kNoHour);
+  if (writer_ && suspect == writer_->hour()) {
+    writer_.reset();
+    damaged(suspect, {Code::corrupt, "a reader found it damaged while it was written"});
+  }
+  if (writer_ && !read_only_) note_progress(*writer_);
   // An idle log moves on to the next hour too, so that the last one can be sealed.
-  if (writer_ && !read_only_ && writer_->hour() < hour_of(last_id()))
+  if (writer_ && !read_only_ && writer_->hour() < hour_of(last_id()))  // noted above
     closing_.push_back({.writer = std::move(writer_)});
   if (!read_only_) close_hours(false);
   unlink_expired_hours();
@@ -470,6 +535,7 @@ void SqliteEventLog::unlink_expired_hours() {
     files_.remove(span.hour);
     remove_hour_file(hour_file_path(options_.directory, span.hour));
     metrics_.unlinked.add();
+    (void)checkpoints_.remove(ledger_name(span.hour));
     log_info("hour past the retention removed", {{"hour", span.hour}});
   }
 }
@@ -490,6 +556,7 @@ Status SqliteEventLog::read_hour(int64_t hour, const std::function<Status(HourRe
   const Status done = files_.read(hour, work);
   if (done || done.error().code != Code::corrupt) return done;
   if (unreadable && !*unreadable) *unreadable = ids_of_hour(hour);
+  suspect_hour_.store(hour);
   metrics_.damaged_files.add();
   log_error("DAMAGED HOUR FILE: the rest of it is not served",
             {{"file", hour_file_path(options_.directory, hour)}, {"reason", done.error().detail}});

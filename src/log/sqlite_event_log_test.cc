@@ -343,6 +343,113 @@ TEST_F(SqliteEventLogTest, ADamagedHourFileIsSetAsideAndTheRestServes) {
   log->stop();
 }
 
+class LostHours : public SqliteEventLogTest {
+ protected:
+  LostHours() {
+    auto log = started();
+    for (int i = 0; i < 6; ++i) {
+      EXPECT_TRUE(append_and_wait(*log, {test_event("account:1/site:1/device:1", i)}).ok());
+      logs.clock.advance_ms(kHourMs / 2);
+      if (i == 2) older = copy_of(1);
+    }
+    log->stop();
+  }
+  std::string path(int64_t hour) const { return hour_file_path(logs.directory, hour_of({kStart, 0}) + hour); }
+  std::string copy_of(int64_t hour) const {
+    std::ifstream in(path(hour), std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  // What is read, and what is said to be missing after the first two hours.
+  void expect_declared(size_t events, int64_t hour) {
+    auto log = logs.open();
+    ASSERT_TRUE(log->start().ok());
+    EXPECT_EQ(read_all(*log).size(), events);
+    const Result<ReadPage> page = log->read({.after = {kStart, 0}, .events_max = 100});
+    ASSERT_TRUE(page.ok() && page->missing);
+    EXPECT_EQ(hour_of(page->missing->to), hour_of({kStart, 0}) + hour);
+    EXPECT_TRUE(logs.metrics.back()->prometheus_text().find("millstream_log_damaged_files_total 1") !=
+                std::string::npos);
+    log->stop();
+  }
+  std::string older;  // the second hour's file while it was written
+};
+
+TEST_F(LostHours, AFileThatIsGoneOrEmptyIsDeclared) {
+  std::filesystem::remove(path(1));
+  expect_declared(4, 1);
+  std::ofstream(path(2), std::ios::binary).flush();
+  std::filesystem::remove(path(1));
+  auto log = logs.open();
+  ASSERT_TRUE(log->start().ok());
+  EXPECT_EQ(read_all(*log).size(), 2u);
+  log->stop();
+}
+
+TEST_F(LostHours, AnOlderCopyIsDeclared) {
+  ASSERT_FALSE(older.empty());
+  std::ofstream(path(1), std::ios::binary) << older;
+  auto log = logs.open();
+  ASSERT_TRUE(log->start().ok());
+  EXPECT_LT(read_all(*log).size(), 6u);
+  EXPECT_TRUE(log->read({.after = {kStart, 0}, .events_max = 100})->missing);
+  log->stop();
+}
+
+TEST_F(LostHours, AnotherHoursFileIsSetAside) {
+  std::filesystem::copy_file(path(0), path(1), std::filesystem::copy_options::overwrite_existing);
+  auto log = logs.open();
+  ASSERT_TRUE(log->start().ok());
+  EXPECT_EQ(read_all(*log).size(), 4u);
+  EXPECT_TRUE(log->read({.after = {kStart, 0}, .events_max = 100})->missing);
+  log->stop();
+}
+
+TEST_F(SqliteEventLogTest, OverAnyFlippedBitAReaderGetsOn) {
+  {
+    auto log = started();
+    for (int i = 0; i < 100; ++i) {
+      ASSERT_TRUE(
+          append_and_wait(*log, {test_event("account:1/site:1/device:1", i, R"({"n":1})", model::EventType::system)})
+              .ok());
+    }
+    log->stop();
+  }
+  const std::string path = hour_file_path(logs.directory, hour_of({kStart, 0}));
+  std::string bytes;
+  {
+    std::ifstream in(path, std::ios::binary);
+    bytes.assign(std::istreambuf_iterator<char>(in), {});
+  }
+  std::mt19937_64 random(3);
+  for (int round = 0; round < 60; ++round) {
+    std::string damaged = bytes;
+    damaged[4096 + random() % (damaged.size() - 4096)] ^= static_cast<char>(1 << random() % 8);
+    std::ofstream(path, std::ios::binary) << damaged;
+    auto log = logs.open();
+    ASSERT_TRUE(log->start().ok());
+    model::EventId after;
+    for (int pages = 0; pages < 300; ++pages) {  // as a replay goes on over what is missing
+      const Result<ReadPage> page = log->read({.after = after, .events_max = 10});
+      ASSERT_TRUE(page.ok());
+      if (page->missing) {
+        ASSERT_GT(page->missing->to, after);
+        ASSERT_GE(page->missing->to, page->missing->after);
+      }
+      ASSERT_LT(pages, 299) << "no end";
+      if (page->missing && page->missing->after <= after) {
+        after = page->missing->to;
+        continue;
+      }
+      if (!page->more) break;
+      after = page->missing ? page->missing->after : page->scanned_to;
+    }
+    log->stop();
+    for (const std::string& name : logs.files()) {
+      if (name.find("damaged") != std::string::npos) std::filesystem::remove(logs.directory + "/" + name);
+    }
+  }
+}
+
 TEST_F(SqliteEventLogTest, AFlippedBitIsFoundAndTheRowIsNotServed) {
   std::vector<std::string> payloads;
   {

@@ -60,6 +60,8 @@ std::optional<TopicPlaces> TopicTemplate::match(std::string_view topic) const {
   for (const Level& level : levels_) {
     if (!rest) return std::nullopt;
     const std::string_view text = next_level(rest);
+    const bool named = level.kind != Kind::any && (level.kind != Kind::text || !level.text.empty());
+    if (named && text.empty()) return std::nullopt;  // or "a//d" would be of no account, and so of the default one
     switch (level.kind) {
       case Kind::any: break;
       case Kind::account: places.account = text; break;

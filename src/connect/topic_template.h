@@ -2,7 +2,7 @@
 //
 // Shapes   "plants/{site}/{device}/telemetry": a level is text, "+" (any, not looked at), or {account}, {site} or
 // {device},
-//          each at most once.
+//          each at most once; what stands in the place of a name is never empty.
 // Errors   parse(): Code::invalid in one line: an empty template, "#", a "+" or brace inside a level, an unknown or
 // repeated
 //          name, a "$" in front (topics of the broker itself, shared subscriptions).

@@ -130,6 +130,7 @@ Status MqttClient::connect() {
     if (const int wrote = mosquitto_loop_write(client_.get(), 1); wrote != 0) return ended(wrote, "connecting");
     const Result<short> ready = poll_for(POLLIN | POLLRDHUP, left_ms);
     if (!ready) return ready.error();
+    if (is_to_stop()) return unavailable("stopping");
     if (Status s = read(); !s) return refusal_.empty() ? s : Status(unavailable(refusal_));
     if (!refusal_.empty()) return unavailable(refusal_);
     if (!up_ && (*ready & (POLLRDHUP | POLLHUP | POLLERR)) != 0) return unavailable("the broker closed the connection");
@@ -142,6 +143,11 @@ Result<short> MqttClient::poll_for(short events, int64_t ms) const {
   if (watched[0].fd < 0) return unavailable("the connection is closed");
   if (::poll(watched, 2, static_cast<int>(ms)) < 0 && errno != EINTR) return unavailable(std::strerror(errno));
   return watched[0].revents;
+}
+
+bool MqttClient::is_to_stop() const {
+  pollfd wake{wake_fd_, POLLIN, 0};
+  return ::poll(&wake, 1, 0) > 0;
 }
 
 Result<bool> MqttClient::wait(int64_t ms) {

@@ -66,6 +66,7 @@ class MqttClient {
   Status set_up();
   Status ended(int code, const char* doing) const;
   Result<short> poll_for(short events, int64_t ms) const;
+  bool is_to_stop() const;
   void on_connect(int reason);
   void on_subscribe(int mid, const std::vector<int>& granted);
 

@@ -16,6 +16,8 @@ namespace millstream::connect {
 namespace {
 
 constexpr int64_t kTurnMs = 1'000;
+// For an account that has sent too much: the broker waits meanwhile. Longer, and it would think that we are gone.
+constexpr int64_t kQuotaPauseMaxMs = 1'000 * MqttClient::kKeepaliveSeconds / 2;
 constexpr int64_t kReconnectFirstMs = 500;
 constexpr int64_t kReconnectMaxMs = 30'000;
 constexpr int64_t kSteadyMs = 5'000;  // a connection that lived so long was a good one
@@ -124,7 +126,7 @@ Status MqttFeed::serve(MqttClient& client) {
     if (stored.messages > 0) batches_.add();
     connected_.set(client.is_subscribed() ? 1 : 0);
     if (Status s = client.tend(); !s) return s;
-    if (stored.wait_ms > 0) pause(std::min(stored.wait_ms, kTurnMs));
+    if (stored.wait_ms > 0) pause(std::min(stored.wait_ms, kQuotaPauseMaxMs));
     if (stopping()) {
       client.disconnect();
       return {};

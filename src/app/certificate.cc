@@ -1,6 +1,8 @@
 #include "app/certificate.h"
 
 #include <fcntl.h>
+#include <openssl/err.h>
+#include <openssl/x509_vfy.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -8,15 +10,19 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <vector>
 
 #include "app/node_name.h"
 #include "app/secret_file.h"
+#include "base/freed.h"
 #include "net/tls.h"
 #include "net/unique_fd.h"
 
 namespace millstream::app {
 namespace {
+
+using TrustStore = std::unique_ptr<X509_STORE, Freed<X509_STORE_free>>;
 
 constexpr int64_t kRenewBeforeEndS = 30 * 86'400;
 
@@ -73,6 +79,15 @@ Result<CertificatePem> self_signed_certificate(const Config& config, const Clock
   if (!made) return made.error();
   if (Status s = write_secret(path, *made); !s) return s.error();
   return CertificatePem{*made, *made};
+}
+
+Status check_ca_file(const std::string& path, std::string_view key) {
+  if (path.empty()) return {};
+  const TrustStore store(X509_STORE_new());
+  const bool holds_one = store && X509_STORE_load_file(store.get(), path.c_str()) == 1;
+  ERR_clear_error();
+  if (holds_one) return {};
+  return Error{Code::invalid, path + ": no certificate can be read from it (" + std::string(key) + ")"};
 }
 
 }  // namespace millstream::app

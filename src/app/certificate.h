@@ -5,6 +5,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "app/config.h"
 #include "base/clock.h"
@@ -24,5 +25,8 @@ Result<CertificatePem> read_certificate(const Config::Tls& tls);
 // when it is not there, is damaged, or ends within 30 days. Its names: this machine's, and what the server listens on.
 Result<CertificatePem> self_signed_certificate(const Config& config, const Clock& clock);
 std::string self_signed_path(const Config& config);
+
+// Of those who may vouch for another host. Empty: none is asked for. `key`: which setting names the file.
+Status check_ca_file(const std::string& path, std::string_view key);
 
 }  // namespace millstream::app

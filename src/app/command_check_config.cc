@@ -11,9 +11,13 @@ Result<int> run_check_config(const Config& config, const std::string& file) {
                  config.auth.development_account.c_str());
   }
   const std::string what = file.empty() ? "the configuration" : file;
-  std::printf("%s is good: listens on %s, keeps everything in %s, %zu rule%s\n", what.c_str(),
+  std::printf("%s is good: listens on %s, keeps everything in %s, %zu rule%s", what.c_str(),
               config.server.listen.c_str(), config.server.data_directory.c_str(), config.rules.size(),
               config.rules.size() == 1 ? "" : "s");
+  if (!config.feeds.empty()) {
+    std::printf(", %zu MQTT feed%s", config.feeds.size(), config.feeds.size() == 1 ? "" : "s");
+  }
+  std::printf("\n");
   return 0;
 }
 

@@ -11,6 +11,7 @@
 #include "app/certificate.h"
 #include "app/config_rows.h"
 #include "app/issuer_settings.h"
+#include "app/mqtt_settings.h"
 #include "app/rule_settings.h"
 #include "app/secret_file.h"
 #include "app/setting.h"
@@ -66,6 +67,9 @@ Status apply_file(const std::string& file, ConfigDraft& draft) {
   Result<std::vector<Config::Issuer>> issuers = read_issuers(toml->issuers);
   if (!issuers) return issuers.error();
   draft.config.issuers = std::move(*issuers);
+  Result<std::vector<connect::FeedOptions>> feeds = read_feeds(toml->mqtt);
+  if (!feeds) return feeds.error();
+  draft.config.feeds = std::move(*feeds);
   return apply_rules(*toml, draft);
 }
 
@@ -218,6 +222,7 @@ Status check_tls(const Config::Tls& tls) {
 
 Status check_config(const Config& config) {
   if (Status s = check_issuers(config); !s) return s;
+  if (Status s = check_feeds(config.feeds); !s) return s;
   if (Status s = auth::check_jwt_options({config.auth.jwt_secret, "", ""}); !s) return s;
   const Result<ListenAddress> listen = parse_listen(config.server.listen);
   if (!listen) return Error{Code::invalid, "server.listen: " + listen.error().detail};

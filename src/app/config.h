@@ -14,6 +14,7 @@
 
 #include "base/log_line.h"
 #include "base/result.h"
+#include "connect/feed_options.h"
 #include "model/alert.h"
 #include "model/topic.h"
 
@@ -128,6 +129,7 @@ struct Config {
 
   std::vector<model::ThresholdRule> rules;  // [[rules]]
   std::vector<Issuer> issuers;              // [[issuers]]
+  std::vector<connect::FeedOptions> feeds;  // [[mqtt]]
 };
 
 // "127.0.0.1:8080", "[::1]:0", "localhost:8080" (which means 127.0.0.1). Names are not looked up.

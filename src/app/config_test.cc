@@ -419,6 +419,77 @@ TEST_F(ConfigTest, AnApiKeyThatIsNotRevokedIsAWayToSignIn) {
   EXPECT_FALSE(check_config(config).ok());
 }
 
+std::string mqtt_with(const std::string& lines, const std::string& url = "mqtt://broker.example") {
+  return "[[mqtt]]\nname = 'plant'\nurl = '" + url + "'\n" + lines + "\n";
+}
+
+TEST_F(ConfigTest, MqttFeedsAreReadWithWhatIsLeftOutFilledIn) {
+  const Result<Config> config =
+      load(mqtt_with("account = 'acme'\ntopics = ['p/{site}/{device}/t']", "mqtts://[::1]") +
+           "[[mqtt]]\nname = 'b'\nurl = 'mqtt://h:1999'\naccounts = ['x', 'y']\ntopics = ['{account}/{device}']\n"
+           "client_id = 'c'\nversion = '3.1.1'\nqos = 0\npayload = 'json'\nstatus_topics = ['{account}/{device}/LWT']\n"
+           "online = ['Online']\noffline = ['Offline', '0']\n");
+  ASSERT_TRUE(config.ok()) << config.error().detail;
+  ASSERT_EQ(config->feeds.size(), 2u);
+  const connect::FeedOptions& first = config->feeds[0];
+  EXPECT_EQ(first.broker.host, "::1");
+  EXPECT_EQ(first.broker.port, 8883);
+  EXPECT_TRUE(first.broker.tls && first.broker.version_5);
+  EXPECT_EQ(first.broker.client_id, "millstream-plant");
+  EXPECT_EQ(first.account.text(), "acme");
+  EXPECT_EQ(first.topics[0].filter(), "p/+/+/t");
+  EXPECT_EQ(first.qos, 1);
+  const connect::FeedOptions& second = config->feeds[1];
+  EXPECT_EQ(second.broker.port, 1999);
+  EXPECT_FALSE(second.broker.tls || second.broker.version_5);
+  EXPECT_EQ(second.accounts.size(), 2u);
+  EXPECT_EQ(second.offline_payloads, (std::vector<std::string>{"Offline", "0"}));
+  EXPECT_EQ(second.payload, connect::PayloadFormat::json);
+}
+
+TEST_F(ConfigTest, MqttFeedThatIsNotClearIsRefusedNamingThePlace) {
+  const std::string good = "account = 'a'\ntopics = ['p/{device}']\n";
+  const std::string secret = write("password", "x", 0644);
+  const std::pair<std::string, std::string> cases[] = {
+      {"[[mqtt]]\nname = 'x'", "m.toml:1: mqtt.url is missing"},
+      {mqtt_with(good, "http://b"), "m.toml:3: mqtt.url: must be mqtt://host:port or mqtts://host:port"},
+      {mqtt_with(good, "mqtt://user:pw@b"), "m.toml:3: mqtt.url: must be mqtt://host:port"},
+      {mqtt_with(good, "mqtt://b:0"), "m.toml:3: mqtt.url: must be"},
+      {mqtt_with(good, "mqtt://b:1/x"), "m.toml:3: mqtt.url: must be"},
+      {mqtt_with(good, "mqtt://[::1"), "m.toml:3: mqtt.url: must be"},
+      {mqtt_with("topic = ['p']"), "m.toml:4: mqtt.topic: unknown key; did you mean mqtt.topics?"},
+      {mqtt_with("topics = ['p/#']"), "m.toml:4: mqtt.topics: \"p/#\": \"#\": # is not taken"},
+      {mqtt_with("account = 'a'"), "m.toml:1: nothing is read"},
+      {mqtt_with("topics = ['p/{device}']"), "m.toml:1: mqtt.account is needed"},
+      {mqtt_with("account = 'a b'"), "m.toml:4: mqtt.account: a name is"},
+      {mqtt_with("account = 'a'\ntopics = ['{account}/{device}']"),
+       "m.toml:1: {account} in a topic needs mqtt.accounts"},
+      {mqtt_with(good + "accounts = ['a']"), "m.toml:1: mqtt.accounts is for topics with {account}"},
+      {mqtt_with("accounts = ['a']\ntopics = ['{account}/{device}', 'p']"), "m.toml:1: mqtt.account is needed"},
+      {mqtt_with("account = 'a'\ntopics = ['p/{device}', 'p/{site}']"),
+       "m.toml:1: two topics ask the broker for the same, p/+"},
+      {mqtt_with(good + "status_topics = ['p/status']"), "m.toml:1: mqtt.status_topics: each must have {device}"},
+      {mqtt_with(good + "qos = 2"), "m.toml:6: mqtt.qos: must be a whole number from 0 to 1"},
+      {mqtt_with(good + "version = '4'"), "m.toml:6: mqtt.version: must be \"5\" or \"3.1.1\""},
+      {mqtt_with(good + "payload = 'xml'"), "m.toml:6: mqtt.payload: must be auto, json or line_protocol"},
+      {mqtt_with(good + "offline = ['']"), "m.toml:6: mqtt.offline: \"\": an empty payload clears"},
+      {mqtt_with(good + "sparkplug_groups = ['a/b']"), "m.toml:6: mqtt.sparkplug_groups: \"a/b\": a name is"},
+      {mqtt_with(good + "ca_file = 'x'"), "m.toml:1: certificates are for mqtts://"},
+      {mqtt_with(good + "key_file = 'x'", "mqtts://b"),
+       "m.toml:1: mqtt.certificate_file and mqtt.key_file go together"},
+      {mqtt_with(good + "password = 'x'"), "m.toml:1: a password needs mqtt.username"},
+      {mqtt_with(good + "password_file = '" + secret + "'"),
+       "m.toml:6: mqtt.password_file: " + secret + " can be read by others"},
+      {mqtt_with(good) + mqtt_with(good), "mqtt.name: there is another feed \"plant\""},
+      {mqtt_with(good + "client_id = 'c'") + "[[mqtt]]\nname = 'o'\nurl = 'mqtt://broker.example'\nclient_id = 'c'\n" +
+           good,
+       "mqtt.client_id: feed \"plant\" has it too"},
+  };
+  for (const auto& [text, expected] : cases) {
+    EXPECT_THAT(error_of(load(text)), HasSubstr(expected)) << text;
+  }
+}
+
 TEST(ConfigExample, NamesEveryKeyWithItsDefault) {
   const Result<Config> config = load_config(EXAMPLES_DIRECTORY "/millstream.toml", {}, {});
   ASSERT_TRUE(config.ok()) << config.error().detail;
@@ -447,20 +518,35 @@ TEST(ConfigExample, NamesEveryKeyWithItsDefault) {
 }
 
 // It is off, as a line that is needed would be somebody else's provider.
-TEST(ConfigExample, TheIssuerInItIsOneWhenTheMarksAreTakenAway) {
-  std::stringstream text;
-  text << std::ifstream(EXAMPLES_DIRECTORY "/millstream.toml").rdbuf();
+// The entry that stands in the example as a comment, and all that belongs to it.
+std::string commented_entry(const std::string& name) {
+  std::ifstream text(EXAMPLES_DIRECTORY "/millstream.toml");
   std::string toml;
   for (std::string line; std::getline(text, line);) {
-    if (line == "# [[issuers]]" || (!toml.empty() && line.starts_with("# "))) toml += line.substr(2) + "\n";
+    const bool comment = line.starts_with("# ");
+    if (!comment && !toml.empty()) break;
+    if (line == "# [[" + name + "]]" || (comment && !toml.empty())) toml += line.substr(2) + "\n";
   }
-  const std::string path = testing::TempDir() + "issuer-example.toml";
-  std::ofstream(path) << toml;
-  const Result<Config> config = load_config(path, {}, {});
-  std::filesystem::remove(path);
+  return toml;
+}
+
+TEST_F(ConfigTest, ExampleOfAnIssuerIsOne) {
+  const std::string toml = commented_entry("issuers");
+  const Result<Config> config = load(toml);
   ASSERT_TRUE(config.ok()) << config.error().detail << "\n" << toml;
   ASSERT_EQ(config->issuers.size(), 1u);
   EXPECT_EQ(config->issuers[0].name, "https://id.example");
+}
+
+TEST_F(ConfigTest, ExampleOfAFeedIsOne) {
+  std::string toml = commented_entry("mqtt");
+  const std::string named = "/etc/millstream/mqtt-password";
+  ASSERT_NE(toml.find(named), std::string::npos);
+  toml.replace(toml.find(named), named.size(), write("mqtt-password", "x"));
+  const Result<Config> config = load(toml);
+  ASSERT_TRUE(config.ok()) << config.error().detail << "\n" << toml;
+  ASSERT_EQ(config->feeds.size(), 1u);
+  EXPECT_EQ(config->feeds[0].name, "plant");
 }
 
 TEST(ConfigExample, DemoIsReadyToStart) {

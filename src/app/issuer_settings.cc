@@ -1,21 +1,16 @@
 #include "app/issuer_settings.h"
 
-#include <openssl/err.h>
-#include <openssl/x509_vfy.h>
-
 #include <algorithm>
-#include <memory>
 
+#include "app/certificate.h"
 #include "app/entry_rows.h"
 #include "app/http_client.h"
 #include "app/jwt_settings.h"
-#include "base/freed.h"
 
 namespace millstream::app {
 namespace {
 
 using Issuer = Config::Issuer;
-using TrustStore = std::unique_ptr<X509_STORE, Freed<X509_STORE_free>>;
 
 constexpr size_t kTextBytesMax = 2048;
 
@@ -99,14 +94,6 @@ Status check_names(const Config& config) {
   return {};
 }
 
-Status check_ca_file(const std::string& path) {
-  if (path.empty()) return {};
-  const TrustStore store(X509_STORE_new());
-  const bool holds_one = store && X509_STORE_load_file(store.get(), path.c_str()) == 1;
-  ERR_clear_error();
-  return holds_one ? Status() : Error{Code::invalid, path + ": no certificate can be read from it (jwks_ca_file)"};
-}
-
 }  // namespace
 
 Result<Issuer> read_issuer(const TomlFile::Entry& entry) {
@@ -140,7 +127,7 @@ Status check_issuers(const Config& config) {
   if (Status s = check_single(config.auth); !s) return s;
   if (Status s = check_names(config); !s) return s;
   for (const IssuerSource& source : issuer_sources(config)) {
-    if (Status s = check_ca_file(source.jwks_ca_file); !s) return s;
+    if (Status s = check_ca_file(source.jwks_ca_file, "jwks_ca_file"); !s) return s;
     if (source.jwks_file.empty()) continue;
     if (const Result<KeySetPtr> keys = JwksFile(source.jwks_file).read(); !keys) return keys.error();
   }

@@ -12,6 +12,7 @@ namespace {
 constexpr size_t kFileBytesMax = 1 << 20;
 constexpr std::string_view kRules = "rules";
 constexpr std::string_view kIssuers = "issuers";
+constexpr std::string_view kMqtt = "mqtt";
 
 // Walks the tree that toml++ made, depth first, and remembers the first thing that does not fit.
 class Flattener {
@@ -26,6 +27,8 @@ class Flattener {
         take_entries(kRules, *array, file_.rules);
       } else if (tables && key.str() == kIssuers) {
         take_entries(kIssuers, *array, file_.issuers);
+      } else if (tables && key.str() == kMqtt) {
+        take_entries(kMqtt, *array, file_.mqtt);
       } else {
         take(std::string(key.str()), node, file_.settings);
       }

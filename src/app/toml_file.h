@@ -1,7 +1,7 @@
 // app/toml_file.h: a TOML file as a flat list of settings.
 //
-// Shapes   [server] listen = … becomes the key "server.listen"; each [[rules]] and [[issuers]] becomes a list
-//          of its own, keys "rules.…" and "issuers.…".
+// Shapes   [server] listen = … becomes the key "server.listen"; each [[rules]], [[issuers]] and [[mqtt]] becomes
+//          a list of its own, keys "rules.…", "issuers.…" and "mqtt.…".
 // Errors   Code::invalid naming file, line and what is wrong: syntax, a value of a kind that no key takes.
 // Thread   value
 #pragma once
@@ -22,6 +22,7 @@ struct TomlFile {
   std::vector<Setting> settings;
   std::vector<Entry> rules;
   std::vector<Entry> issuers;
+  std::vector<Entry> mqtt;
 };
 
 Result<TomlFile> read_toml_file(const std::string& path);

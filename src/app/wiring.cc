@@ -13,6 +13,7 @@
 #include "app/descriptor_limit.h"
 #include "app/embedded_files.h"
 #include "app/engine_runner.h"
+#include "app/feed_sink.h"
 #include "app/io_thread.h"
 #include "app/issuer_keys.h"
 #include "app/jwt_settings.h"
@@ -20,6 +21,7 @@
 #include "auth/authenticator.h"
 #include "auth/password.h"
 #include "base/log_line.h"
+#include "connect/mqtt_feed.h"
 #include "history/latest_values.h"
 #include "http/static_files.h"
 #include "hub/framed_batch.h"
@@ -184,6 +186,8 @@ struct Server::Parts {
   std::unique_ptr<auth::RateLimits> ingest_rates;
   std::unique_ptr<auth::Authenticator> authenticator;
   std::unique_ptr<ingest::Validator> validator;
+  std::unique_ptr<FeedSink> feed_sink;
+  std::vector<std::unique_ptr<connect::MqttFeed>> feeds;
   std::unique_ptr<api::Context> context;
   http::Router router;
   std::shared_ptr<http::BodyBudget> bodies;
@@ -196,6 +200,8 @@ struct Server::Parts {
   Status open_storage(const Config& config);
   void make_context(const Config& config, const std::string& version);
   void make_io_threads(const Config& config);
+  void make_feeds(const Config& config);
+  void stop_feeds();
   Status open_tls(const Config& config);
   Status listen(const Config& config);
   void add_gauges();
@@ -315,6 +321,20 @@ void Server::Parts::make_io_threads(const Config& config) {
   dispatcher->deliver_to(io_threads);
 }
 
+void Server::Parts::make_feeds(const Config& config) {
+  // The setting's reader has checked the name.
+  feed_sink = std::make_unique<FeedSink>(*validator, *registry, *log, *ingest_rates, clock,
+                                         *model::SiteId::parse(config.ingest.default_site));
+  for (const connect::FeedOptions& feed : config.feeds) {
+    feeds.push_back(std::make_unique<connect::MqttFeed>(feed, *feed_sink, clock, metrics));
+  }
+}
+
+void Server::Parts::stop_feeds() {
+  for (const auto& feed : feeds) feed->ask_to_stop();
+  for (const auto& feed : feeds) feed->stop();
+}
+
 Status Server::Parts::open_tls(const Config& config) {
   if (!config.tls.enabled()) return {};
   const Result<CertificatePem> pem =
@@ -385,6 +405,10 @@ void Server::Parts::warn_of(const Config& config) {
     log_warning("DEVELOPMENT MODE: every request without a credential is admin of account \"" +
                 config.auth.development_account + "\"; never use this with real data");
   }
+  for (const connect::FeedOptions& feed : config.feeds) {
+    if (feed.broker.password.empty() || feed.broker.tls || net::is_loopback(feed.broker.host)) continue;
+    log_warning("the broker's password goes over the network in the clear; use mqtts://", {{"feed", feed.name}});
+  }
   if (!config.storage.sync_commits) {
     log_warning("storage.sync_commits is off: a power cut may take events that were acknowledged");
   }
@@ -412,6 +436,8 @@ Result<std::unique_ptr<Server>> Server::start(const Config& asked, const std::st
   p.issuer_keys->wait_for_first();
   if (Status s = p.listen(config); !s) return s.error();
   for (const std::unique_ptr<IoThread>& io : p.io_threads) io->run();
+  p.make_feeds(config);
+  for (const auto& feed : p.feeds) feed->start();
   p.context->ready = true;
   log_info("serving", {{"url", p.url},
                        {"version", version},
@@ -478,6 +504,7 @@ void Server::stop() {
   if (p.stopped) return;
   p.stopped = true;
   if (p.context) p.context->ready = false;
+  p.stop_feeds();
   if (p.workers) p.workers->stop();  // what they parse still reaches the log
   if (p.hashers) p.hashers->stop();
   if (p.runner) p.runner->stop();

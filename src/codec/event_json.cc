@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/time_text.h"
 #include "codec/json_input.h"
+#include "model/system_kind.h"
 
 namespace millstream::codec {
 namespace {
@@ -272,6 +273,33 @@ Result<model::DeviceStatus> decode_device_status_data(std::string_view data) {
   status.last_seen_ms = members.time("lastSeen");
   if (members.error()) return *members.error();
   return status;
+}
+
+std::string encode_presence_report_data(const model::PresenceReport& report) {
+  std::string out;
+  ObjectText object(out);
+  object.text("kind", model::kPresenceReportKind);
+  object.text("deviceId", report.device.text());
+  object.text("status", presence_name(report.status));
+  object.text("reason", report.reason);
+  object.end();
+  return out;
+}
+
+Result<std::optional<model::PresenceReport>> decode_presence_report_data(std::string_view data) {
+  const Result<object> root = parse_object(data, "data");
+  if (!root) return root.error();
+  Members members(*root, "data.");
+  if (members.text("kind") != model::kPresenceReportKind) return std::optional<model::PresenceReport>();
+  model::PresenceReport report;
+  report.device = members.parsed("deviceId", &model::DeviceId::parse);
+  report.status = members.one_of("status", 4, &model::presence_name);
+  report.reason = members.text("reason");
+  if (members.error()) return *members.error();
+  if (report.status != model::Presence::online && report.status != model::Presence::offline) {
+    return Error{Code::invalid, "data.status: neither online nor offline"};
+  }
+  return std::optional(std::move(report));
 }
 
 }  // namespace millstream::codec

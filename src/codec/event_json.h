@@ -7,6 +7,7 @@
 // Thread   value
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -33,5 +34,8 @@ std::string encode_alert_data(const model::Alert& alert);
 Result<model::Alert> decode_alert_data(std::string_view data);
 std::string encode_device_status_data(const model::DeviceStatus& status);
 Result<model::DeviceStatus> decode_device_status_data(std::string_view data);
+std::string encode_presence_report_data(const model::PresenceReport& report);
+// Of a system event. None: it is of another kind.
+Result<std::optional<model::PresenceReport>> decode_presence_report_data(std::string_view data);
 
 }  // namespace millstream::codec

@@ -30,5 +30,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
     const auto again = codec::decode_device_status_data(written);
     MS_CHECK(again.ok() && codec::encode_device_status_data(*again) == written);
   }
+  if (const auto report = codec::decode_presence_report_data(input); report && *report) {
+    const auto again = codec::decode_presence_report_data(codec::encode_presence_report_data(**report));
+    MS_CHECK(again.ok() && *again == *report);
+  }
   return 0;
 }

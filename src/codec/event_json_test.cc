@@ -222,6 +222,21 @@ TEST(AlertData, AReasonNamesThePlace) {
   EXPECT_EQ(reason_with("2026-01-27T12:35:56.789Z", "later"), "data.endedAt: not RFC 3339");
 }
 
+TEST(PresenceReportData, ReadsBackAndOtherKindsAreNone) {
+  const model::PresenceReport report{device("d1"), model::Presence::offline, "last_will"};
+  const std::string data = encode_presence_report_data(report);
+  EXPECT_EQ(data, R"({"kind":"presence_report","deviceId":"d1","status":"offline","reason":"last_will"})");
+  const auto read = decode_presence_report_data(data);
+  ASSERT_TRUE(read.ok() && read->has_value());
+  EXPECT_EQ(**read, report);
+  const auto other = decode_presence_report_data(R"({"kind":"maintenance"})");
+  EXPECT_TRUE(other.ok() && !other->has_value());
+  EXPECT_EQ(decode_presence_report_data(R"({"kind":"presence_report","deviceId":"d1","status":"stale","reason":"r"})")
+                .error()
+                .detail,
+            "data.status: neither online nor offline");
+}
+
 TEST(DeviceStatusData, ReadsBackAndHasTheKeysOfTheContract) {
   for (int p = 0; p <= static_cast<int>(model::Presence::offline); ++p) {
     const model::DeviceStatus status{device("d1"), static_cast<model::Presence>(p), "timeout", 1769517296789};

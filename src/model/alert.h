@@ -58,9 +58,18 @@ struct Alert {
 struct DeviceStatus {
   DeviceId device;
   Presence status = Presence::unknown;
-  std::string reason;  // "data", "timeout"
+  std::string reason;  // "data", "timeout", or that of a report
   int64_t last_seen_ms = 0;
   bool operator==(const DeviceStatus&) const = default;
+};
+
+// What someone who knows says of a device: a broker, that its connection was made or has broken. The data of a `system`
+// event of kind "presence_report", from which the presence engine concludes; see model/system_kind.h.
+struct PresenceReport {
+  DeviceId device;
+  Presence status = Presence::unknown;  // online or offline
+  std::string reason;                   // [a-z_]: "last_will", "node_birth"
+  bool operator==(const PresenceReport&) const = default;
 };
 
 enum class Comparison : uint8_t { gt, ge, lt, le };

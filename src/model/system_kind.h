@@ -1,6 +1,8 @@
 // model/system_kind.h: what a `system` event is about, in one word.
 //
-// Shapes   [a-z0-9_]{1,64}. Some words are the stream's own: a viewer acts on them, so that nobody else may say them.
+// Shapes   [a-z0-9_]{1,64}. Some words are the stream's own: a viewer, or an engine, acts on them, so that nobody else
+// may
+//          say them.
 // Thread   value
 #pragma once
 
@@ -12,9 +14,10 @@
 
 namespace millstream::model {
 
-inline constexpr std::string_view kStreamKinds[] = {"hello",      "heartbeat",     "snapshot",     "gap",
-                                                    "degraded",   "auth_expiring", "auth_expired", "draining",
-                                                    "overloaded", "slow",          "replay_skip",  "replay_end"};
+inline constexpr std::string_view kPresenceReportKind = "presence_report";
+inline constexpr std::string_view kStreamKinds[] = {
+    "hello",    "heartbeat",  "snapshot", "gap",         "degraded",   "auth_expiring",    "auth_expired",
+    "draining", "overloaded", "slow",     "replay_skip", "replay_end", kPresenceReportKind};
 
 constexpr bool is_stream_kind(std::string_view text) {
   return std::find(std::begin(kStreamKinds), std::end(kStreamKinds), text) != std::end(kStreamKinds);

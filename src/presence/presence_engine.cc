@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/log_line.h"
 #include "codec/event_json.h"
 #include "model/state_text.h"
 
@@ -14,13 +15,13 @@ using model::Presence;
 
 constexpr int64_t kStateVersion = 1;
 
-model::Event status_event(const model::Topic& topic, Presence status, const char* reason, int64_t last_seen_ms,
+model::Event status_event(const model::Topic& topic, Presence status, std::string_view reason, int64_t last_seen_ms,
                           int64_t ts_ms) {
   model::Event event;
   event.ts_ms = ts_ms;
   event.topic = topic;
   event.type = model::EventType::device_status;
-  event.data = codec::encode_device_status_data({topic.device, status, reason, last_seen_ms});
+  event.data = codec::encode_device_status_data({topic.device, status, std::string(reason), last_seen_ms});
   return event;
 }
 
@@ -57,12 +58,33 @@ int64_t PresenceEngine::deadline_ms(const Device& device) const {
 }
 
 void PresenceEngine::step(const model::Event& event, int64_t now_ms, model::Conclusions& out) {
-  if (event.type != model::EventType::telemetry || !event.topic.is_device()) return;
+  if (!event.topic.is_device()) return;
+  if (event.type == model::EventType::system) return take_report(event, now_ms, out);
+  if (event.type != model::EventType::telemetry) return;
   if (event.ts_ms < now_ms - active_.offline_after_ms) return;  // history
-  revive(event.topic, now_ms, out);
+  revive(event.topic, "data", now_ms, out);
 }
 
-void PresenceEngine::revive(const model::Topic& topic, int64_t now_ms, model::Conclusions& out) {
+void PresenceEngine::take_report(const model::Event& event, int64_t now_ms, model::Conclusions& out) {
+  const auto report = codec::decode_presence_report_data(event.data);
+  if (!report) return log_warning("presence report not understood", {{"id", event.id.text()}});
+  if (!*report) return;
+  if ((*report)->status == Presence::online) return revive(event.topic, (*report)->reason, now_ms, out);
+  take_offline(event.topic, (*report)->reason, now_ms, out);
+}
+
+void PresenceEngine::take_offline(const model::Topic& topic, std::string_view reason, int64_t now_ms,
+                                  model::Conclusions& out) {
+  const auto known = handles_.find(topic);
+  if (known == handles_.end()) return;
+  const Handle handle = known->second;
+  out.push_back(status_event(topic, Presence::offline, reason, devices_[handle].last_seen_ms, now_ms));
+  wheel_.cancel(handle);
+  forget(handle);
+}
+
+void PresenceEngine::revive(const model::Topic& topic, std::string_view reason, int64_t now_ms,
+                            model::Conclusions& out) {
   const auto known = handles_.find(topic);
   const Handle handle = known != handles_.end() ? known->second : add(topic);
   Device& device = devices_[handle];
@@ -70,7 +92,7 @@ void PresenceEngine::revive(const model::Topic& topic, int64_t now_ms, model::Co
   if (device.status == Presence::online) return;
   device.status = Presence::online;
   wheel_.schedule(handle, deadline_ms(device));
-  out.push_back(status_event(topic, Presence::online, "data", now_ms, now_ms));
+  out.push_back(status_event(topic, Presence::online, reason, now_ms, now_ms));
 }
 
 void PresenceEngine::advance(int64_t now_ms, model::Conclusions& out) {

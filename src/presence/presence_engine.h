@@ -1,10 +1,13 @@
 // presence/presence_engine.h: online, stale or offline, per device.
 //
-// Flow     an engine over the log: telemetry keeps a device alive; silence makes it stale, then offline.
+// Flow     an engine over the log: telemetry keeps a device alive; silence makes it stale, then offline. Whoever sees
+// its
+//          connection may say more, as a system event of kind "presence_report": it is online, or it has gone.
 // Shapes   unknown -> online (first data) -> stale (stale_after) -> offline (offline_after, reason "timeout");
-//          any data -> online (reason "data"). Liveness uses receive time (event.id.ms); a point whose ts is older than
-//          offline_after is history and does not revive. Each transition is one device_status event with
-//          ts = the moment it became true (the deadline itself for timeouts).
+//          any data -> online (reason "data"). A report -> online, or at once offline, for the reason it gives; that a
+//          device is offline that is not known to be alive says nothing new. Liveness uses receive time (event.id.ms);
+//          a point whose ts is older than offline_after is history and does not revive. Each transition is one
+//          device_status event with ts = the moment it became true (the deadline itself for timeouts).
 // Rules    Silence while the server was down is not the device's: resume() moves every deadline to full length from
 // now.
 //          A state from load() keeps the lengths it was made with until resume(), so that re-stepping the log after a
@@ -15,6 +18,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -54,7 +58,9 @@ class PresenceEngine final : public model::Engine {
   Handle add(const model::Topic& topic);
   void forget(Handle handle);
   int64_t deadline_ms(const Device& device) const;
-  void revive(const model::Topic& topic, int64_t now_ms, model::Conclusions& out);
+  void take_report(const model::Event& event, int64_t now_ms, model::Conclusions& out);
+  void revive(const model::Topic& topic, std::string_view reason, int64_t now_ms, model::Conclusions& out);
+  void take_offline(const model::Topic& topic, std::string_view reason, int64_t now_ms, model::Conclusions& out);
   void expire(Handle handle, int64_t deadline_ms, model::Conclusions& out);
 
   const PresenceOptions configured_;

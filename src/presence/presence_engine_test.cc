@@ -22,6 +22,13 @@ model::Event point(const std::string& device, int64_t received_ms, int64_t ts_ms
   return event;
 }
 
+model::Event report(const std::string& device, Presence status, const std::string& reason, int64_t received_ms) {
+  model::Event event = point(device, received_ms, received_ms);
+  event.type = model::EventType::system;
+  event.data = codec::encode_presence_report_data({event.topic.device, status, reason});
+  return event;
+}
+
 // "ts device status reason lastSeen", as short text.
 std::string line(const model::Event& event) {
   EXPECT_EQ(event.type, model::EventType::device_status);
@@ -50,6 +57,10 @@ struct Driver {
   void data(const std::string& device, int64_t at_ms, int64_t ts_ms) {
     engine.advance(at_ms, out);
     engine.step(point(device, at_ms, ts_ms), at_ms, out);
+  }
+  void says(const std::string& device, Presence status, const std::string& reason, int64_t at_ms) {
+    engine.advance(at_ms, out);
+    engine.step(report(device, status, reason, at_ms), at_ms, out);
   }
   void until(int64_t at_ms) { engine.advance(at_ms, out); }
   Lines take() {
@@ -119,11 +130,45 @@ TEST(Presence, OnlyTelemetryOfDevicesCounts) {
   Driver d;
   model::Event event = point("x", 1000, 1000);
   event.type = model::EventType::system;
+  event.data = R"({"kind":"maintenance","deviceId":"x","status":"online","reason":"r"})";
   d.engine.step(event, 1000, d.out);
   event.type = model::EventType::telemetry;
   event.topic = *model::Topic::parse("account:a/site:s");
   d.engine.step(event, 1000, d.out);
   EXPECT_TRUE(d.out.empty());
+}
+
+TEST(Presence, ReportedOfflineIsOfflineAtOnceAndFiresNoTimerLater) {
+  Driver d;
+  d.data("x", 1000);
+  d.says("x", Presence::offline, "last_will", 1020);
+  EXPECT_EQ(d.take(), (Lines{"1000 x online data 1000", "1020 x offline last_will 1000"}));
+  d.data("y", 1030);  // takes the place that x left free, and its timer
+  d.until(1129);
+  EXPECT_EQ(d.take(), (Lines{"1030 y online data 1030"}));
+  d.until(1130);
+  EXPECT_EQ(d.take(), (Lines{"1130 y stale timeout 1030"}));
+}
+
+TEST(Presence, ReportedOnlineIsASignOfLifeLikeData) {
+  Driver d;
+  d.says("x", Presence::online, "reported", 1000);
+  d.says("x", Presence::online, "reported", 1060);
+  d.until(1159);
+  EXPECT_EQ(d.take(), (Lines{"1000 x online reported 1000"}));
+  d.until(1160);
+  d.says("x", Presence::online, "node_birth", 1200);
+  EXPECT_EQ(d.take(), (Lines{"1160 x stale timeout 1060", "1200 x online node_birth 1200"}));
+}
+
+TEST(Presence, ReportedOfflineOfWhoIsNotAliveSaysNothing) {
+  Driver d;
+  d.says("x", Presence::offline, "last_will", 1000);
+  d.data("y", 1000);
+  d.until(5000);
+  d.take();
+  d.says("y", Presence::offline, "last_will", 5001);
+  EXPECT_EQ(d.take(), Lines{});
 }
 
 TEST(Presence, ConclusionsComeByDeadlineThenTopic) {
@@ -224,6 +269,13 @@ class NaivePresence {
     device.status = Presence::online;
     out.push_back(text(now_ms, name, device, "data"));
   }
+  void gone(const std::string& name, int64_t now_ms, Lines& out) {
+    until(now_ms, out);
+    NaiveDevice& device = devices_[name];
+    if (device.status != Presence::online && device.status != Presence::stale) return;
+    device.status = Presence::offline;
+    out.push_back(text(now_ms, name, device, "last_will"));
+  }
 
  private:
   static std::string text(int64_t ts, const std::string& name, const NaiveDevice& device, const char* reason) {
@@ -267,6 +319,11 @@ TEST(Presence, AgreesWithTheNaiveModelHoweverOftenTimeIsTold) {
       engine->advance(now, out);
       engine->step(point(device, now, ts), now, out);
       naive.data(device, now, ts, expected);
+      if (random() % 8 == 0) {
+        const std::string gone(1, static_cast<char>('a' + random() % 6));
+        engine->step(report(gone, Presence::offline, "last_will", now), now, out);
+        naive.gone(gone, now, expected);
+      }
       if (random() % 10 != 0) continue;
       auto again = std::make_unique<PresenceEngine>(kOptions);
       ASSERT_TRUE(again->load(engine->save()).ok());

@@ -94,4 +94,13 @@ struct SimulateOptions {
 };
 Result<int> run_simulate(const SimulateOptions& options, const Environment& environment);
 
+struct BackupOptions {
+  std::string file;  // "-": standard output, or input
+  bool force = false;
+};
+Result<int> run_backup(const Config& config, const BackupOptions& options, const std::string& version);
+Result<int> run_restore(const Config& config, const BackupOptions& options);
+// Gives 1 when something is damaged.
+Result<int> run_check_data(const Config& config, bool json);
+
 }  // namespace millstream::app

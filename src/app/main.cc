@@ -43,6 +43,8 @@ struct CommandLine {
   std::string topic;    // of device remove
   TailOptions tail;
   SimulateOptions simulate;
+  BackupOptions backup;
+  bool json = false;  // of check-data
   std::function<Result<int>()> run;
 
   Result<Config> load() const {
@@ -74,7 +76,8 @@ void add_config_option(CLI::App& command, CommandLine& line) {
 }
 
 void add_data_directory(CLI::App& command, CommandLine& line) {
-  command.add_option("--data-directory", line.data_directory, "instead of server.data_directory of the configuration");
+  command.add_option("--data-directory,--data-dir", line.data_directory,
+                     "instead of server.data_directory of the configuration");
 }
 
 void add_ca_file(CLI::App& command, std::string& ca_file) {
@@ -306,6 +309,55 @@ void add_device(CLI::App& app, CommandLine& line) {
   });
 }
 
+void add_backup(CLI::App& app, CommandLine& line) {
+  BackupOptions& options = line.backup;
+  CLI::App* backup = app.add_subcommand("backup", "Write everything the server keeps to one file, also while it runs");
+  backup->add_option("file", options.file, "where to; - is standard output")->required();
+  backup->add_flag("--force", options.force, "write over a file that is there");
+  add_data_directory(*backup, line);
+  backup->footer(
+      "What was acknowledged before it began is in it. Login sessions and tickets are not, nor is the configuration "
+      "file.\n"
+      "It holds secrets: password hashes, and the key of a self-signed certificate. It needs room for the data twice.\n"
+      "The format is tar with zstd: tar --zstd -tvf FILE.\n\n"
+      "Examples:\n"
+      "  millstream backup --config millstream.toml /backup/millstream-$(date +%F).tar.zst\n"
+      "  millstream backup --config millstream.toml - | ssh other 'cat > millstream.tar.zst'");
+  backup->callback([&line] {
+    line.run =
+        line.with_config([&line](const Config& config) { return run_backup(config, line.backup, MILLSTREAM_VERSION); });
+  });
+
+  CLI::App* restore = app.add_subcommand("restore", "Put a backup into a data directory that no server uses");
+  restore->add_option("file", options.file, "what millstream backup wrote; - is standard input")->required();
+  restore->add_flag("--force", options.force, "move what is in the directory to before-restore-… in it");
+  add_data_directory(*restore, line);
+  restore->footer(
+      "Everything is checked before anything is put in place. What happened since the backup is declared as missing "
+      "to\n"
+      "viewers that come back. Everyone signs in again. Keys and users are those of the backup: revoke again what was\n"
+      "revoked since. Events older than storage.retention are removed when the server starts.\n\n"
+      "Example:\n"
+      "  millstream restore /backup/millstream-2026-01-27.tar.zst --data-dir /var/lib/millstream");
+  restore->callback([&line] {
+    line.run = line.with_config([&line](const Config& config) { return run_restore(config, line.backup); });
+  });
+}
+
+void add_check_data(CLI::App& app, CommandLine& line) {
+  CLI::App* command = app.add_subcommand("check-data", "Look for damage in everything the server keeps");
+  command->add_flag("--json", line.json, "one JSON document");
+  add_data_directory(*command, line);
+  command->footer(
+      "Reads only, also while the server runs. One line a file. Exit code 0: all is well; 1: something is damaged;\n"
+      "2: it could not be looked at.\n\n"
+      "Example:\n"
+      "  millstream check-data --config millstream.toml --json | jq '.files[] | select(.sound | not)'");
+  command->callback([&line] {
+    line.run = line.with_config([&line](const Config& config) { return run_check_data(config, line.json); });
+  });
+}
+
 void add_commands(CLI::App& app, CommandLine& line) {
   app.require_subcommand(1);
   app.fallthrough();
@@ -323,6 +375,8 @@ void add_commands(CLI::App& app, CommandLine& line) {
   add_key(app, line);
   add_user(app, line);
   add_device(app, line);
+  add_backup(app, line);
+  add_check_data(app, line);
   app.add_subcommand("check-config", "Say whether the server would start with this configuration")->callback([&line] {
     line.run = line.with_config([&line](const Config& config) { return run_check_config(config, line.config_file); });
   });

@@ -46,6 +46,9 @@ class MemoryLog final : public log::EventLog {
     queue_.push_back({std::move(batch), std::move(done), {}, {}});
     return {};
   }
+  Status append_once(log::Once, std::vector<Event>, log::AppendDone) override {
+    return Error{Code::unavailable, "the engines have no keys"};
+  }
   void save_checkpoint(std::string name, log::Checkpoint checkpoint) override {
     std::lock_guard lock(mu_);
     queue_.push_back({{}, {}, std::move(name), std::move(checkpoint)});

@@ -33,6 +33,7 @@ struct SqliteLogs {
     options.retention_ms = retention_ms;
     options.append_queue_events_max = append_queue_events_max;
     options.tick_interval_ms = 100;
+    options.once_keys_max = once_keys_max;
     options.sealing = sealing;
     metrics.push_back(std::make_unique<metrics::Registry>());
     return make_sqlite_event_log(options, clock, *metrics.back());
@@ -48,6 +49,7 @@ struct SqliteLogs {
   ManualClock clock{kStart};
   int64_t retention_ms = kDayMs;
   size_t append_queue_events_max = 100'000;
+  size_t once_keys_max = kOnceKeysMax;
   SealingOptions sealing;
   std::vector<std::unique_ptr<metrics::Registry>> metrics;
 };

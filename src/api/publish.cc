@@ -1,5 +1,6 @@
 // POST /api/events: an alert or a system event from someone other than a device.
 #include "api/credential.h"
+#include "api/idempotency.h"
 #include "api/problem.h"
 #include "api/query_fields.h"
 #include "api/routes.h"
@@ -53,26 +54,36 @@ Result<model::Event> event_of(const Context& context, const model::Grants& grant
   return event;
 }
 
-http::Response accepted(model::EventId id) { return http::Response::json(202, "{\"id\":\"" + id.text() + "\"}"); }
+http::Response accepted(const log::AppendReceipt& receipt) {
+  http::Response response = http::Response::json(202, "{\"id\":\"" + receipt.first.text() + "\"}");
+  return receipt.repeated ? as_repeated(std::move(response)) : response;
+}
 
 void handle_publish(Context& context, const http::ExchangePtr& exchange) {
   const http::Request& request = exchange->request();
   if (const Status known = check_known(request.query, {}); !known) return exchange->respond(problem(known.error()));
   const Result<model::Grants> grants = publishing_grants(context, request);
   if (!grants) return exchange->respond(problem(grants.error()));
+  const Result<std::optional<Idempotency>> idempotency = idempotency_of(request, *grants);
+  if (!idempotency) return exchange->respond(problem(idempotency.error()));
   context.ingest_rates.take(*grants, 1, context.clock.steady_ms());
   Result<model::Event> event = event_of(context, *grants, request.body);
-  if (!event) return exchange->respond(problem(event.error()));
+  if (!event && !*idempotency) return exchange->respond(problem(event.error()));
+  // What cannot be stored now may have been before: then the alert was not one too many, and its time not too old.
   std::vector<model::Event> batch;
-  batch.push_back(std::move(*event));
+  if (event) batch.push_back(std::move(*event));
   net::Loop& loop = exchange->loop();
-  log::AppendDone done = [exchange, &loop](const Result<log::AppendReceipt>& receipt) {
-    http::Response response = receipt ? accepted(receipt->first) : problem(receipt.error());
+  log::AppendDone done = [exchange, &loop, refused = event ? std::nullopt : std::optional(event.error())](
+                             const Result<log::AppendReceipt>& receipt) {
+    const bool unknown = refused && !receipt && receipt.error().code == Code::not_found;
+    http::Response response = receipt ? accepted(*receipt) : problem(unknown ? *refused : receipt.error());
     loop.post([exchange, response = std::move(response)]() mutable { exchange->respond(std::move(response)); });
   };
-  if (const Status queued = context.log.append(std::move(batch), std::move(done)); !queued) {
-    exchange->respond(problem(queued.error()));
-  }
+  // The answer is made of the receipt, so that none needs to be kept.
+  const Status queued =
+      *idempotency ? context.log.append_once(once(**idempotency, request.body), std::move(batch), std::move(done))
+                   : context.log.append(std::move(batch), std::move(done));
+  if (!queued) exchange->respond(problem(queued.error()));
 }
 
 }  // namespace

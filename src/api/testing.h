@@ -25,6 +25,9 @@ class FakeLog final : public log::EventLog {
   Status start() override { return {}; }
   void stop() override {}
   Status append(std::vector<model::Event>, log::AppendDone) override { return Error{Code::unavailable, "a test"}; }
+  Status append_once(log::Once, std::vector<model::Event>, log::AppendDone) override {
+    return Error{Code::unavailable, "a test"};
+  }
   Result<log::ReadPage> read(const log::ReadRequest& request) override { return on_read(request); }
   Status read_samples(const log::SamplesRequest& request, log::SampleSink& sink) override {
     on_read_samples(request, sink);

@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "api/idempotency.h"
 #include "auth/authorize.h"
 #include "ingest/inflate.h"
 
@@ -19,7 +20,9 @@ struct Write {
   WritePoints request;
   std::string body;
   bool gzip = false;
-  ingest::Validated validated;
+  std::optional<Idempotency> idempotency = {};
+  std::optional<log::Once> once = {};  // when there is a key, and the body is known
+  ingest::Validated validated = {};
 };
 using WritePtr = std::shared_ptr<Write>;
 
@@ -43,12 +46,61 @@ Result<codec::ParsedPoints> parse_body(Write& write) {
   return write.request.parse(write.body);
 }
 
+// What is kept has a limit: of an answer that is longer, fewer of the rejected points are named, and all are counted.
+std::string answer_to_keep(Write& write) {
+  std::vector<codec::Rejected>& rejected = write.validated.rejected;
+  while (true) {
+    std::string packed = packed_answer(write.request.stored(write.validated));
+    if (packed.size() <= log::kOnceAnswerBytesMax || rejected.size() <= 1) return packed;
+    rejected.resize(rejected.size() / 2);
+  }
+}
+
+http::Response answer_to(const Write& write, const Result<log::AppendReceipt>& receipt) {
+  if (!receipt) return write.request.failed(receipt.error(), &write.validated);
+  if (!receipt->repeated) return write.request.stored(write.validated);
+  Result<http::Response> repeated = repeated_answer(*receipt->repeated);
+  return repeated ? std::move(*repeated) : write.request.failed(repeated.error(), nullptr);
+}
+
+void append(WritePtr write) {
+  std::vector<model::Event> events = std::move(write->validated.events);
+  log::AppendDone done = [write](const Result<log::AppendReceipt>& receipt) mutable {
+    http::Response response = answer_to(*write, receipt);
+    answer(std::move(write), std::move(response));
+  };
+  log::EventLog& log = write->context.log;
+  if (write->once) write->once->answer = answer_to_keep(*write);
+  const Status queued = write->once ? log.append_once(std::move(*write->once), std::move(events), std::move(done))
+                                    : log.append(std::move(events), std::move(done));
+  if (queued) return;
+  http::Response response = write->request.failed(queued.error(), nullptr);
+  answer(std::move(write), std::move(response));
+}
+
+// No point can be stored now. With a key, all of it may have been before: what was good then can be too old by now.
+void refuse_unless_repeated(WritePtr write, Error error) {
+  const auto refuse = [](WritePtr refused, const Error& why) {
+    http::Response response = refused->request.failed(why, &refused->validated);
+    answer(std::move(refused), std::move(response));
+  };
+  if (!write->once) return refuse(std::move(write), error);
+  log::AppendDone done = [write, refuse, error](const Result<log::AppendReceipt>& receipt) mutable {
+    if (!receipt) return refuse(std::move(write), receipt.error().code == Code::not_found ? error : receipt.error());
+    http::Response response = answer_to(*write, receipt);
+    answer(std::move(write), std::move(response));
+  };
+  const Status queued = write->context.log.append_once(std::move(*write->once), {}, std::move(done));
+  if (!queued) refuse(std::move(write), queued.error());
+}
+
 void parse_and_append(WritePtr write) {
   Result<codec::ParsedPoints> parsed = parse_body(*write);
   if (!parsed) {
     http::Response response = write->request.failed(parsed.error(), nullptr);
     return answer(std::move(write), std::move(response));
   }
+  if (write->idempotency) write->once = once(*write->idempotency, write->body);
   const model::Grants& grants = write->request.grants;
   write->context.ingest_rates.take(grants, parsed->points.size() + parsed->rejected_count,
                                    write->context.clock.steady_ms());
@@ -67,19 +119,9 @@ void parse_and_append(WritePtr write) {
     const Error error = v.rejected.empty() ? Error{Code::invalid, "body: no points"}
                         : v.forbidden      ? Error{Code::forbidden, *v.forbidden}
                                            : Error{Code::invalid, "no point could be stored"};
-    http::Response response = write->request.failed(error, &v);
-    return answer(std::move(write), std::move(response));
+    return refuse_unless_repeated(std::move(write), error);
   }
-  std::vector<model::Event> events = std::move(write->validated.events);
-  log::AppendDone done = [write](Result<log::AppendReceipt> receipt) mutable {
-    http::Response response =
-        receipt ? write->request.stored(write->validated) : write->request.failed(receipt.error(), &write->validated);
-    answer(std::move(write), std::move(response));
-  };
-  if (const Status queued = write->context.log.append(std::move(events), std::move(done)); !queued) {
-    http::Response response = write->request.failed(queued.error(), nullptr);
-    answer(std::move(write), std::move(response));
-  }
+  append(std::move(write));
 }
 
 // Opens a gzip body here when it says that it is small. Its word is not taken for more than that: one that turns out
@@ -112,14 +154,16 @@ void write_points(Context& context, http::ExchangePtr exchange, WritePoints requ
   if (!gzip && !encoding.empty() && encoding != "identity") {
     return exchange->respond(request.failed({Code::invalid, "Content-Encoding: only gzip and identity"}, nullptr));
   }
+  Result<std::optional<Idempotency>> idempotency = idempotency_of(exchange->request(), request.grants);
+  if (!idempotency) return exchange->respond(request.failed(idempotency.error(), nullptr));
   std::string body = std::move(exchange->request().body);
   if (body.size() > request.body_bytes_max) {
     const std::string detail = "body: more than " + std::to_string(request.body_bytes_max) + " bytes";
     return exchange->respond(request.failed({Code::too_large, detail}, nullptr));
   }
   net::Loop& loop = exchange->loop();
-  auto write =
-      std::make_shared<Write>(Write{context, std::move(exchange), loop, std::move(request), std::move(body), gzip, {}});
+  auto write = std::make_shared<Write>(
+      Write{context, std::move(exchange), loop, std::move(request), std::move(body), gzip, std::move(*idempotency)});
   if (gzip) {
     if (const Status opened = inflate_inline(*write); !opened) {
       return write->exchange->respond(write->request.failed(opened.error(), nullptr));

@@ -1,7 +1,9 @@
 // api/write_points.h: the way of every ingest endpoint: body -> points -> events -> durable -> answer.
 //
 // Flow     inflate, parse, validate (on the loop; large bodies on a worker), append; the answer is made after the
-// fsync. Limits   `body_bytes_max` after inflation. Thread   loop
+//          fsync. With an Idempotency-Key (idempotency.h) the answer is stored too, and given again to whoever repeats.
+// Limits   `body_bytes_max` after inflation.
+// Thread   loop
 #pragma once
 
 #include <functional>

@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "base/check.h"
+#include "codec/collectd_json.h"
 #include "codec/event_json.h"
 #include "codec/line_protocol.h"
 #include "codec/sse_frame.h"
@@ -27,12 +28,13 @@ Result<codec::ParsedPoints> parse(uint8_t format, std::string_view body) {
     MS_CHECK(inflated->size() <= kInflatedBytesMax);
     return parse(format & 0x7f, *inflated);
   }
-  switch (format % 11) {
+  switch (format % 12) {
     case 0: return codec::parse_telemetry_json(body, "");
     case 1: return codec::parse_telemetry_json(body, "named");
     case 9: return codec::parse_telemetry_ndjson(body, "");
     case 10: return codec::parse_telemetry_ndjson(body, "named");
-    default: return codec::parse_line_protocol(body, static_cast<codec::Precision>(format % 11 - 2));
+    case 11: return codec::parse_collectd_json(body);
+    default: return codec::parse_line_protocol(body, static_cast<codec::Precision>(format % 12 - 2));
   }
 }
 

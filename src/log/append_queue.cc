@@ -20,22 +20,21 @@ bool has_conclusion(const std::vector<model::Event>& events) {
 
 bool AppendQueue::has_room(const WaitingAppend& append) const {
   if (events_ == 0) return true;  // one large batch alone must be able to pass
-  return events_ + append.events.size() <= events_max_ && bytes_ + append.bytes <= bytes_max_;
+  return events_ + append.weight() <= events_max_ && bytes_ + append.bytes <= bytes_max_;
 }
 
-Status AppendQueue::push(std::vector<model::Event> events, AppendDone done) {
-  if (events.empty()) return Error{Code::invalid, "log: an empty batch"};
-  if (events.size() > size_t{model::EventId::kSeqMax} + 1)
+Status AppendQueue::push(WaitingAppend append) {
+  if (append.events.empty() && !append.once) return Error{Code::invalid, "log: an empty batch"};
+  if (append.events.size() > size_t{model::EventId::kSeqMax} + 1)
     return Error{Code::too_large, "log: more than 1048576 events in one batch"};
-  WaitingAppend append{.events = std::move(events), .done = std::move(done), .bytes = 0};
-  append.bytes = bytes_of(append.events);
+  append.bytes = bytes_of(append.events) + (append.once ? sizeof(Once) + append.once->answer.size() : 0);
   {
     std::lock_guard lock(mu_);
     if (!taking_) return Error{Code::unavailable, "log: not running"};
     if (!has_room(append) && !has_conclusion(append.events)) {
       return Error{Code::unavailable, "log: " + std::to_string(events_) + " events are waiting to be stored"};
     }
-    events_ += append.events.size();
+    events_ += append.weight();
     bytes_ += append.bytes;
     items_.emplace_back(std::move(append));
   }
@@ -81,9 +80,9 @@ Work AppendQueue::take(std::chrono::steady_clock::time_point deadline) {
       work.checkpoints.push_back(std::move(*checkpoint));
     } else {
       auto& append = std::get<WaitingAppend>(items_.front());
-      const bool full = events + append.events.size() > kCommitEventsMax || bytes + append.bytes > kCommitBytesMax;
+      const bool full = events + append.weight() > kCommitEventsMax || bytes + append.bytes > kCommitBytesMax;
       if (!work.checkpoints.empty() || (full && events > 0)) break;
-      events += append.events.size();
+      events += append.weight();
       bytes += append.bytes;
       work.appends.push_back(std::move(append));
     }

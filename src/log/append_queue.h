@@ -7,11 +7,13 @@
 // Thread   any; take(): log
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -24,7 +26,10 @@ namespace millstream::log {
 struct WaitingAppend {
   std::vector<model::Event> events;
   AppendDone done;
+  std::optional<Once> once = {};
   size_t bytes = 0;
+
+  size_t weight() const { return std::max<size_t>(1, events.size()); }  // a question is work too
 };
 
 struct WaitingCheckpoint {
@@ -48,7 +53,7 @@ class AppendQueue {
 
   AppendQueue(size_t events_max, size_t bytes_max) : events_max_(events_max), bytes_max_(bytes_max) {}
 
-  Status push(std::vector<model::Event> events, AppendDone done);
+  Status push(WaitingAppend append);
   void push_checkpoint(std::string name, Checkpoint checkpoint);
   void open();
   void stop();  // nothing is taken in from now on

@@ -14,6 +14,7 @@
 #include "log/hour_file.h"
 #include "log/hour_names.h"
 #include "log/hour_rows.h"
+#include "log/once_rows.h"
 #include "log/sqlite.h"
 
 namespace millstream::log {
@@ -66,10 +67,11 @@ class HourCheck {
     }
     if (!check_.sound()) return std::move(check_);
     using Part = Status (HourCheck::*)();
-    constexpr Part kAll[] = {&HourCheck::check_pages, &HourCheck::check_topics, &HourCheck::check_shapes,
-                             &HourCheck::check_events, &HourCheck::check_telemetry};
+    constexpr Part kAll[] = {&HourCheck::check_pages,  &HourCheck::check_topics,    &HourCheck::check_shapes,
+                             &HourCheck::check_events, &HourCheck::check_telemetry, &HourCheck::check_once};
     for (const Part part : kAll) {
-      const bool needs_version_2 = part == &HourCheck::check_shapes || part == &HourCheck::check_telemetry;
+      const bool needs_version_2 =
+          part != &HourCheck::check_pages && part != &HourCheck::check_topics && part != &HourCheck::check_events;
       if (version_ == 0 || (needs_version_2 && version_ < 2)) continue;
       if (Status s = unless_corrupt((this->*part)(), check_); !s) return s.error();
     }
@@ -162,6 +164,18 @@ class HourCheck {
         damage("shape " + std::to_string(row.number(0)), "fails its check", {}, {}, 0);
       return {};
     });
+  }
+
+  Status check_once() {
+    const Result<std::vector<Once::Key>> keys = read_once_keys(database_);
+    if (!keys) return keys.error();
+    for (size_t i = 0; i < keys->size(); ++i) {
+      const Result<std::optional<StoredOnce>> stored = read_once(database_, (*keys)[i]);
+      if (stored) continue;
+      if (stored.error().code != Code::corrupt) return stored.error();
+      damage("idempotency key " + std::to_string(i + 1), "fails its check", {}, {}, 0);
+    }
+    return {};
   }
 
   // --- rows of event -------------------------------------------------------------------------------------------------

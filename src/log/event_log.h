@@ -8,6 +8,7 @@
 // Thread   any, unless said otherwise
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -17,6 +18,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/limits.h"
 #include "base/result.h"
 #include "model/event.h"
 #include "model/sample.h"
@@ -40,9 +42,27 @@ class CommitReader {
   ~CommitReader() = default;
 };
 
+// A batch that is stored once, however often it is sent.
+struct Once {
+  // Digests: of the account, for its share of what is remembered, and of it with whoever sends and the text they gave.
+  struct Key {
+    uint64_t account = 0;
+    std::array<char, 16> text = {};
+    auto operator<=>(const Key&) const = default;
+  };
+  Key key;
+  int64_t content = 0;  // digest of what was sent under the key
+  std::string answer;   // kept with the batch, at most kOnceAnswerBytesMax; whoever sends it again gets this one
+};
+
+// How long a key is remembered: as long as the log keeps its batch, and not longer than this and an hour.
+inline constexpr int64_t kOnceMs = kDayMs;
+inline constexpr size_t kOnceAnswerBytesMax = 64 << 10;
+
 struct AppendReceipt {
   model::EventId first;
   model::EventId last;
+  std::optional<std::string> repeated = {};  // append_once(): it was stored before, with this answer
 };
 using AppendDone = std::function<void(Result<AppendReceipt>)>;  // called once, on the log's thread
 
@@ -113,6 +133,11 @@ class EventLog {
 
   // Takes a non-empty batch. Returns an error, and never calls `done`, when the queue is full or the log has stopped.
   virtual Status append(std::vector<model::Event> batch, AppendDone done) = 0;
+  // The same for a batch with a key, which is stored in the one commit with it. When the key is known, nothing is
+  // appended, and the receipt is that of the first time. An empty batch only asks: Code::not_found when it is not.
+  // Code::unprocessable when the key was used for other content, Code::rate_limited or Code::unavailable when no more
+  // keys can be remembered.
+  virtual Status append_once(Once once, std::vector<model::Event> batch, AppendDone done) = 0;
 
   // Blocking: for reader threads only. Gives committed events younger than the retention; holds no transaction after
   // it returns. A damaged part is skipped and logged, never served.

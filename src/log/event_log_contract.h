@@ -236,11 +236,124 @@ TYPED_TEST_P(EventLogContract, ReadersOnOtherThreadsSeeAGrowingPrefix) {
   log->stop();
 }
 
+TYPED_TEST_P(EventLogContract, ABatchWithAKeyIsStoredOnceAcrossRestartsAndAnsweredAsTheFirstTime) {
+  const std::vector<model::Event> batch = {test_event("account:1/site:1/device:1", 1),
+                                           test_event("account:1/site:1/device:2", 1)};
+  AppendReceipt first;
+  for (int run = 0; run < 3; ++run) {
+    auto log = this->fixture.open();
+    ASSERT_TRUE(log->start().ok());
+    for (int i = 0; i < 20; ++i) {
+      const auto receipt = append_once_and_wait(*log, test_once('a', 'k', 7, "answer " + std::to_string(run)), batch);
+      ASSERT_TRUE(receipt.ok()) << receipt.error().detail;
+      if (run == 0 && i == 0) {
+        EXPECT_FALSE(receipt->repeated.has_value());
+        first = *receipt;
+      } else {
+        EXPECT_EQ(receipt->repeated, "answer 0");
+        EXPECT_EQ(receipt->first, first.first);
+        EXPECT_EQ(receipt->last, first.last);
+      }
+      this->fixture.clock.advance_ms(400'000);  // the first is soon in an hour that is over
+    }
+    EXPECT_EQ(read_all(*log).size(), 2u);
+    log->stop();
+  }
+}
+
+TYPED_TEST_P(EventLogContract, RepeatsInOneCommitAreStoredOnceAndKeysOfOthersAreTheirOwn) {
+  auto log = this->fixture.open();
+  ASSERT_TRUE(log->start().ok());
+  const auto event = [] { return std::vector{test_event("account:1/site:1/device:1", 1)}; };
+  std::promise<void> held;
+  std::promise<void> go;
+  // The first answer holds the log's thread, so that all that follow are one commit.
+  ASSERT_TRUE(log->append(event(),
+                          [&](const auto&) {
+                            held.set_value();
+                            go.get_future().wait();
+                          })
+                  .ok());
+  held.get_future().wait();
+  std::vector<Answer> same(10);
+  for (Answer& answer : same) ASSERT_TRUE(log->append_once(test_once('a', 'k', 7), event(), answer.done()).ok());
+  Answer other_content, other_account, other_text, asks;
+  ASSERT_TRUE(log->append_once(test_once('a', 'k', 8), event(), other_content.done()).ok());
+  ASSERT_TRUE(log->append_once(test_once('b', 'j', 7), event(), other_account.done()).ok());
+  ASSERT_TRUE(log->append_once(test_once('a', 'l', 7), event(), other_text.done()).ok());
+  ASSERT_TRUE(log->append_once(test_once('a', 'k', 7), {}, asks.done()).ok());
+  go.set_value();
+  size_t repeated = 0;
+  for (Answer& answer : same) repeated += answer.wait()->repeated.has_value();
+  EXPECT_EQ(repeated, 9u);
+  EXPECT_EQ(other_content.wait().error().code, Code::unprocessable);
+  EXPECT_FALSE(other_account.wait()->repeated.has_value());
+  EXPECT_FALSE(other_text.wait()->repeated.has_value());
+  EXPECT_TRUE(asks.wait()->repeated.has_value());
+  EXPECT_EQ(append_once_and_wait(*log, test_once('a', 'k', 8), event()).error().code, Code::unprocessable);
+  EXPECT_EQ(append_once_and_wait(*log, test_once('a', 'm', 7), {}).error().code, Code::not_found);
+  EXPECT_FALSE(append_once_and_wait(*log, test_once('a', 'm', 7), event())->repeated) << "asking does not use it up";
+  EXPECT_EQ(read_all(*log).size(), 5u);
+  log->stop();
+}
+
+TYPED_TEST_P(EventLogContract, AKeyIsRememberedForADay) {
+  this->fixture.retention_ms = 3 * kDayMs;
+  const auto event = [] { return std::vector{test_event("account:1/site:1/device:1", 1)}; };
+  for (const bool restarted : {false, true}) {
+    const char text = restarted ? 'r' : 'k';
+    auto log = this->fixture.open();
+    RecordingReader reader;
+    log->add_reader(reader);
+    ASSERT_TRUE(log->start().ok());
+    ASSERT_FALSE(append_once_and_wait(*log, test_once('a', text, 7), event())->repeated);
+    const auto go_on = [&](int64_t ms) {
+      this->fixture.clock.advance_ms(ms);
+      if (restarted) {
+        log->stop();
+        log = this->fixture.open();
+        ASSERT_TRUE(log->start().ok());
+      } else {
+        reader.wait_for_batches(12);  // more than a second of ticks: housekeeping has run
+      }
+    };
+    go_on(kDayMs - 1);
+    EXPECT_TRUE(append_once_and_wait(*log, test_once('a', text, 7), {}).ok());
+    go_on(kHourMs + 2);
+    EXPECT_EQ(append_once_and_wait(*log, test_once('a', text, 7), {}).error().code, Code::not_found);
+    EXPECT_FALSE(append_once_and_wait(*log, test_once('a', text, 8), event())->repeated);
+    log->stop();
+  }
+}
+
+TYPED_TEST_P(EventLogContract, MoreKeysThanMayBeRememberedAreRefusedAndNoneIsForgotten) {
+  this->fixture.once_keys_max = 8;
+  auto log = this->fixture.open();
+  ASSERT_TRUE(log->start().ok());
+  const auto send = [&](char account, char text) {
+    // The text is of the account: two accounts' digests are never the same.
+    return append_once_and_wait(*log, test_once(account, static_cast<char>(account ^ text), 7),
+                                {test_event("account:1/site:1/device:1", 1)});
+  };
+  for (const char account : {'a', 'b', 'c', 'd'}) {
+    for (const char text : {'A', 'I'}) ASSERT_TRUE(send(account, text).ok());
+    EXPECT_EQ(send(account, 'Q').error().code, Code::rate_limited) << "its share is a quarter";
+  }
+  EXPECT_EQ(send('e', 'A').error().code, Code::unavailable);
+  EXPECT_TRUE(send('a', 'A')->repeated.has_value());
+  ASSERT_TRUE(append_and_wait(*log, {test_event("account:1/site:1/device:1", 1)}).ok()) << "without a key";
+  EXPECT_EQ(read_all(*log).size(), 9u);
+  log->stop();
+}
+
 REGISTER_TYPED_TEST_SUITE_P(EventLogContract, WhatWasAppendedIsReadBackInOrderAndWhole,
                             ReadersHearOfABatchBeforeItsAppenderIsAnswered,
                             IdsIncreaseOverRestartsAndWhenTheClockStepsBack,
                             PatternsTypesOrderAndPagesGiveWhatANaiveFilterGives, NothingOlderThanTheRetentionIsRead,
                             CheckpointsAreReplacedKeptAndComeAfterWhatWasAppended, AFullQueueRefusesButNeverAConclusion,
-                            ReadersOnOtherThreadsSeeAGrowingPrefix);
+                            ReadersOnOtherThreadsSeeAGrowingPrefix,
+                            ABatchWithAKeyIsStoredOnceAcrossRestartsAndAnsweredAsTheFirstTime,
+                            RepeatsInOneCommitAreStoredOnceAndKeysOfOthersAreTheirOwn, AKeyIsRememberedForADay,
+                            MoreKeysThanMayBeRememberedAreRefusedAndNoneIsForgotten);
 
 }  // namespace millstream::log

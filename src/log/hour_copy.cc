@@ -27,10 +27,11 @@ struct Table {
   const char* kinds;    // of each column: n number, t text, b bytes
   const char* only = "";
 };
-constexpr std::array<Table, 6> kTables = {
+constexpr std::array<Table, 7> kTables = {
     {{"topic", "id, text, crc", "ntn"},
      {"shape", "id, text, crc", "nbn"},
      {"event", "id, topic, type, ts, conclusion, crc, data", "nnnnnnb"},
+     {"once", "id, key, content, first, last, crc, answer", "nbnnnnb"},
      {"sealed", "through, first, chunk_first, chunk_last", "nnnn"},
      // Those above are of a window that is being closed.
      {"chunk", "id, topic, first, last, ts_low, ts_high, count, crc, sums, data", "nnnnnnnnbb",
@@ -53,7 +54,7 @@ std::string select_sql(const Table& table) {
 std::string insert_sql(const Table& table) {
   std::string values = "?1";
   for (size_t i = 2; i <= std::string_view(table.kinds).size(); ++i) values += ", ?" + std::to_string(i);
-  return "INSERT INTO " + std::string(table.name) + "(" + table.columns + ") VALUES(" + values + ")";
+  return "INSERT OR REPLACE INTO " + std::string(table.name) + "(" + table.columns + ") VALUES(" + values + ")";
 }
 
 // One table on its way from file to file.

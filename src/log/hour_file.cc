@@ -48,7 +48,9 @@ constexpr const char* kSecondVersion =
     " sums BLOB NOT NULL, data BLOB NOT NULL);"
     "CREATE INDEX chunk_by_topic ON chunk(topic, first);"
     "CREATE TABLE sealed(through INTEGER PRIMARY KEY, first INTEGER NOT NULL, chunk_first INTEGER NOT NULL,"
-    " chunk_last INTEGER NOT NULL);";
+    " chunk_last INTEGER NOT NULL);"
+    "CREATE TABLE once(id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, content INTEGER NOT NULL,"
+    " first INTEGER NOT NULL, last INTEGER NOT NULL, crc INTEGER NOT NULL, answer BLOB NOT NULL);";
 
 void append_little_endian(int64_t value, char* out) {
   for (int i = 0; i < 8; ++i) out[i] = static_cast<char>(static_cast<uint64_t>(value) >> (8 * i));
@@ -114,7 +116,8 @@ Result<HourFileSpan> read_span(Database& database) {
     const Result<int64_t> blocks = database.number("SELECT 1 FROM block LIMIT 1");
     if (!blocks) return blocks.error();
     span.has_blocks = *blocks == 1;
-    const Result<int64_t> chunks = database.number("SELECT max(chunk.first + shape.id) FROM chunk, shape WHERE 0");
+    const Result<int64_t> chunks =
+        database.number("SELECT max(chunk.first + shape.id + once.first) FROM chunk, shape, once WHERE 0");
     if (!chunks) return chunks.error();
     ends.emplace_back("SELECT min(first) FROM block WHERE first > (SELECT ifnull(max(through), 0) FROM sealed)",
                       "SELECT max(first + span) FROM block");

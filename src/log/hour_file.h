@@ -7,8 +7,9 @@
 //          block(first, span, crc, data): telemetry as it was committed (block.h), ids first to first + span.
 //          chunk(id, topic, first, last, ts_low, ts_high, count, crc, sums, data): telemetry of a closed window, one
 //          row a device (chunk.h). sealed(through, first, chunk_first, chunk_last): the closed windows. Blocks count
-//          from above the last `through`, chunks up to it; what is on the other side is half-done work. Version 1 had
-//          no blocks and chunks, and telemetry as rows of event.
+//          from above the last `through`, chunks up to it; what is on the other side is half-done work.
+//          once(id, key, content, first, last, crc, answer): the batches of this file that are stored once
+//          (once_rows.h). Version 1 had topics, shapes and events, and telemetry as rows of event.
 // Thread   value
 #pragma once
 

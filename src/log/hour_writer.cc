@@ -58,6 +58,9 @@ Status HourWriter::prepare() {
       {&insert_event_,
        "INSERT INTO event(id, topic, type, ts, conclusion, crc, data) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)"},
       {&insert_block_, "INSERT INTO block(first, span, crc, data) VALUES(?1, ?2, ?3, ?4)"},
+      {&insert_once_,
+       // A file that could not be read whole when the log began may have the key after all.
+       "INSERT OR REPLACE INTO once(key, content, first, last, crc, answer) VALUES(?1, ?2, ?3, ?4, ?5, ?6)"},
       {&insert_chunk_,
        "INSERT INTO chunk(id, topic, first, last, ts_low, ts_high, count, crc, sums, data)"
        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"},
@@ -203,6 +206,17 @@ Status HourWriter::insert_block() {
   return insert_block_->run();
 }
 
+Status HourWriter::insert_once(const OnceRow& row) {
+  const std::string key = once_key_bytes(row.once->key);
+  insert_once_->bind_bytes(1, key);
+  insert_once_->bind(2, row.once->content);
+  insert_once_->bind(3, row.first.packed());
+  insert_once_->bind(4, row.last.packed());
+  insert_once_->bind(5, once_crc(row));
+  insert_once_->bind_bytes(6, row.once->answer);
+  return insert_once_->run();
+}
+
 Status HourWriter::insert_all(const std::vector<model::Event>& events) {
   block_.clear();
   for (const model::Event& event : events) {
@@ -223,11 +237,15 @@ Status HourWriter::in_transaction(const std::function<Status()>& work) {
   return done;
 }
 
-Status HourWriter::commit(const std::vector<model::Event>& events) {
+Status HourWriter::commit(const std::vector<model::Event>& events, std::span<const OnceRow> once) {
   if (!names_known_) {
     if (Status s = load_names(); !s) return s;
   }
-  const Status done = in_transaction([&] { return insert_all(events); });
+  const Status done = in_transaction([&] {
+    Status stored = insert_all(events);
+    for (size_t i = 0; stored && i < once.size(); ++i) stored = insert_once(once[i]);
+    return stored;
+  });
   names_known_ = done.ok();
   if (done) last_committed_ = events.back().id;
   if (done && !block_.empty()) {

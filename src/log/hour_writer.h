@@ -22,6 +22,7 @@
 #include "log/chunk.h"
 #include "log/data_shape.h"
 #include "log/hour_file.h"
+#include "log/once_rows.h"
 #include "model/event.h"
 
 namespace millstream::log {
@@ -47,7 +48,8 @@ class HourWriter {
   int64_t hour() const { return hour_; }
 
   // All or nothing, on disk when it returns (SyncCommits::yes). Ids are given, increase, and lie in this hour.
-  Status commit(const std::vector<model::Event>& events);
+  // `once`: of batches among the events; their keys are not in the file yet.
+  Status commit(const std::vector<model::Event>& events, std::span<const OnceRow> once = {});
 
   // What is committed and in no chunk yet.
   struct Unsealed {
@@ -85,6 +87,7 @@ class HourWriter {
   Status insert_event(const model::Event& event, int64_t topic);
   Status pack(const model::Event& event, int64_t topic);
   Status insert_block();
+  Status insert_once(const OnceRow& row);
   Result<int64_t> topic_number(const model::Topic& topic);
   Result<int64_t> shape_number();
   Status in_transaction(const std::function<Status()>& work);
@@ -98,8 +101,8 @@ class HourWriter {
   const int64_t hour_;
   // log-thread-confined
   Database database_;
-  std::unique_ptr<Statement> begin_, commit_, insert_event_, insert_topic_, insert_shape_, insert_block_, insert_chunk_,
-      insert_sealed_, drop_blocks_;
+  std::unique_ptr<Statement> begin_, commit_, insert_event_, insert_topic_, insert_shape_, insert_block_, insert_once_,
+      insert_chunk_, insert_sealed_, drop_blocks_;
   std::unordered_map<model::Topic, int64_t> topics_;
   std::unordered_map<std::string, int64_t> shapes_;
   int64_t next_topic_ = 1;

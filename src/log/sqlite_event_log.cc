@@ -10,6 +10,7 @@
 #include <chrono>
 #include <filesystem>
 #include <map>
+#include <span>
 #include <thread>
 
 #include "base/log_line.h"
@@ -20,6 +21,7 @@
 #include "log/hour_files.h"
 #include "log/hour_samples.h"
 #include "log/hour_writer.h"
+#include "log/once_batches.h"
 
 namespace millstream::log {
 namespace {
@@ -76,6 +78,7 @@ class SqliteEventLog final : public EventLog {
         queue_(options_.append_queue_events_max, options_.append_queue_bytes_max),
         checkpoints_(options_.directory),
         files_(options_.directory),
+        once_(files_, options_.once_keys_max, registry),
         sealer_(options_.sealing, files_, registry) {}
   ~SqliteEventLog() override { stop(); }
 
@@ -84,7 +87,10 @@ class SqliteEventLog final : public EventLog {
   void stop() override;
 
   Status append(std::vector<model::Event> batch, AppendDone done) override {
-    return queue_.push(std::move(batch), std::move(done));
+    return queue_.push({.events = std::move(batch), .done = std::move(done)});
+  }
+  Status append_once(Once once, std::vector<model::Event> batch, AppendDone done) override {
+    return queue_.push({.events = std::move(batch), .done = std::move(done), .once = std::move(once)});
   }
   Result<ReadPage> read(const ReadRequest& request) override;
   Status read_samples(const SamplesRequest& request, SampleSink& sink) override;
@@ -116,7 +122,7 @@ class SqliteEventLog final : public EventLog {
 
   void run();
   void commit(std::vector<WaitingAppend> appends);
-  Status write(const std::vector<model::Event>& events);
+  Status write(const std::vector<model::Event>& events, std::span<const OnceRow> once);
   Status open_writer(int64_t hour);
   EventId give_ids(std::vector<model::Event>& events);
   void publish(std::vector<model::Event> events);
@@ -130,6 +136,7 @@ class SqliteEventLog final : public EventLog {
   Status read_hour(int64_t hour, const std::function<Status(HourReader&)>& work, std::optional<IdRange>* unreadable);
   void report_damage(const Scan& scan);
   EventId oldest_readable() const { return {std::max<int64_t>(0, clock_.wall_ms() - options_.retention_ms), 0}; }
+  int64_t first_once_hour() const { return hour_of({std::max<int64_t>(0, clock_.wall_ms() - kOnceMs), 0}); }
 
   // constant after start()
   const SqliteEventLogOptions options_;
@@ -141,6 +148,7 @@ class SqliteEventLog final : public EventLog {
   AppendQueue queue_;
   CheckpointFile checkpoints_;
   HourFiles files_;
+  OnceBatches once_;  // log-thread-confined after start()
   WindowSealer sealer_;
   static constexpr int64_t kNoHour = -1;
   std::atomic<int64_t> suspect_hour_{kNoHour};  // a reader found this file damaged
@@ -205,8 +213,10 @@ Status SqliteEventLog::recover() {
   // The next id may still belong to the newest hour: that file is written on.
   const std::vector<HourSpan> spans = files_.spans();
   const int64_t next_hour = hour_of(last_id());
-  if (!spans.empty() && spans.back().hour >= next_hour) return open_writer(spans.back().hour);
-  return {};
+  if (!spans.empty() && spans.back().hour >= next_hour) {
+    if (Status s = open_writer(spans.back().hour); !s) return s;
+  }
+  return once_.load(first_once_hour());
 }
 
 // An earlier run may have ended before everything of this hour was in chunks. When it cannot be written to now, it is
@@ -306,6 +316,7 @@ Status SqliteEventLog::recover_file(int64_t hour, bool newest) {
 // One damaged hour loses only itself, and not silently.
 void SqliteEventLog::damaged(int64_t hour, const Error& error) {
   files_.remove(hour);
+  once_.forget(hour);
   const std::string where = set_aside(hour_file_path(options_.directory, hour), clock_.wall_ms());
   if (const auto hole = parse_set_aside_name(std::filesystem::path(where).filename().string())) add_hole(*hole);
   metrics_.damaged_files.add();
@@ -354,7 +365,20 @@ void SqliteEventLog::run() {
   closing_.clear();
 }
 
+// `ends`: where in the events each batch ends.
+std::vector<AppendReceipt> receipts_of(const std::vector<model::Event>& events, const std::vector<size_t>& ends) {
+  std::vector<AppendReceipt> receipts;
+  size_t begin = 0;
+  for (const size_t end : ends) {
+    receipts.push_back({.first = events[begin].id, .last = events[end - 1].id});
+    begin = end;
+  }
+  return receipts;
+}
+
 void SqliteEventLog::commit(std::vector<WaitingAppend> appends) {
+  once_.take_out(appends);
+  if (appends.empty()) return;
   std::vector<model::Event> events;
   std::vector<size_t> ends;
   for (WaitingAppend& append : appends) {
@@ -363,7 +387,8 @@ void SqliteEventLog::commit(std::vector<WaitingAppend> appends) {
   }
   const int64_t started_us = clock_.steady_us();
   const EventId last = give_ids(events);
-  const Status written = write(events);
+  const std::vector<AppendReceipt> receipts = receipts_of(events, ends);
+  const Status written = write(events, OnceBatches::rows(appends, receipts));
   // Ids of a failed commit are not given again: some of its bytes may be on disk after all.
   if (!written) {
     last_id_.store(last.packed(), std::memory_order_release);
@@ -372,22 +397,19 @@ void SqliteEventLog::commit(std::vector<WaitingAppend> appends) {
     failing_ = true;
     // Who sent them is told what that means for them; where and why stands in our own log.
     const Error told = as_told(written.error(), read_only_.has_value());
-    for (WaitingAppend& append : appends) append.done(told);
+    for (WaitingAppend& append : appends) {
+      if (append.done) append.done(told);
+    }
+    once_.failed(told);
     return;
   }
   if (failing_) log_info("events can be stored again");
   failing_ = false;
   metrics_.commit.observe_us(clock_.steady_us() - started_us);
   metrics_.events.add(events.size());
-
-  std::vector<AppendReceipt> receipts;
-  size_t begin = 0;
-  for (const size_t end : ends) {
-    receipts.push_back({.first = events[begin].id, .last = events[end - 1].id});
-    begin = end;
-  }
   files_.extend(writer_->hour(), events.front().id, last);
   publish(std::move(events));
+  once_.committed(writer_->hour(), appends, receipts);
   for (size_t i = 0; i < appends.size(); ++i) {
     if (appends[i].done) appends[i].done(receipts[i]);
   }
@@ -413,13 +435,13 @@ EventId SqliteEventLog::give_ids(std::vector<model::Event>& events) {
   return events.back().id;
 }
 
-Status SqliteEventLog::write(const std::vector<model::Event>& events) {
+Status SqliteEventLog::write(const std::vector<model::Event>& events, std::span<const OnceRow> once) {
   if (read_only_) return *read_only_;
   const int64_t hour = hour_of(events.front().id);
   if (!writer_ || writer_->hour() != hour) {
     if (Status s = open_writer(hour); !s) return s;
   }
-  Status written = writer_->commit(events);
+  Status written = writer_->commit(events, once);
   if (written) return written;
   if (written.error().code == Code::internal) written = refuse_writes(written.error());
   if (written.error().code == Code::corrupt) {
@@ -495,6 +517,7 @@ void SqliteEventLog::housekeeping() {
     closing_.push_back({.writer = std::move(writer_)});
   if (!read_only_) close_hours(false);
   unlink_expired_hours();
+  once_.forget_before(first_once_hour());
 }
 
 void SqliteEventLog::seal() {
@@ -533,6 +556,7 @@ void SqliteEventLog::unlink_expired_hours() {
     if (writer_ && writer_->hour() == span.hour) writer_.reset();
     std::erase_if(closing_, [&](const Closing& closing) { return closing.writer->hour() == span.hour; });
     files_.remove(span.hour);
+    once_.forget(span.hour);
     remove_hour_file(hour_file_path(options_.directory, span.hour));
     metrics_.unlinked.add();
     (void)checkpoints_.remove(ledger_name(span.hour));

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "log/event_log.h"
+#include "log/once_keys.h"
 #include "log/window_sealer.h"
 #include "metrics/registry.h"
 
@@ -26,6 +27,7 @@ struct SqliteEventLogOptions {
   size_t append_queue_events_max = 100'000;
   size_t append_queue_bytes_max = 256 << 20;
   int64_t tick_interval_ms = 200;
+  size_t once_keys_max = kOnceKeysMax;
   SealingOptions sealing = {};
   bool sync_commits = true;  // false: acknowledged once the kernel has it; what a power cut takes is lost
 };

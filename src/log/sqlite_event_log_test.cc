@@ -34,6 +34,7 @@ struct SqliteLogs {
     options.retention_ms = retention_ms;
     options.append_queue_events_max = append_queue_events_max;
     options.tick_interval_ms = 100;
+    options.once_keys_max = once_keys_max;
     options.sealing = sealing;
     metrics.push_back(std::make_unique<metrics::Registry>());
     return make_sqlite_event_log(options, clock, *metrics.back());
@@ -49,6 +50,7 @@ struct SqliteLogs {
   ManualClock clock{kStart};
   int64_t retention_ms = kDayMs;
   size_t append_queue_events_max = 100'000;
+  size_t once_keys_max = kOnceKeysMax;
   SealingOptions sealing;
   std::vector<std::unique_ptr<metrics::Registry>> metrics;
 };
@@ -260,6 +262,41 @@ TEST_F(SqliteEventLogTest, FilesOfTheFirstVersionAreReadAndWrittenOn) {
   ASSERT_EQ(both.size(), 2u);
   EXPECT_EQ(both[0].data, row.data);
   EXPECT_EQ(both[1].ts_ms, 6);
+  log->stop();
+}
+
+TEST_F(SqliteEventLogTest, AKeyWhoseRowIsDamagedRefusesItsBatch) {
+  const std::vector<model::Event> batch = {test_event("account:1/site:1/device:1", 1)};
+  {
+    auto log = started();
+    for (const char text : {'k', 'l'}) ASSERT_TRUE(append_once_and_wait(*log, test_once('a', text, 7), batch).ok());
+    log->stop();
+  }
+  {
+    Result<Database> file = Database::open(hour_file_path(logs.directory, hour_of({kStart, 0})), OpenMode::read_write);
+    ASSERT_TRUE(file.ok());
+    ASSERT_TRUE(file->execute("UPDATE once SET content = 8 WHERE substr(key, 9, 1) = CAST('k' AS BLOB)").ok());
+  }
+  auto log = started();
+  EXPECT_EQ(append_once_and_wait(*log, test_once('a', 'k', 7), batch).error().code, Code::corrupt);
+  EXPECT_TRUE(append_once_and_wait(*log, test_once('a', 'l', 7), batch)->repeated.has_value());
+  EXPECT_EQ(read_all(*log).size(), 2u);
+  log->stop();
+}
+
+TEST_F(SqliteEventLogTest, AKeyGoesWithTheFileOfItsBatch) {
+  const std::vector<model::Event> batch = {test_event("account:1/site:1/device:1", 1)};
+  {
+    auto log = started();
+    ASSERT_TRUE(append_once_and_wait(*log, test_once('a', 'k', 7), batch).ok());
+    log->stop();
+  }
+  std::ofstream(hour_file_path(logs.directory, hour_of({kStart, 0})), std::ios::in | std::ios::out | std::ios::binary)
+      << "this is no database, it only looks like a file";
+  logs.clock.advance_ms(1000);
+  auto log = started();
+  EXPECT_FALSE(append_once_and_wait(*log, test_once('a', 'k', 7), batch)->repeated) << "its events are lost as well";
+  EXPECT_EQ(read_all(*log).size(), 1u);
   log->stop();
 }
 

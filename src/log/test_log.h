@@ -53,13 +53,35 @@ class RecordingReader final : public CommitReader {
   size_t batches_ = 0;
 };
 
+// What the log answers, to whoever waits for it.
+struct Answer {
+  AppendDone done() {
+    return [promise = promise](Result<AppendReceipt> r) { promise->set_value(std::move(r)); };
+  }
+  Result<AppendReceipt> wait() { return promise->get_future().get(); }
+
+  std::shared_ptr<std::promise<Result<AppendReceipt>>> promise =
+      std::make_shared<std::promise<Result<AppendReceipt>>>();
+};
+
 inline Result<AppendReceipt> append_and_wait(EventLog& log, std::vector<model::Event> events) {
-  auto promise = std::make_shared<std::promise<Result<AppendReceipt>>>();
-  std::future<Result<AppendReceipt>> future = promise->get_future();
-  const Status taken =
-      log.append(std::move(events), [promise](Result<AppendReceipt> r) { promise->set_value(std::move(r)); });
+  Answer answer;
+  if (const Status taken = log.append(std::move(events), answer.done()); !taken) return taken.error();
+  return answer.wait();
+}
+
+// The account and the key are one character each.
+inline Once test_once(char account, char text, int64_t content, std::string answer = "{}") {
+  Once::Key key{.account = static_cast<uint64_t>(account)};
+  key.text.fill(text);
+  return {.key = key, .content = content, .answer = std::move(answer)};
+}
+
+inline Result<AppendReceipt> append_once_and_wait(EventLog& log, Once once, std::vector<model::Event> events) {
+  Answer answer;
+  const Status taken = log.append_once(std::move(once), std::move(events), answer.done());
   if (!taken) return taken.error();
-  return future.get();
+  return answer.wait();
 }
 
 inline std::vector<model::EventId> ids_of(const std::vector<model::Event>& events) {

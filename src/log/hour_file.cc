@@ -14,6 +14,7 @@
 
 #include "base/limits.h"
 #include "log/varint.h"
+#include "log/wal_end.h"
 
 namespace millstream::log {
 namespace {
@@ -213,6 +214,7 @@ Result<HourFileSpan> check_hour_file(const std::string& path, bool thorough) {
   std::error_code ignored;
   const uintmax_t wal_bytes = std::filesystem::file_size(path + "-wal", ignored);
   const bool leftover_wal = !ignored && wal_bytes > 0;
+  const bool lost_end = leftover_wal && wal_lost_its_end(path + "-wal");
   Result<Database> database = Database::open(path, leftover_wal ? OpenMode::read_write : OpenMode::read_immutable);
   if (!database) return database.error();
   Status copied;
@@ -225,6 +227,7 @@ Result<HourFileSpan> check_hour_file(const std::string& path, bool thorough) {
   Result<HourFileSpan> span = read_span(*database);
   // A table that is not there is an SQL error to SQLite; here it is a file that lost part of itself.
   if (!span && span.error().code == Code::internal) return Error{Code::corrupt, span.error().detail};
+  if (span) span->lost_end = lost_end;
   if (span) span->wal_left = !copied;
   return span;
 }

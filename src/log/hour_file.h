@@ -59,6 +59,7 @@ struct HourFileSpan {
   model::EventId first;  // zero: no events
   model::EventId last;
   bool has_blocks = false;  // telemetry that is not sealed, or was just before the end
+  bool lost_end = false;    // its WAL was damaged: commits behind `last` are gone
   bool wal_left = false;    // the disk is full: what the WAL holds could not be brought into the file
 };
 

@@ -12,8 +12,11 @@
 #include <map>
 #include <span>
 #include <thread>
+#include <utility>
 
+#include "base/guarded.h"
 #include "base/log_line.h"
+#include "base/work_queue.h"
 #include "log/append_queue.h"
 #include "log/checkpoint_file.h"
 #include "log/directory_lock.h"
@@ -33,6 +36,8 @@ constexpr size_t kRowsPerReadMax =
     200'000;  // one read() looks at no more, so that a narrow filter cannot hold a thread
 constexpr const char* kBeginningName = "log.beginning";
 constexpr std::string_view kLedgerPrefix = "log.hour.";
+constexpr std::string_view kHolePrefix = "log.hole.";
+constexpr size_t kHoursCheckedMax = 1000;  // at a start
 constexpr auto kHousekeepingInterval = std::chrono::seconds(1);
 constexpr auto kSealPause = std::chrono::milliseconds(5);  // between slices, so that commits come first
 
@@ -112,10 +117,13 @@ class SqliteEventLog final : public EventLog {
 
   Status recover();
   Status recover_file(int64_t hour, bool newest);
+  void check_later(int64_t hour);
   void go_on_sealing(const HourSpan& span);
   Status recover_beginning();
   void damaged(int64_t hour, const Error& error);
   void look_for_losses(const std::map<std::string, EventId>& known);
+  void lost_end(const IdRange& lost);
+  void recover_hole(const std::string& name, EventId to);
   void note_progress(const HourWriter& writer);
   void add_hole(const IdRange& hole);
   std::optional<IdRange> first_hole(EventId after, EventId to) const;
@@ -150,9 +158,11 @@ class SqliteEventLog final : public EventLog {
   HourFiles files_;
   OnceBatches once_;  // log-thread-confined after start()
   WindowSealer sealer_;
+  WorkQueue checker_{"log-check", 1, kHoursCheckedMax, WorkQueue::AtStop::drop, WorkQueue::Priority::last};
   static constexpr int64_t kNoHour = -1;
-  std::atomic<int64_t> suspect_hour_{kNoHour};  // a reader found this file damaged
-  std::atomic<int64_t> last_id_{0};             // packed; written by the log thread
+  std::atomic<int64_t> suspect_hour_{kNoHour};                     // a reader found this file damaged
+  Guarded<std::vector<std::pair<int64_t, Error>>> found_damaged_;  // by checker_
+  std::atomic<int64_t> last_id_{0};                                // packed; written by the log thread
   mutable std::mutex holes_mu_;
   std::vector<IdRange>
       holes_;  // guarded by holes_mu_; where events are missing: files set aside, the time before the log
@@ -234,6 +244,7 @@ void SqliteEventLog::go_on_sealing(const HourSpan& span) {
 void SqliteEventLog::look_for_losses(const std::map<std::string, EventId>& known) {
   const int64_t oldest_hour = hour_of(oldest_readable());
   for (const auto& [name, at] : known) {
+    if (name.starts_with(kHolePrefix)) recover_hole(name, at);
     const std::optional<int64_t> hour = parse_ledger_name(name);
     if (!hour) continue;
     if (*hour < oldest_hour) {
@@ -244,11 +255,29 @@ void SqliteEventLog::look_for_losses(const std::map<std::string, EventId>& known
     for (const HourSpan& span : files_.spans()) {
       if (span.hour == *hour && !span.last.is_zero()) lost.after = span.last;
     }
-    if (lost.after >= lost.to) continue;
-    add_hole(lost);
-    metrics_.damaged_files.add();
-    log_error("AN HOUR FILE HAS LOST EVENTS that were stored; what is left of it is served",
-              {{"file", hour_file_path(options_.directory, *hour)}, {"after", lost.after.text()}, {"to", at.text()}});
+    lost_end(lost);
+  }
+}
+
+// For as long as its hour is kept: the file may be written on behind the hole.
+void SqliteEventLog::lost_end(const IdRange& lost) {
+  if (lost.after >= lost.to) return;
+  add_hole(lost);
+  metrics_.damaged_files.add();
+  const int64_t hour = hour_of(lost.to);
+  log_error("DAMAGED HOUR FILE: events that were stored are gone; what is left is served",
+            {{"file", hour_file_path(options_.directory, hour)}, {"after", lost.after.text()}, {"to", lost.to.text()}});
+  const std::string name = std::string(kHolePrefix) + lost.after.text();
+  if (const Status saved = checkpoints_.save(name, {.at = lost.to, .state = {}}); !saved) {
+    log_warning("a loss could not be noted", {{"reason", saved.error().detail}});
+  }
+}
+
+void SqliteEventLog::recover_hole(const std::string& name, EventId to) {
+  if (to < oldest_readable()) {
+    (void)checkpoints_.remove(name);
+  } else if (const std::optional<EventId> after = EventId::parse(name.substr(kHolePrefix.size()))) {
+    add_hole({.after = *after, .to = to});
   }
 }
 
@@ -302,15 +331,34 @@ Status SqliteEventLog::recover_file(int64_t hour, bool newest) {
     damaged(hour, span.error());
     return {};
   }
+  if (span->lost_end) {
+    const EventId then{clock_.wall_ms(), 0};
+    lost_end({.after = std::max(span->last, ids_of_hour(hour).after), .to = std::min(ids_of_hour(hour).to, then)});
+  }
   if (span->last.is_zero()) {
     remove_hour_file(path);
     return {};
   }
   const HourSpan known{.hour = hour, .first = span->first, .last = span->last};
   files_.add(known, true);
+  if (!thorough) check_later(hour);
   if (span->has_blocks) go_on_sealing(known);
   last_id_ = std::max(last_id_.load(), span->last.packed());
   return {};
+}
+
+// Every page of an old hour is walked after the start, which must not wait for it.
+void SqliteEventLog::check_later(int64_t hour) {
+  (void)checker_.post([this, hour] {
+    const Status sound = files_.read(hour, [](HourReader& reader) -> Status {
+      const Result<std::string> verdict = reader.database().text("PRAGMA quick_check(1)");
+      if (!verdict) return verdict.error();
+      return *verdict == "ok" ? Status() : Status(Error{Code::corrupt, *verdict});
+    });
+    if (sound || sound.error().code != Code::corrupt) return;
+    found_damaged_.with(
+        [&](std::vector<std::pair<int64_t, Error>>& found) { found.emplace_back(hour, sound.error()); });
+  });
 }
 
 // One damaged hour loses only itself, and not silently.
@@ -325,6 +373,7 @@ void SqliteEventLog::damaged(int64_t hour, const Error& error) {
 
 void SqliteEventLog::stop() {
   queue_.stop();
+  checker_.stop();
   if (thread_.joinable()) thread_.join();
   checkpoints_.close();
   lock_.release();
@@ -344,6 +393,7 @@ void SqliteEventLog::run() {
     save(work.checkpoints);
     const SteadyTime now = std::chrono::steady_clock::now();
     if (now >= next_tick) {
+      if (writer_ && !read_only_) note_progress(*writer_);  // nobody waits for the disk now
       tick();
       next_tick = now + tick_interval;
     }
@@ -510,6 +560,9 @@ void SqliteEventLog::housekeeping() {
   if (writer_ && suspect == writer_->hour()) {
     writer_.reset();
     damaged(suspect, {Code::corrupt, "a reader found it damaged while it was written"});
+  }
+  for (const auto& [hour, error] : found_damaged_.with([](auto& found) { return std::exchange(found, {}); })) {
+    damaged(hour, error);
   }
   if (writer_ && !read_only_) note_progress(*writer_);
   // An idle log moves on to the next hour too, so that the last one can be sealed.

@@ -422,6 +422,46 @@ TEST_F(LostHours, AFileThatIsGoneOrEmptyIsDeclared) {
   log->stop();
 }
 
+// As a kill leaves it: the file and its WAL, copied while the log runs; `damage` changes the WAL.
+void copy_with_wal(const std::string& from, const std::string& to, const std::function<void(std::string&)>& damage) {
+  std::filesystem::create_directories(to);
+  for (const auto& entry : std::filesystem::directory_iterator(from)) {
+    std::ifstream in(entry.path(), std::ios::binary);
+    std::string bytes(std::istreambuf_iterator<char>(in), {});
+    const std::string name = entry.path().filename();
+    if (name.ends_with("-shm") || name == "lock") continue;
+    if (name.starts_with("events-") && name.ends_with("-wal")) damage(bytes);
+    std::ofstream(to + "/" + name, std::ios::binary) << bytes;
+  }
+}
+
+TEST_F(SqliteEventLogTest, AWalThatLostItsEndIsDeclaredAlsoAtTheNextStart) {
+  auto log = started();
+  for (int i = 0; i < 50; ++i) {
+    ASSERT_TRUE(append_and_wait(*log, {test_event("account:1/site:1/device:1", i)}).ok());
+    logs.clock.advance_ms(10);
+  }
+  const std::string whole = logs.directory + "-whole";
+  const std::string hurt = logs.directory + "-hurt";
+  copy_with_wal(logs.directory, whole, [](std::string&) {});
+  copy_with_wal(logs.directory, hurt, [](std::string& wal) { wal[wal.size() / 2] ^= 1; });
+  log->stop();
+  const std::string original = std::exchange(logs.directory, whole);
+  for (const std::string& directory : {whole, hurt, hurt}) {
+    logs.directory = directory;
+    auto again = logs.open();
+    ASSERT_TRUE(again->start().ok());
+    const Result<ReadPage> page = again->read({.after = {kStart, 0}, .events_max = 1000});
+    ASSERT_TRUE(page.ok());
+    EXPECT_EQ(page->missing.has_value(), directory == hurt);
+    EXPECT_EQ(page->events.size() == 50, directory == whole);
+    again->stop();
+  }
+  std::filesystem::remove_all(whole);
+  std::filesystem::remove_all(hurt);
+  logs.directory = original;
+}
+
 TEST_F(LostHours, AnOlderCopyIsDeclared) {
   ASSERT_FALSE(older.empty());
   std::ofstream(path(1), std::ios::binary) << older;

@@ -226,39 +226,32 @@ function cutShort(file) {
 const closed = () => hours[2]; // of which an older copy was kept
 const last = () => open;
 
-const olderPasses = 'nothing says which of its states a file should be in';
-const walEnds = 'SQLite takes the first frame that is not right for the end of the WAL';
-const unchecked = 'the pages of a closed hour are not checked, what leads to a row is not covered by its checksum, and a row whose id has ' +
-  'become smaller is read for ever';
+const unchecked = 'the pages of a closed hour are walked in the background, a while after the start';
 
 const damages = [
   { what: 'a closed hour cut short', which: closed, damage: (log, hour) => cutShort(pathOf(log, hour)) },
   {
     what: 'a closed hour emptied', which: closed, damage: (log, hour) => fs.truncateSync(pathOf(log, hour), 0),
-    amissTodo: 'an empty file passes for one in which nothing was ever finished',
   },
   { what: 'a closed hour full of zeros', which: closed, damage: (log, hour) => fs.writeFileSync(pathOf(log, hour), Buffer.alloc(65536)) },
   {
     what: 'an older copy of a closed hour', which: closed, damage: (log, hour) => fs.copyFileSync(pathOf(olds, hour), pathOf(log, hour)),
-    amissTodo: olderPasses,
   },
   {
     what: 'another hour under the name of a closed one', which: closed,
     damage: (log, hour) => fs.copyFileSync(pathOf(log, hours[0]), pathOf(log, hour)),
-    wrongTodo: 'the ids in a file are not held against its name', amissTodo: 'the same',
   },
   { what: 'the open hour cut short', which: last, damage: (log, hour) => cutShort(pathOf(log, hour)) },
   {
     what: 'an older copy of the open hour', which: last,
     damage: (log, hour) => fs.copyFileSync(pathOf(path.join(olds, 'open'), hour), pathOf(log, hour)),
   },
-  { what: 'the WAL cut short', which: last, damage: (log, hour) => cutShort(pathOf(log, hour, '-wal')), amissTodo: walEnds },
-  { what: 'the WAL removed', which: last, damage: (log, hour) => fs.rmSync(pathOf(log, hour, '-wal')), amissTodo: olderPasses },
+  { what: 'the WAL cut short', which: last, damage: (log, hour) => cutShort(pathOf(log, hour, '-wal')) },
+  { what: 'the WAL removed', which: last, damage: (log, hour) => fs.rmSync(pathOf(log, hour, '-wal')) },
   { what: 'the shared memory removed', which: last, damage: (log, hour) => fs.rmSync(pathOf(log, hour, '-shm')) },
   {
     what: 'WAL and shared memory removed', which: last,
     damage: (log, hour) => ['-wal', '-shm'].forEach((suffix) => fs.rmSync(pathOf(log, hour, suffix))),
-    amissTodo: olderPasses,
   },
 ];
 
@@ -296,7 +289,7 @@ async function flipOneByOne(what, pattern) {
 }
 
 test(`${flips} flipped bits of hour files`, async (t) => judge(t, await flipOneByOne('hour files', /^events-\d+\.db$/), { amissTodo: unchecked }));
-test(`${flips} flipped bits of the WAL`, async (t) => judge(t, await flipOneByOne('the WAL', /^events-\d+\.db-wal$/), { amissTodo: walEnds }));
+test(`${flips} flipped bits of the WAL`, async (t) => judge(t, await flipOneByOne('the WAL', /^events-\d+\.db-wal$/), {}));
 
 test(`20 flipped bits at once, ${flipsRunning} times while the server runs`, async (t) => {
   const all = { wrong: [], amiss: [] };
@@ -314,5 +307,5 @@ test(`20 flipped bits at once, ${flipsRunning} times while the server runs`, asy
     gather(all, places.map(({ where }) => where).join(', '), look);
     await server.kill9();
   }
-  await judge(t, all, { amissTodo: 'the open hour is written on after damage was found in it' });
+  await judge(t, all, { amissTodo: 'for up to a second the open hour is written on after damage was found in it' });
 });

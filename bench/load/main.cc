@@ -10,7 +10,7 @@
 namespace {
 
 constexpr char kUsage[] =
-    "usage: millstream-load <viewers|idle|ingest|get|resume|limit> --key=value...\n"
+    "usage: millstream-load <viewers|idle|ingest|day|get|resume|limit> --key=value...\n"
     "  every one:  --server_pid=PID,... --server_core=0 --header='Name: value'\n"
     "  viewers     --url=http://127.0.0.1:8080 --viewers=1000 (--in_flight=4 | --rate=10) --seconds=5 "
     "--warmup_ms=1000\n"
@@ -23,6 +23,7 @@ constexpr char kUsage[] =
     "  ingest      --url= --connections=16 --events=100 --fields=10 --format=json|line --seconds=5 --warmup_ms=1000\n"
     "              --events_in_all=0 (no limit) --rate=0 (events a second; 0: as fast as acknowledged)\n"
     "              --data=walk|fleet|history --devices=1600 --from_ms= --history_s=86340\n"
+    "  day         --directory=DIR --devices=1000 --fields=10 --interval_ms=5000 --hours=24\n"
     "  get         --url= --path=/api/latest --requests=100\n"
     "  resume      --url= --resumes=1000 --resuming_at_once=1 --gateways=16 --gateway_devices=100 --from_ms= --to_ms=\n"
     "  limit       --listen=127.0.0.1:0 --mode=send|joined\n";
@@ -32,7 +33,7 @@ constexpr char kUsage[] =
 int main(int argc, char** argv) {
   using namespace millstream::load;
   const std::map<std::string_view, millstream::Status (*)(Options&)> subcommands = {
-      {"viewers", run_viewers}, {"idle", run_idle},     {"ingest", run_ingest},
+      {"viewers", run_viewers}, {"idle", run_idle},     {"ingest", run_ingest}, {"day", run_day},
       {"get", run_get},         {"resume", run_resume}, {"limit", run_limit}};
   const auto chosen = argc < 2 ? subcommands.end() : subcommands.find(argv[1]);
   if (chosen == subcommands.end()) {

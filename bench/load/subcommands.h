@@ -12,6 +12,7 @@ namespace millstream::load {
 Status run_viewers(Options& options);
 Status run_idle(Options& options);
 Status run_ingest(Options& options);
+Status run_day(Options& options);
 Status run_get(Options& options);
 Status run_resume(Options& options);
 Status run_limit(Options& options);  // until it is told to end

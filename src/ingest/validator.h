@@ -55,9 +55,12 @@ class Validator {
  private:
   enum class Reason { malformed, name, device_missing, future, too_old, forbidden, device_limit, too_large };
 
+  const std::string& device_of(const model::Point& point) const;  // empty: not given
+  const std::string& site_of(const model::Point& point) const;
   Result<model::Topic> topic_of(const model::Point& point, const model::AccountId& account) const;
 
   const ValidatorOptions options_;
+  const uint64_t hash_seed_;
   metrics::Counter& points_;
   std::vector<metrics::Counter*> rejected_;  // by Reason
 };

@@ -58,10 +58,13 @@ struct Digits {
 
   // Moves `at` past all digits there. Gives back how many there were.
   size_t take(const char*& at, const char* end) {
-    const char* const start = at;
-    for (; at != end && is_digit(*at); ++at) value = value * 10 + static_cast<uint64_t>(*at - '0');
-    const auto taken = static_cast<size_t>(at - start);
+    const char* p = at;
+    uint64_t sum = value;
+    for (; p != end && is_digit(*p); ++p) sum = sum * 10 + static_cast<uint64_t>(*p - '0');
+    const auto taken = static_cast<size_t>(p - at);
+    value = sum;
     count += taken;
+    at = p;
     return taken;
   }
   bool fit_int64() const { return count <= 19 && value <= uint64_t{INT64_MAX}; }
@@ -115,20 +118,18 @@ class LineReader {
   // In this part of a line a byte is escaped whenever the one before it is a backslash, even "\\ ".
   std::string_view take_run(const ByteSet& stops, bool& has_backslash) {
     const char* const start = at_;
+    const char* p = start;
     has_backslash = false;
-    while (!done()) {
-      if (!stops[static_cast<unsigned char>(*at_)]) {
-        ++at_;
-      } else if (*at_ == '\\') {
+    for (; p != end_; ++p) {
+      if (!stops[static_cast<unsigned char>(*p)]) continue;
+      if (*p == '\\') {
         has_backslash = true;
-        ++at_;
-      } else if (at_ != start && at_[-1] == '\\') {
-        ++at_;
-      } else {
+      } else if (p == start || p[-1] != '\\') {
         break;
       }
     }
-    return {start, static_cast<size_t>(at_ - start)};
+    at_ = p;
+    return {start, static_cast<size_t>(p - start)};
   }
 
   // A key ends at its first unescaped blank, so the same bytes in front of a blank are the same key.

@@ -1,8 +1,7 @@
 // ingest/validator.h: points as parsed -> telemetry events that may be stored.
 //
 // Flow     codec/ parses the body; validate() checks names, rights, clocks and limits, and makes one event of all
-// points
-//          of one device, timestamp and tags; the caller appends the events to the log.
+//          points of one device, timestamp and tags; the caller appends the events to the log.
 // Shapes   A bad point is named with its index and reason and does not touch its neighbours.
 // Thread   value
 #pragma once

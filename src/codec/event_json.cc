@@ -123,6 +123,18 @@ class ObjectText {
   bool first_ = true;
 };
 
+// How long the data mostly are.
+size_t telemetry_bytes(const model::Fields& fields, const model::Tags& tags) {
+  constexpr size_t frame_bytes = 64, number_bytes = 10;
+  size_t bytes = frame_bytes;
+  for (const model::Field& field : fields) {
+    const auto* text = std::get_if<std::string>(&field.value);
+    bytes += field.name.size() + 4 + (text ? text->size() + 2 : number_bytes);
+  }
+  for (const model::Tag& tag : tags) bytes += tag.name.size() + tag.value.size() + 6;
+  return bytes;
+}
+
 }  // namespace
 
 void append_event_json(const model::Event& event, std::string& out) {
@@ -168,7 +180,7 @@ Result<model::Event> parse_event_json(std::string_view json) {
 
 std::string encode_telemetry_data(const model::DeviceId& device, const model::Fields& fields, const model::Tags& tags) {
   std::string out;
-  out.reserve(48 + 24 * (fields.size() + tags.size()));
+  out.reserve(telemetry_bytes(fields, tags));
   out += "{\"deviceId\":";
   append_json_string(device.text(), out);
   out += ",\"fields\":{";

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <bit>
+#include <charconv>
 #include <cmath>
 #include <random>
 
@@ -95,6 +96,20 @@ TEST(JsonText, EveryFiniteDoubleReadsBackTheSame) {
     const double value = std::bit_cast<double>(random());
     if (!std::isfinite(value)) continue;
     ASSERT_EQ(std::strtod(json_number(value).c_str(), nullptr), value);
+  }
+}
+
+TEST(JsonText, DecimalsAreTheShortestThatReadBackTheSame) {
+  const uint32_t seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  for (int i = 0; i < 50'000; ++i) {
+    const auto digits = static_cast<double>(static_cast<int64_t>(random() % 2'000'000'000) - 1'000'000'000);
+    double value = digits / std::pow(10, random() % 9);
+    if (random() % 4 == 0) value = std::nextafter(value, 0);
+    if (value == std::trunc(value)) continue;
+    char text[32];
+    ASSERT_EQ(json_number(value), std::string(text, std::to_chars(text, text + sizeof text, value).ptr));
   }
 }
 

@@ -42,22 +42,24 @@ std::optional<Precision> precision_named(std::string_view text) {
 // Cuts a body into lines. Only a line with a quote in it needs more than the next "\n": a quoted value may hold some.
 class Lines {
  public:
-  explicit Lines(std::string_view body) : at_(body.data()), end_(at_ + body.size()) {}
+  explicit Lines(std::string_view body) : at_(body.data()), end_(at_ + body.size()), next_quote_(find(at_, '"')) {}
 
-  // False at the end of the body. The line comes without its end.
+  // False at the end of the body. The line comes without its end. If it has_quote(), it may go on behind its "\n".
   bool next(std::string_view& line) {
     if (at_ == end_) return false;
-    number_ = next_number_;
-    const char* stop = find(at_, '\n');
-    const std::string_view first(at_, static_cast<size_t>(stop - at_));
-    if (std::memchr(first.data(), '"', first.size()) != nullptr && !is_comment(first)) {
-      stop = quoted_line_end(stop);
-      next_number_ += static_cast<size_t>(std::count(at_, stop, '\n'));
-    }
-    ++next_number_;
-    line = {at_, static_cast<size_t>(stop - at_)};
-    at_ = stop == end_ ? end_ : stop + 1;
+    number_ = next_number_++;
+    start_ = at_;
+    end_line(find(at_, '\n'), line);
+    if (next_quote_ < start_) next_quote_ = find(start_, '"');
     return true;
+  }
+  bool has_quote() const { return next_quote_ < start_ + size_; }
+  // The line that next() gave, with what its quoted values go on with.
+  void take_quoted(std::string_view& line) {
+    if (!has_quote() || is_comment(line)) return;
+    const char* const stop = quoted_line_end(line.data() + line.size());
+    next_number_ += static_cast<size_t>(std::count(start_, stop, '\n'));
+    end_line(stop, line);
   }
   size_t number() const { return number_; }  // of the physical line the last one started on, from 1
 
@@ -76,7 +78,7 @@ class Lines {
   const char* quoted_line_end(const char* first_newline) const {
     bool quoted = false, in_fields = false;
     size_t equals = 0, commas = 0;
-    for (const char* p = at_; p < end_; ++p) {
+    for (const char* p = start_; p < end_; ++p) {
       if (*p == '\\') {
         // Outside of strings a line end cannot be escaped, so that other lines need no look at backslashes.
         if (p + 1 != end_ && (quoted || p[1] != '\n')) ++p;
@@ -95,8 +97,17 @@ class Lines {
     return quoted ? first_newline : end_;
   }
 
+  void end_line(const char* stop, std::string_view& line) {
+    size_ = static_cast<size_t>(stop - start_);
+    line = {start_, size_};
+    at_ = stop == end_ ? end_ : stop + 1;
+  }
+
   const char* at_;
   const char* const end_;
+  const char* next_quote_;       // in or behind the last line
+  const char* start_ = nullptr;  // of the last line
+  size_t size_ = 0;
   size_t number_ = 0;
   size_t next_number_ = 1;
 };
@@ -107,37 +118,22 @@ std::string_view trimmed(std::string_view line) {
   return line;
 }
 
-// Takes the tag out of the point's tags; empty when there is none.
-std::string take_tag(std::string_view name, model::Tags& tags) {
-  const auto tag = std::find_if(tags.begin(), tags.end(), [&](const model::Tag& t) { return t.name == name; });
-  if (tag == tags.end()) return {};
-  std::string value = std::move(tag->value);
-  tags.erase(tag);
-  return value;
+// Whether a line with quotes ends at its "\n" for certain if it is a good one: every quote that opens a value is closed
+// in it then, for without blanks in front and backslashes in the key Lines sees the values where the reader does.
+bool ends_where_it_seems(std::string_view line) {
+  if (is_blank(line.front()) || line.front() == '#') return false;
+  return line.substr(0, line.find(' ')).find('\\') == std::string_view::npos;
 }
 
-void name_places(model::Point& point) {
-  point.device = take_tag("device", point.tags);
-  if (point.device.empty()) point.device = take_tag("host", point.tags);
-  point.site = take_tag("site", point.tags);
+// How many lines to make room for: as many as there are if all are like the first.
+size_t lines_expected(std::string_view body) {
+  constexpr size_t expected_max = 10'000;
+  return std::min(body.size() / (body.substr(0, body.find('\n')).size() + 1) + 1, expected_max);
 }
 
 std::string original_text(std::string_view line) {
   const std::string text = as_utf8(line.substr(0, kOriginalBytesMax + 4));
   return std::string(cut_text(text, kOriginalBytesMax));
-}
-
-void take_line(std::string_view line, size_t number, Precision precision, ParsedPoints& out) {
-  model::Point point;
-  point.index = number;
-  // Lines of one body are mostly alike.
-  if (!out.points.empty()) point.fields.reserve(out.points.back().fields.size());
-  if (const Status read = read_line(line, precision, point); read) {
-    name_places(point);
-    out.points.push_back(std::move(point));
-  } else {
-    out.reject(number, read.error().detail, original_text(line));
-  }
 }
 
 }  // namespace
@@ -171,15 +167,22 @@ ParsedPoints parse_line_protocol(std::string_view body, Precision precision) {
   // One fast look at everything; only a body that is not UTF-8 is looked at line by line.
   const bool all_utf8 = simdjson::validate_utf8(body.data(), body.size());
   Lines lines(body);
+  LinePattern pattern;
+  out.points.reserve(lines_expected(body));
   std::string_view line;
   while (lines.next(line)) {
+    if (lines.has_quote()) {
+      const bool try_alone = all_utf8 && ends_where_it_seems(line);
+      if (try_alone && read_line(trimmed(line), lines.number(), precision, pattern, out.points)) continue;
+      lines.take_quoted(line);
+    }
     line = trimmed(line);
     if (line.empty() || line.front() == '#') continue;
     if (!all_utf8 && !is_utf8(line)) {
       out.reject(lines.number(), "invalid UTF-8", original_text(line));
-      continue;
+    } else if (const Status read = read_line(line, lines.number(), precision, pattern, out.points); !read) {
+      out.reject(lines.number(), read.error().detail, original_text(line));
     }
-    take_line(line, lines.number(), precision, out);
   }
   return out;
 }
@@ -188,6 +191,7 @@ void quote_lines(std::string_view body, std::vector<Rejected>& rejected) {
   Lines lines(body);
   std::string_view line;
   for (auto bad = rejected.begin(); bad != rejected.end() && lines.next(line);) {
+    lines.take_quoted(line);
     for (; bad != rejected.end() && bad->index <= lines.number(); ++bad) {
       if (bad->original.empty() && bad->index == lines.number()) bad->original = original_text(trimmed(line));
     }

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
+#include <cstdlib>
 #include <random>
 
 #include "base/limits.h"
@@ -357,6 +359,51 @@ TEST(LineProtocol, RandomPointsReadBackTheSame) {
     const ParsedPoints got = parsed(body, Precision::milliseconds);
     ASSERT_EQ(got.rejected_count, 0u) << body << "\n" << got.rejected[0].reason;
     ASSERT_EQ(got.points, expected) << body;
+  }
+}
+
+TEST(LineProtocol, ALineReadsTheSameAfterAnyOther) {
+  const std::string_view lines[] = {"m,device=d a=1,b=2 5",
+                                    "m,device=d a=1,b=2,a=3",
+                                    "m,device=d b=1,a=2,time=3,b=4",
+                                    "m,device=d\\ x a=1",
+                                    "m,device=dd,x=y a=1",
+                                    "m a=1,b=\"x, y\",c=t",
+                                    "m,host=h a=1i,bb=2",
+                                    "mm,device=d a=1,b=2",
+                                    "telemetry,device=d a=1,b=2",
+                                    "m,device=d",
+                                    "m,device=d a=1,b=",
+                                    "m,device=d,time=1 a=1",
+                                    "m\\ m,device=d a\\ a=1,b=2"};
+  for (const std::string_view before : lines) {
+    for (const std::string_view line : lines) {
+      const std::string body = std::string(before) + "\n" + std::string(line);
+      const ParsedPoints alone = parse_line_protocol("\n" + std::string(line), Precision::seconds);
+      ParsedPoints after = parse_line_protocol(body, Precision::seconds);
+      std::erase_if(after.points, [](const Point& point) { return point.index == 1; });
+      std::erase_if(after.rejected, [](const Rejected& rejected) { return rejected.index == 1; });
+      EXPECT_EQ(after.points, alone.points) << body;
+      ASSERT_EQ(after.rejected.size(), alone.rejected.size()) << body;
+      if (!alone.rejected.empty()) {
+        EXPECT_EQ(after.rejected[0].reason, alone.rejected[0].reason) << body;
+      }
+    }
+  }
+}
+
+TEST(LineProtocol, ShortNumbersAreTheNearestDoubles) {
+  const uint32_t seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  for (int i = 0; i < 20'000; ++i) {
+    std::string text = std::to_string(static_cast<int64_t>(random()) >> (random() % 63));
+    if (random() % 4 != 0) text.insert(text.size() - random() % text.size(), ".");
+    if (text.starts_with("-.")) text.insert(1, "0");
+    const ParsedPoints parsed = parse_line_protocol("telemetry a=" + text, Precision::seconds);
+    ASSERT_EQ(parsed.points.size(), 1u) << text;
+    const double value = std::get<double>(parsed.points[0].fields[0].value);
+    ASSERT_EQ(std::bit_cast<uint64_t>(value), std::bit_cast<uint64_t>(std::strtod(text.c_str(), nullptr))) << text;
   }
 }
 

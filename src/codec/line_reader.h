@@ -5,7 +5,9 @@
 // Source   influxdata/influxdb 1.12 models/points.go (behaviour)
 #pragma once
 
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "codec/line_protocol.h"
@@ -15,8 +17,28 @@ namespace millstream::codec {
 
 constexpr bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\0'; }
 
-// The line is UTF-8, has no blanks in front and no line end behind. The names of device and site stay among the tags.
-// On failure the point is in no particular state.
-Status read_line(std::string_view line, Precision precision, model::Point& point);
+// What the lines before looked like: where the next one has the same bytes, they are not looked at again. Views are of
+// the lines, whose bytes must stay where they are.
+struct LinePattern {
+  struct FieldName {
+    std::string_view text;  // as written, with its "="
+    std::string full;       // "<measurement>.<field>", checked
+  };
+
+  std::string_view key;               // measurement and tags of the last point, as written
+  std::string_view measurement_text;  // as written
+  std::string measurement;
+  std::string field_prefix;            // of the full names: "<measurement>.", or nothing
+  std::vector<FieldName> field_names;  // distinct, all of this measurement; in the order of the line
+  size_t field_names_used = 0;         // the others are there for their memory
+
+  // What comes behind it is no longer known. `number` is at most field_names_used.
+  void set_field_name(size_t number, std::string_view text, std::string_view full);
+};
+
+// Adds the point of line `number` of one body; `pattern` is of that body. The line is UTF-8, has no blanks in front and
+// no line end behind. On failure no point is added.
+Status read_line(std::string_view line, size_t number, Precision precision, LinePattern& pattern,
+                 std::vector<model::Point>& points);
 
 }  // namespace millstream::codec

@@ -100,6 +100,15 @@ bool load_device(model::StateReader& in, LatestDevice& device) {
   return in.ok();
 }
 
+// From the "{" of the tags in a telemetry event's data to its end; empty: it has none. Whatever stands in a string, its
+// quotes are escaped, so that only the member itself is spelled like this.
+std::string_view tags_text_in(std::string_view data) {
+  for (size_t at = data.find('{'); at != std::string_view::npos; at = data.find('{', at + 1)) {
+    if (data.substr(0, at).ends_with("\"tags\":")) return data.substr(at);
+  }
+  return {};
+}
+
 }  // namespace
 
 LatestValues::LatestValues(int64_t retention_ms, size_t devices_max)
@@ -117,42 +126,58 @@ void LatestValues::step(const model::Event& event, int64_t, model::Conclusions&)
 }
 
 // nullptr for an inner topic, or when devices_max devices are known already.
-LatestDevice* LatestValues::device_of(const model::Topic& topic) {
+LatestValues::Known* LatestValues::known_of(const model::Topic& topic) {
   if (!topic.is_device()) return nullptr;
   const auto it = devices_.find(topic);
   if (it != devices_.end()) return &it->second;
   if (devices_.size() >= devices_max_) return nullptr;
-  LatestDevice& device = devices_[topic];
-  device.topic = topic;
+  Known& known = devices_[topic];
+  known.latest.topic = topic;
   device_count_.store(devices_.size(), std::memory_order_relaxed);
-  return &device;
+  return &known;
 }
 
 void LatestValues::take_telemetry(const model::Event& event) {
-  LatestDevice* device = device_of(event.topic);
-  if (!device) return;
-  for (const model::Field& field : event.fields) {
-    LatestField& latest = device->fields[field.name];
+  Known* known = known_of(event.topic);
+  if (!known) return;
+  take_fields(event, *known);
+  LatestDevice& device = known->latest;
+  if (event.ts_ms >= device.ts_ms) take_tags(event.data, *known);
+  device.ts_ms = std::max(device.ts_ms, event.ts_ms);
+  device.received_at_ms = std::max(device.received_at_ms, event.id.ms);
+  device.telemetry = std::max(device.telemetry, event.id);
+}
+
+void LatestValues::take_fields(const model::Event& event, Known& known) {
+  auto& order = known.fields_in_order;
+  if (order.size() < event.fields.size()) order.resize(event.fields.size());
+  for (size_t i = 0; i < event.fields.size(); ++i) {
+    const model::Field& field = event.fields[i];
+    if (!order[i] || order[i]->first != field.name) order[i] = &*known.latest.fields.try_emplace(field.name).first;
+    LatestField& latest = order[i]->second;
     if (!latest.event.is_zero() && event.ts_ms < latest.ts_ms) continue;  // late: history, not the newest
-    latest = {.value = field.value, .ts_ms = event.ts_ms, .event = event.id};
+    latest.value = field.value;
+    latest.ts_ms = event.ts_ms;
+    latest.event = event.id;
   }
-  if (event.ts_ms >= device->ts_ms) {
-    if (Result<model::Tags> tags = codec::decode_telemetry_tags(event.data); tags && !tags->empty()) {
-      device->tags = std::move(*tags);
-    }
+}
+
+void LatestValues::take_tags(std::string_view data, Known& known) {
+  const std::string_view text = tags_text_in(data);
+  if (text.empty() || text == known.tags_text) return;
+  known.tags_text = text;
+  if (Result<model::Tags> tags = codec::decode_telemetry_tags(data); tags && !tags->empty()) {
+    known.latest.tags = std::move(*tags);
   }
-  device->ts_ms = std::max(device->ts_ms, event.ts_ms);
-  device->received_at_ms = std::max(device->received_at_ms, event.id.ms);
-  device->telemetry = std::max(device->telemetry, event.id);
 }
 
 void LatestValues::take_status(const model::Event& event) {
-  LatestDevice* device = device_of(event.topic);
-  if (!device) return;
+  Known* known = known_of(event.topic);
+  if (!known) return;
   Result<model::DeviceStatus> status = codec::decode_device_status_data(event.data);
   if (!status) return log_warning("status event not understood", {{"id", event.id.text()}});
-  device->status = std::move(*status);
-  device->status_event = event.id;
+  known->latest.status = std::move(*status);
+  known->latest.status_event = event.id;
 }
 
 void LatestValues::take_alert(const model::Event& event) {
@@ -196,7 +221,7 @@ void LatestValues::advance(int64_t now_ms, model::Conclusions&) {
   next_prune_ms_ = now_ms + kPruneIntervalMs;
   const int64_t oldest_ms = now_ms - retention_ms_;
   std::erase_if(devices_, [&](const auto& entry) {
-    const LatestDevice& device = entry.second;
+    const LatestDevice& device = entry.second.latest;
     return device.received_at_ms < oldest_ms && device.status_event.ms < oldest_ms;
   });
   device_count_.store(devices_.size(), std::memory_order_relaxed);
@@ -216,9 +241,9 @@ LatestSnapshot LatestValues::snapshot(const std::vector<model::TopicPattern>& pa
   {
     std::lock_guard lock(mu_);
     out.as_of = as_of_;
-    for (const auto& [topic, device] : devices_) {
+    for (const auto& [topic, known] : devices_) {
       if ((!telemetry && !status) || !matches_any(patterns, topic)) continue;
-      out.devices.push_back(device);
+      out.devices.push_back(known.latest);
     }
     if (types.has(model::EventType::alert)) {
       for (const auto& [id, open] : alerts_) {
@@ -242,7 +267,7 @@ std::string LatestValues::save() const {
   out.number(kStateVersion);
   out.number(as_of_.packed());
   out.number(static_cast<int64_t>(devices_.size()));
-  for (const auto& [topic, device] : devices_) save_device(device, out);
+  for (const auto& [topic, known] : devices_) save_device(known.latest, out);
   out.number(static_cast<int64_t>(alerts_.size()));
   for (const auto& [id, open] : alerts_) {
     save_topic(open.topic, out);
@@ -260,12 +285,12 @@ Status LatestValues::load(std::string_view state) {
   if (version != 1 && version != kStateVersion)
     return Error{Code::corrupt, "latest values: unknown version of saved state"};
   const model::EventId as_of = model::EventId::from_packed(in.number());
-  std::unordered_map<model::Topic, LatestDevice> devices;
+  std::unordered_map<model::Topic, Known> devices;
   for (int64_t n = in.number(); n > 0 && in.ok(); --n) {
     LatestDevice device;
     if (!load_device(in, device)) in.fail();
     const model::Topic topic = device.topic;
-    devices.emplace(topic, std::move(device));
+    devices[topic].latest = std::move(device);
   }
   std::map<std::string, OpenAlert> alerts;
   for (int64_t n = in.number(); n > 0 && in.ok(); --n) {

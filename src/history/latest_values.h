@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/guarded.h"
@@ -81,11 +82,20 @@ class LatestValues final : public model::Engine {
   void take_status(const model::Event& event);
   void take_alert(const model::Event& event);
   void count_published(const model::AccountId& account, int change);
-  LatestDevice* device_of(const model::Topic& topic);
+
+  // What is known of a device, and what its last telemetry looked like: the next one mostly looks the same.
+  struct Known {
+    LatestDevice latest;
+    std::vector<std::pair<const std::string, LatestField>*> fields_in_order;  // of latest.fields; nullptr: none yet
+    std::string tags_text;  // as JSON, with what stood behind them; taken into latest.tags
+  };
+  Known* known_of(const model::Topic& topic);
+  static void take_fields(const model::Event& event, Known& known);
+  static void take_tags(std::string_view data, Known& known);
 
   mutable std::mutex mu_;
   // guarded by mu_
-  std::unordered_map<model::Topic, LatestDevice> devices_;
+  std::unordered_map<model::Topic, Known> devices_;
   std::map<std::string, OpenAlert> alerts_;  // by alert_key()
   model::EventId as_of_;
   int64_t next_prune_ms_ = 0;

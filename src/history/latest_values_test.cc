@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "codec/event_json.h"
 
 namespace millstream::history {
@@ -65,6 +67,26 @@ TEST_F(LatestValuesTest, FieldsOfSeveralEventsAreMergedAndTheNewestWins) {
   EXPECT_EQ(d.telemetry, (EventId{kNow + 1, 0}));
   EXPECT_EQ(d.tags, (model::Tags{{"model", "x"}}));
   EXPECT_EQ(s.as_of, (EventId{kNow + 1, 0}));
+}
+
+TEST_F(LatestValuesTest, FieldsAndTagsMayComeInAnyOrderAndChangeAtAnyTime) {
+  const model::Tags north = {{"line", "north"}}, odd = {{"line", R"(,"tags":{)"}};
+  const std::pair<model::Fields, model::Tags> events[] = {
+      {{{"a", 1.0}, {"b", 2.0}}, north}, {{{"b", 3.0}, {"a", 4.0}, {"c", 5.0}}, odd}, {{{"a", 6.0}}, north},
+      {{{"b", 7.0}, {"d", 8.0}}, odd},   {{{"c", R"(","tags":{"x":"y"})"}}, {}},      {{{"d", 9.0}}, {}}};
+  std::map<std::string, model::FieldValue> fields;
+  model::Tags tags;
+  int64_t ms = kNow;
+  for (const auto& [new_fields, new_tags] : events) {
+    for (const model::Field& field : new_fields) fields[field.name] = field.value;
+    if (!new_tags.empty()) tags = new_tags;
+    ++ms;
+    step(telemetry("d", {ms, 0}, ms, new_fields, new_tags));
+    const LatestDevice device = latest.snapshot(kAll).devices.at(0);
+    ASSERT_EQ(device.fields.size(), fields.size());
+    for (const auto& [name, value] : fields) EXPECT_EQ(device.fields.at(name).value, value) << name;
+    EXPECT_EQ(device.tags, tags);
+  }
 }
 
 TEST_F(LatestValuesTest, ALatePointDoesNotReplaceANewerOneButTheSameTimeDoes) {

@@ -1,8 +1,7 @@
 // ingest/validator.h: points as parsed -> telemetry events that may be stored.
 //
 // Flow     codec/ parses the body; validate() checks names, rights, clocks and limits, and makes one event of all
-// points
-//          of one device, timestamp and tags; the caller appends the events to the log.
+//          points of one device, timestamp and tags; the caller appends the events to the log.
 // Shapes   A bad point is named with its index and reason and does not touch its neighbours.
 // Thread   value
 #pragma once
@@ -55,9 +54,12 @@ class Validator {
  private:
   enum class Reason { malformed, name, device_missing, future, too_old, forbidden, device_limit, too_large };
 
+  const std::string& device_of(const model::Point& point) const;  // empty: not given
+  const std::string& site_of(const model::Point& point) const;
   Result<model::Topic> topic_of(const model::Point& point, const model::AccountId& account) const;
 
   const ValidatorOptions options_;
+  const uint64_t hash_seed_;
   metrics::Counter& points_;
   std::vector<metrics::Counter*> rejected_;  // by Reason
 };

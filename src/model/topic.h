@@ -13,6 +13,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/hash.h"
 #include "base/result.h"
 
 namespace millstream::model {
@@ -52,6 +53,10 @@ struct Topic {
   void append_text(std::string& out) const;
   bool is_device() const { return !device.empty(); }
   auto operator<=>(const Topic&) const = default;
+  // Topics that differ mostly differ in the device.
+  bool operator==(const Topic& other) const {
+    return device == other.device && site == other.site && account == other.account;
+  }
 };
 
 // One segment of a pattern: a name or "*". "Stops early" and "*" on every deeper segment mean the same and are
@@ -86,12 +91,12 @@ struct TopicPattern {
 
 template <class Kind>
 struct std::hash<millstream::model::Name<Kind>> {
-  size_t operator()(const millstream::model::Name<Kind>& name) const { return std::hash<std::string>{}(name.text()); }
+  size_t operator()(const millstream::model::Name<Kind>& name) const { return millstream::hash_bytes(name.text(), 0); }
 };
 template <>
 struct std::hash<millstream::model::Topic> {
   size_t operator()(const millstream::model::Topic& t) const {
-    const std::hash<std::string> h;
-    return (h(t.account.text()) * 31 + h(t.site.text())) * 31 + h(t.device.text());
+    using millstream::hash_bytes;
+    return hash_bytes(t.device.text(), hash_bytes(t.site.text(), hash_bytes(t.account.text(), 0)));
   }
 };

@@ -18,26 +18,26 @@ bool has_conclusion(const std::vector<model::Event>& events) {
 
 }  // namespace
 
-bool AppendQueue::has_room(const WaitingAppend& append) const {
-  if (events_ == 0) return true;  // one large batch alone must be able to pass
-  return events_ + append.events.size() <= events_max_ && bytes_ + append.bytes <= bytes_max_;
-}
+AppendQueue::AppendQueue(size_t events_max, size_t bytes_max)
+    : bytes_per_event_(std::max<size_t>(1, bytes_max / events_max)), appends_(bytes_max) {}
 
 Status AppendQueue::push(std::vector<model::Event> events, AppendDone done) {
   if (events.empty()) return Error{Code::invalid, "log: an empty batch"};
   if (events.size() > size_t{model::EventId::kSeqMax} + 1)
     return Error{Code::too_large, "log: more than 1048576 events in one batch"};
-  WaitingAppend append{.events = std::move(events), .done = std::move(done), .bytes = 0};
-  append.bytes = bytes_of(append.events);
+  const size_t count = events.size();
+  const size_t bytes = bytes_of(events);
+  const size_t cost = std::max(bytes, count * bytes_per_event_);
+  const bool concludes = has_conclusion(events);
+  const std::string owner = concludes ? std::string() : events.front().topic.account.text();
   {
     std::lock_guard lock(mu_);
     if (!taking_) return Error{Code::unavailable, "log: not running"};
-    if (!has_room(append) && !has_conclusion(append.events)) {
+    if (!concludes && !appends_.has_room(owner, cost)) {
       return Error{Code::unavailable, "log: " + std::to_string(events_) + " events are waiting to be stored"};
     }
-    events_ += append.events.size();
-    bytes_ += append.bytes;
-    items_.emplace_back(std::move(append));
+    events_ += count;
+    appends_.push(owner, cost, {pushed_++, {.events = std::move(events), .done = std::move(done), .bytes = bytes}});
   }
   wake_.notify_one();
   return {};
@@ -47,11 +47,8 @@ void AppendQueue::push_checkpoint(std::string name, Checkpoint checkpoint) {
   {
     std::lock_guard lock(mu_);
     if (!taking_) return;
-    std::erase_if(items_, [&](const Item& item) {
-      const auto* waiting = std::get_if<WaitingCheckpoint>(&item);
-      return waiting && waiting->name == name;
-    });
-    items_.emplace_back(WaitingCheckpoint{std::move(name), std::move(checkpoint)});
+    std::erase_if(checkpoints_, [&](const Placed& older) { return older.waiting.name == name; });
+    checkpoints_.push_back({pushed_++, appends_.size(), {std::move(name), std::move(checkpoint)}});
   }
   wake_.notify_one();
 }
@@ -73,26 +70,37 @@ void AppendQueue::stop() {
 Work AppendQueue::take(std::chrono::steady_clock::time_point deadline) {
   Work work;
   std::unique_lock lock(mu_);
-  wake_.wait_until(lock, deadline, [this] { return stopping_ || !items_.empty(); });
+  wake_.wait_until(lock, deadline, [this] { return stopping_ || !appends_.empty() || !checkpoints_.empty(); });
   size_t events = 0;
   size_t bytes = 0;
-  while (!items_.empty()) {
-    if (auto* checkpoint = std::get_if<WaitingCheckpoint>(&items_.front())) {
-      work.checkpoints.push_back(std::move(*checkpoint));
-    } else {
-      auto& append = std::get<WaitingAppend>(items_.front());
-      const bool full = events + append.events.size() > kCommitEventsMax || bytes + append.bytes > kCommitBytesMax;
-      if (!work.checkpoints.empty() || (full && events > 0)) break;
-      events += append.events.size();
-      bytes += append.bytes;
-      work.appends.push_back(std::move(append));
-    }
-    items_.pop_front();
+  while (!appends_.empty()) {
+    const WaitingAppend& next = appends_.front().waiting;
+    events += next.events.size();
+    bytes += next.bytes;
+    const bool full = events > kCommitEventsMax || bytes > kCommitBytesMax;
+    if (full && !work.appends.empty()) break;
+    take_append(work);
   }
-  events_ -= events;
-  bytes_ -= bytes;
-  work.last = stopping_ && items_.empty();
+  take_checkpoints(work);
+  work.last = stopping_ && appends_.empty() && checkpoints_.empty();
   return work;
+}
+
+void AppendQueue::take_append(Work& work) {
+  Append append = appends_.pop();
+  events_ -= append.waiting.events.size();
+  for (Placed& checkpoint : checkpoints_) {
+    if (append.place < checkpoint.place) --checkpoint.ahead;
+  }
+  work.appends.push_back(std::move(append.waiting));
+}
+
+void AppendQueue::take_checkpoints(Work& work) {
+  std::erase_if(checkpoints_, [&](Placed& checkpoint) {
+    if (checkpoint.ahead > 0) return false;
+    work.checkpoints.push_back(std::move(checkpoint.waiting));
+    return true;
+  });
 }
 
 size_t AppendQueue::events() const {

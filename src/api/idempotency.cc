@@ -52,12 +52,15 @@ Result<std::optional<Idempotency>> idempotency_of(const http::Request& request, 
   whole += text;
   const log::Once::Key key{.account = first_bytes<uint64_t>(auth::sha256(grants.account.text())),
                            .text = first_bytes<std::array<char, 16>>(auth::sha256(whole))};
-  return std::optional(Idempotency{.key = key, .asked = asked_of(request)});
+  return std::optional(Idempotency{.account = grants.account, .key = key, .asked = asked_of(request)});
 }
 
 log::Once once(const Idempotency& idempotency, std::string_view body, std::string answer) {
   const std::string digest = auth::sha256(idempotency.asked + auth::sha256(body));
-  return {.key = idempotency.key, .content = first_bytes<int64_t>(digest), .answer = std::move(answer)};
+  return {.key = idempotency.key,
+          .owner = idempotency.account,
+          .content = first_bytes<int64_t>(digest),
+          .answer = std::move(answer)};
 }
 
 std::string packed_answer(const http::Response& response) {

@@ -24,6 +24,7 @@ namespace millstream::api {
 inline constexpr size_t kIdempotencyKeyBytesMax = 255;
 
 struct Idempotency {
+  model::AccountId account;
   log::Once::Key key;
   std::string asked;  // of what was sent, what is not in the body
 };

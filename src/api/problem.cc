@@ -26,10 +26,26 @@ int status_of(Code code) {
   return 500;
 }
 
+namespace {
+// The code that a status stands for; empty where the status says it all.
+std::string_view code_of(int status) {
+  for (const Code code :
+       {Code::invalid, Code::unprocessable, Code::unauthenticated, Code::forbidden, Code::not_found, Code::conflict,
+        Code::too_large, Code::rate_limited, Code::unavailable, Code::storage_full, Code::internal}) {
+    if (status_of(code) == status) return code_name(code);
+  }
+  return {};
+}
+}  // namespace
+
 http::Response problem(int status, std::string_view detail) {
   std::string body = "{\"type\":\"about:blank\",\"title\":";
   codec::append_json_string(http::reason_phrase(status), body);
-  body += ",\"status\":" + std::to_string(status) + ",\"detail\":";
+  body += ",\"status\":" + std::to_string(status);
+  if (const std::string_view code = code_of(status); !code.empty()) {
+    body.append(",\"code\":\"").append(code).append("\"");
+  }
+  body += ",\"detail\":";
   codec::append_json_string(detail, body);
   body += '}';
   http::Response response = http::Response::text(status, std::move(body), "application/problem+json");

@@ -13,8 +13,8 @@ namespace millstream::api {
 
 int status_of(Code code);
 
-// {"type":"about:blank","title":…,"status":…,"detail":…}, with Retry-After where trying again helps and
-// WWW-Authenticate on 401.
+// {"type":"about:blank","title":…,"status":…,"code":…,"detail":…}, with Retry-After where trying again helps and
+// WWW-Authenticate on 401. `code`, for programs: the name of a Code, where the status stands for one.
 http::Response problem(const Error& error);
 http::Response problem(int status, std::string_view detail);
 

@@ -9,7 +9,9 @@
 namespace millstream::api {
 namespace {
 
-constexpr size_t kInlineBodyBytes = 64 << 10;              // about 0.2 ms of parsing; larger bodies go to a worker
+// Larger bodies go to a worker, where accounts take turns: an I/O thread takes requests as they come, and some hundred
+// lines are a millisecond of parsing and checking, times the connections of whoever sends them.
+constexpr size_t kInlineBodyBytes = 8 << 10;
 constexpr size_t kInlineGzipBytes = kInlineBodyBytes / 8;  // the usual ratio; many tiny members cost time too
 
 // One request on its way; hops between threads by moving.
@@ -170,7 +172,8 @@ void write_points(Context& context, http::ExchangePtr exchange, WritePoints requ
     }
   }
   if (!write->gzip && write->body.size() <= kInlineBodyBytes) return parse_and_append(std::move(write));
-  if (!context.workers.post([write]() mutable { parse_and_append(std::move(write)); })) {
+  const std::string account = write->request.grants.account.text();
+  if (!context.workers.post([write]() mutable { parse_and_append(std::move(write)); }, account)) {
     write->exchange->respond(write->request.failed({Code::unavailable, "too many large bodies are waiting"}, nullptr));
   }
 }

@@ -77,7 +77,7 @@ struct Config {
   struct Storage {
     int64_t retention_ms = 86'400'000;  // "retention" = "24h"
     int64_t append_queue_events_max = 100'000;
-    int64_t append_queue_bytes_max = 268'435'456;
+    int64_t append_queue_bytes_max = 134'217'728;
     bool sync_commits = true;
   } storage;
 

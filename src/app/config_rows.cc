@@ -247,9 +247,9 @@ std::vector<ConfigRow> make_rows() {
       duration("storage.retention", &C::storage, &C::Storage::retention_ms, kMinuteMs, 366 * kDayMs,
                "how long events are kept"),
       whole("storage.append_queue_events_max", &C::storage, &C::Storage::append_queue_events_max, 1, 100'000'000,
-            "events waiting for the disk; beyond, ingest answers 503"),
+            "events of one account waiting for the disk; beyond, its ingest answers 503"),
       size("storage.append_queue_bytes_max", &C::storage, &C::Storage::append_queue_bytes_max, 64 * kKiB, 64 * kGiB,
-           "the same in bytes"),
+           "the same in bytes; all accounts together have less than twice as much"),
       flag("storage.sync_commits", &C::storage, &C::Storage::sync_commits,
            "false: acknowledged before it is on the disk; a power cut may take the last seconds with it"),
 

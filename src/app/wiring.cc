@@ -246,7 +246,9 @@ void Server::Parts::make_context(const Config& config, const std::string& versio
   const size_t hasher_threads = std::clamp<size_t>(std::thread::hardware_concurrency() / 2, 1, kHasherThreadsMax);
   readers = reading("ms-read", kReaderThreads, kReaderJobsMax);
   series = reading("ms-series", kSeriesThreads, kSeriesJobsMax);
-  workers = std::make_unique<WorkQueue>("ms-work", kWorkerThreads, kWorkerJobsMax);
+  // Parsing can use every core there is: what is live, and the small requests among it, comes first.
+  workers = std::make_unique<WorkQueue>("ms-work", kWorkerThreads, kWorkerJobsMax, WorkQueue::AtStop::run,
+                                        WorkQueue::Priority::background);
   hashers = std::make_unique<WorkQueue>("ms-hash", hasher_threads, kHasherJobsMax, WorkQueue::AtStop::drop,
                                         WorkQueue::Priority::last);
   // Made before anyone asks: the first unknown user must take no longer than the others.

@@ -4,6 +4,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <utility>
+
 namespace millstream {
 namespace {
 // On Linux a thread has a niceness of its own; at 10 it has a tenth of the weight of a thread at 0, at 19 a seventieth.
@@ -18,7 +20,7 @@ int niceness(WorkQueue::Priority priority) {
 }  // namespace
 
 WorkQueue::WorkQueue(std::string name, size_t threads, size_t jobs_max, AtStop at_stop, Priority priority)
-    : jobs_max_(jobs_max), at_stop_(at_stop), priority_(priority) {
+    : at_stop_(at_stop), priority_(priority), jobs_(jobs_max) {
   for (size_t i = 0; i < threads; ++i) {
     threads_.emplace_back([this, thread_name = name + "/" + std::to_string(i)] { run(thread_name); });
   }
@@ -26,11 +28,11 @@ WorkQueue::WorkQueue(std::string name, size_t threads, size_t jobs_max, AtStop a
 
 WorkQueue::~WorkQueue() { stop(); }
 
-bool WorkQueue::post(std::function<void()> job) {
+bool WorkQueue::post(std::function<void()> job, const std::string& owner) {
   {
     std::lock_guard lock(mu_);
-    if (stopping_ || jobs_.size() >= jobs_max_) return false;
-    jobs_.push_back(std::move(job));
+    if (stopping_ || !jobs_.has_room(owner, 1)) return false;
+    jobs_.push(owner, 1, std::move(job));
   }
   wake_.notify_one();
   return true;
@@ -42,11 +44,11 @@ size_t WorkQueue::depth() const {
 }
 
 void WorkQueue::stop() {
-  std::deque<std::function<void()>> dropped;  // destroyed without the lock
+  FairQueue<std::function<void()>> dropped(0);  // destroyed without the lock
   {
     std::lock_guard lock(mu_);
     stopping_ = true;
-    if (at_stop_ == AtStop::drop) dropped.swap(jobs_);
+    if (at_stop_ == AtStop::drop) std::swap(dropped, jobs_);
   }
   wake_.notify_all();
   for (std::thread& thread : threads_) {
@@ -64,8 +66,7 @@ void WorkQueue::run(const std::string& thread_name) {
   while (true) {
     wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
     if (jobs_.empty()) return;
-    std::function<void()> job = std::move(jobs_.front());
-    jobs_.pop_front();
+    std::function<void()> job = jobs_.pop();
     lock.unlock();
     job();
     job = nullptr;  // captured state goes before the lock is taken again

@@ -1,17 +1,20 @@
 // base/work_queue.h: a few threads that run jobs which may block (disk, hashing, large bodies).
 //
-// Limits   jobs_max waiting jobs; when full, post() refuses and the caller answers "not now".
+// Limits   jobs_max waiting jobs of one owner, and less than twice as many of all (base/fair_queue.h); when full,
+// post()
+//          refuses and the caller answers "not now". Owners take turns.
 // Thread   any
 #pragma once
 
 #include <condition_variable>
 #include <cstddef>
-#include <deque>
 #include <functional>
 #include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "base/fair_queue.h"
 
 namespace millstream {
 
@@ -30,21 +33,21 @@ class WorkQueue {
   WorkQueue(const WorkQueue&) = delete;
   WorkQueue& operator=(const WorkQueue&) = delete;
 
-  // False when jobs_max jobs are waiting or after stop(); the job is then not run.
-  [[nodiscard]] bool post(std::function<void()> job);
+  // False when there is no room or after stop(); the job is then not run. `owner`: on whose behalf; empty: nobody's in
+  // particular.
+  [[nodiscard]] bool post(std::function<void()> job, const std::string& owner = {});
   size_t depth() const;
   void stop();  // runs or drops what is queued, joins; later posts are refused
 
  private:
   void run(const std::string& thread_name);
 
-  const size_t jobs_max_;
   const AtStop at_stop_;
   const Priority priority_;
   mutable std::mutex mu_;
   std::condition_variable wake_;
-  std::deque<std::function<void()>> jobs_;  // guarded by mu_
-  bool stopping_ = false;                   // guarded by mu_
+  FairQueue<std::function<void()>> jobs_;  // guarded by mu_
+  bool stopping_ = false;                  // guarded by mu_
   std::vector<std::thread> threads_;
 };
 

@@ -5,7 +5,9 @@
 #include <atomic>
 #include <latch>
 #include <memory>
+#include <string>
 #include <thread>
+#include <vector>
 
 namespace millstream {
 namespace {
@@ -35,6 +37,24 @@ TEST(WorkQueue, RefusesWhenFullAndAfterStop) {
   queue.stop();
   EXPECT_EQ(queue.depth(), 0u);
   EXPECT_FALSE(queue.post([] {}));
+}
+
+TEST(WorkQueue, OwnersTakeTurnsAndOneThatIsFullRefusesNobodyElse) {
+  std::latch started(1), go(1);
+  std::vector<std::string> order;
+  WorkQueue queue("test", 1, 4);
+  ASSERT_TRUE(queue.post([&] {
+    started.count_down();
+    go.wait();
+  }));
+  started.wait();
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(queue.post([&] { order.push_back("noisy"); }, "noisy"));
+  EXPECT_FALSE(queue.post([] {}, "noisy"));
+  EXPECT_TRUE(queue.post([&] { order.push_back("quiet"); }, "quiet"));
+  EXPECT_TRUE(queue.post([&] { order.push_back("nobody's"); }));
+  go.count_down();
+  queue.stop();
+  EXPECT_EQ(order, (std::vector<std::string>{"noisy", "quiet", "nobody's", "noisy", "noisy", "noisy"}));
 }
 
 TEST(WorkQueue, AStopThatDropsWaitsForTheRunningJobAlone) {

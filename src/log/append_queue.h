@@ -1,9 +1,12 @@
-// log/append_queue.h: what waits for the log thread: batches and checkpoints, in the order they came.
+// log/append_queue.h: what waits for the log thread: batches, by turns of their accounts, and checkpoints.
 //
-// Limits   events_max and bytes_max waiting; beyond, push() refuses with Code::unavailable. A batch with a conclusion
-// of
-//          the engines is always taken: they are few, and an engine that was refused could only forget. Of the
-//          checkpoints of one name only the newest waits.
+// Flow     an account's batches are committed in the order they came; accounts take turns by what they send, so that a
+//          single event never waits behind another account's backlog. A checkpoint comes after all that was pushed
+//          before it.
+// Limits   events_max and bytes_max waiting of one account, and less than twice as much of all (base/fair_queue.h);
+//          beyond, push() refuses with Code::unavailable. A batch with a conclusion of the engines is always taken:
+//          they are few, and an engine that was refused could only forget. Conclusions have turns of their own, since
+//          their numbers must stay in order. Of the checkpoints of one name only the newest waits.
 // Thread   any; take(): log
 #pragma once
 
@@ -11,13 +14,13 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
-#include <deque>
+#include <cstdint>
 #include <mutex>
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
+#include "base/fair_queue.h"
 #include "base/result.h"
 #include "log/event_log.h"
 
@@ -48,10 +51,10 @@ struct Work {
 class AppendQueue {
  public:
   // How much one commit takes at most, unless a single batch is larger: keeps the wait of those behind it short.
-  static constexpr size_t kCommitEventsMax = 4096;
-  static constexpr size_t kCommitBytesMax = 8 << 20;
+  static constexpr size_t kCommitEventsMax = 1024;
+  static constexpr size_t kCommitBytesMax = 2 << 20;
 
-  AppendQueue(size_t events_max, size_t bytes_max) : events_max_(events_max), bytes_max_(bytes_max) {}
+  AppendQueue(size_t events_max, size_t bytes_max);
 
   Status push(WaitingAppend append);
   void push_checkpoint(std::string name, Checkpoint checkpoint);
@@ -63,17 +66,28 @@ class AppendQueue {
   size_t events() const;
 
  private:
-  using Item = std::variant<WaitingAppend, WaitingCheckpoint>;
-  bool has_room(const WaitingAppend& append) const;  // precondition: mu_ held
+  // `place`: counted over all that was pushed.
+  struct Append {
+    uint64_t place;
+    WaitingAppend waiting;
+  };
+  struct Placed {
+    uint64_t place;
+    size_t ahead;  // appends that were pushed before it and wait still
+    WaitingCheckpoint waiting;
+  };
+  // preconditions: mu_ held
+  void take_append(Work& work);
+  void take_checkpoints(Work& work);
 
-  const size_t events_max_;
-  const size_t bytes_max_;
+  const size_t bytes_per_event_;  // an event counts as so many at least, so that one limit is both
   mutable std::mutex mu_;
   std::condition_variable wake_;
   // guarded by mu_
-  std::deque<Item> items_;
+  FairQueue<Append> appends_;
+  std::vector<Placed> checkpoints_;
+  uint64_t pushed_ = 0;
   size_t events_ = 0;
-  size_t bytes_ = 0;
   bool taking_ = false;
   bool stopping_ = false;
 };

@@ -51,6 +51,7 @@ struct Once {
     auto operator<=>(const Key&) const = default;
   };
   Key key;
+  model::AccountId owner;  // whose turn it takes in the queue
   int64_t content = 0;  // digest of what was sent under the key
   std::string answer;   // kept with the batch, at most kOnceAnswerBytesMax; whoever sends it again gets this one
 };

@@ -470,6 +470,7 @@ test('what the log has no room for is 503 with Retry-After, in the words of each
     assert.equal(answer.status, 503, `${target} ${answer.text}`);
     assert.ok(Number(answer.headers['retry-after']) >= 1, target);
     assert.match(answer.json()[words], /waiting to be stored/, target);
+    if (words === 'detail') assert.equal(answer.json().code, 'unavailable', target);
   }
   await full.stop();
 });

@@ -129,6 +129,7 @@ test('who sends more points than the quota is told when to go on, each endpoint 
   assert.equal((await send(600, device('one'))).status, 200, 'a batch is taken whole');
   const refused = await send(1, device('one'));
   assert.equal(refused.status, 429, refused.text);
+  assert.equal(refused.json().code, 'rate_limited');
   const wait = Number(refused.headers['retry-after']);
   assert.ok(wait >= 1 && wait <= 2, `${wait} s`);
   const v1 = await post(limited, '/write?db=x', 'm,device=d n=1', { headers: device('one') });

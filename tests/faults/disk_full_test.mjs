@@ -51,6 +51,7 @@ async function assertRefusals(server, ledger) {
     assert.match(answer.headers['content-type'], /^application\/problem\+json/);
     assert.ok(Number(answer.headers['retry-after']) > 0, 'says when to come again');
     assert.equal(answer.json().status, 507);
+    assert.equal(answer.json().code, 'storage_full');
     assert.match(answer.json().detail, /full/, answer.text);
   }
   for (const way of ['v1', 'v2', 'v3']) {

@@ -179,7 +179,7 @@ describe('Dashboard', () => {
     stream.send('alert', alert('6-0', 'new', 'firing', 'critical'));
     await draw();
     expect(dashboard.alerts.list().map((entry) => entry.data.alertId)).toEqual(['new', 'open before', 'open', 'old']);
-    expect(dashboard.toasts.list.map((toast) => toast.alertId)).toEqual(['new']);
+    expect(dashboard.toasts.list.map((toast) => toast.alert.data.alertId)).toEqual(['new']);
     expect(new URL(askedFor('/api/events/backfill')[0]!).searchParams.get('since')).toBe(new Date(kNow - 86_400_000).toISOString());
     answers['/api/events/backfill']!.body = { events: [alert('1-0', 'older', 'resolved')], next: null, last: '5-0' };
     await dashboard.loadOlderAlerts();

@@ -154,8 +154,8 @@ export class Dashboard {
   }
   reloadChart(): void { void this.chart.value?.load(this.serverNow()); }
 
-  dismissToast(alertId: string): void {
-    this.toasts.dismiss(alertId);
+  dismissToast(key: string): void {
+    this.toasts.dismiss(key);
     this.mark();
   }
 

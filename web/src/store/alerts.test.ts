@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseMessage, type AlertEvent, type AlertState, type Severity } from '../../sdk/index.ts';
 import { goldenEvents } from '../../sdk/testing/golden.ts';
-import { Alerts, kAlertSpanMs } from './alerts.ts';
+import { alertKey, Alerts, kAlertSpanMs } from './alerts.ts';
 import { kToastsMax, Toasts } from './toasts.ts';
 
 export const alertEvent = (id: string, alertId: string, state: AlertState, severity: Severity = 'warning'): AlertEvent => ({
@@ -11,6 +11,7 @@ export const alertEvent = (id: string, alertId: string, state: AlertState, sever
     threshold: 0, startedAt: '2026-01-27T12:34:56.789Z',
   },
 });
+const keyOf = (alertId: string) => alertKey(alertEvent('1-0', alertId, 'firing'));
 const order = (alerts: Alerts) => alerts.list().map((alert) => alert.data.alertId);
 
 describe('Alerts', () => {
@@ -20,7 +21,7 @@ describe('Alerts', () => {
       const alerts = new Alerts();
       for (const event of events) alerts.put(event);
       expect(alerts.list()).toHaveLength(1);
-      expect(alerts.get('a')!.open).toBe(false);
+      expect(alerts.get(keyOf('a'))!.open).toBe(false);
       expect(alerts.openCount().all).toBe(0);
     }
   });
@@ -51,11 +52,26 @@ describe('Alerts', () => {
     for (const events of [story, [...story].reverse()]) {
       const alerts = new Alerts();
       for (const event of events) alerts.put(event);
-      expect(alerts.get('a')).toMatchObject({ open: true, acknowledged: true });
+      expect(alerts.get(keyOf('a'))).toMatchObject({ open: true, acknowledged: true });
       alerts.put(alertEvent('4-0', 'a', 'unacknowledged'));
-      expect(alerts.get('a')!.acknowledged).toBe(false);
+      expect(alerts.get(keyOf('a'))!.acknowledged).toBe(false);
       expect(alerts.openCount().unacknowledged).toBe(1);
     }
+  });
+  it('keeps apart the alerts of two topics that bear one id, as publishers may name them', () => {
+    const on = (topic: string, event: AlertEvent): AlertEvent => ({ ...event, topic });
+    const [alerts, toasts] = [new Alerts(), new Toasts()];
+    for (const [topic, id] of [['account:1/site:a', '1-0'], ['account:1/site:b', '2-0']] as const) {
+      toasts.add(alerts.put(on(topic, alertEvent(id, 'scada:7', 'firing')))!, 0);
+    }
+    expect(alerts.openCount().all).toBe(2);
+    expect(toasts.list).toHaveLength(2);
+    alerts.put(on('account:1/site:a', alertEvent('3-0', 'scada:7', 'resolved')));
+    toasts.advance(1, alerts);
+    expect(alerts.list().map(({ topic, open }) => [topic, open])).toEqual([['account:1/site:b', true], ['account:1/site:a', false]]);
+    expect(toasts.list.map(({ alert }) => alert.topic)).toEqual(['account:1/site:b']);
+    alerts.replaceOpen([on('account:1/site:c', alertEvent('4-0', 'scada:7', 'firing'))], { ms: 20, seq: 0 });
+    expect(alerts.list().filter(({ open }) => open).map(({ topic }) => topic)).toEqual(['account:1/site:c']);
   });
   it('forgets an open alert that the server no longer has open, but not one that came after', () => {
     const alerts = new Alerts();
@@ -81,9 +97,9 @@ describe('Alerts', () => {
     for (let i = 0; i < 5_010; ++i) alerts.put(alertEvent(`${100 + i}-0`, `a${i}`, 'resolved'));
     alerts.prune(6_000);
     expect(alerts.list()).toHaveLength(5_000);
-    expect(alerts.get('open')).toBeDefined();
-    expect(alerts.get('a10')).toBeUndefined();
-    expect(alerts.get('a11')).toBeDefined();
+    expect(alerts.get(keyOf('open'))).toBeDefined();
+    expect(alerts.get(keyOf('a10'))).toBeUndefined();
+    expect(alerts.get(keyOf('a11'))).toBeDefined();
   });
   it('takes the contract\'s samples: fired, then resolved', () => {
     const alerts = new Alerts();
@@ -98,7 +114,7 @@ describe('Alerts', () => {
 describe('Toasts', () => {
   const put = (alerts: Alerts, toasts: Toasts, id: string, severity: Severity, nowMs: number) =>
     toasts.add(alerts.put(alertEvent(`${id}-0`, id, 'firing', severity))!, nowMs);
-  const shown = (toasts: Toasts) => toasts.list.map((toast) => toast.alertId);
+  const shown = (toasts: Toasts) => toasts.list.map((toast) => toast.alert.data.alertId);
 
   it('are never more than three; the critical stay, the rest is counted', () => {
     const [alerts, toasts] = [new Alerts(), new Toasts()];
@@ -119,7 +135,7 @@ describe('Toasts', () => {
     expect(shown(toasts)).toEqual(['1', '2', '3']);
     toasts.advance(8_000, alerts);
     expect(shown(toasts)).toEqual(['1', '3']);
-    toasts.dismiss('1');
+    toasts.dismiss(keyOf('1'));
     alerts.put(alertEvent('9-0', '3', 'resolved', 'critical'));
     toasts.advance(8_001, alerts);
     expect(shown(toasts)).toEqual([]);

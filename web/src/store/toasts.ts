@@ -3,7 +3,6 @@
 import type { Alert, Alerts } from './alerts.ts';
 
 export interface Toast {
-  alertId: string;
   alert: Alert;
   untilMs: number;  // Infinity: stays
 }
@@ -18,8 +17,8 @@ export class Toasts {
 
   add(alert: Alert, nowMs: number): void {
     const critical = alert.data.severity === 'critical';
-    this.dismiss(alert.data.alertId);
-    this.list.push({ alertId: alert.data.alertId, alert, untilMs: critical ? Infinity : nowMs + kShownMs });
+    this.dismiss(alert.key);
+    this.list.push({ alert, untilMs: critical ? Infinity : nowMs + kShownMs });
     while (this.list.length > kToastsMax) {
       // The oldest that is not critical gives way; among critical ones the oldest.
       const mild = this.list.findIndex((toast) => toast.alert.data.severity !== 'critical');
@@ -29,16 +28,16 @@ export class Toasts {
     }
   }
 
-  dismiss(alertId: string): void {
-    this.list = this.list.filter((toast) => toast.alertId !== alertId);
+  dismiss(key: string): void {
+    this.list = this.list.filter((toast) => toast.alert.key !== key);
   }
 
   // Drops what has been shown long enough and what is over.
   advance(nowMs: number, alerts: Alerts): void {
     if (this.moreUntilMs <= nowMs) this.more = 0;
     for (const toast of this.list) {
-      const alert = alerts.get(toast.alertId);
-      if (toast.untilMs <= nowMs || !alert?.open || alert.acknowledged) this.dismiss(toast.alertId);
+      const alert = alerts.get(toast.alert.key);
+      if (toast.untilMs <= nowMs || !alert?.open || alert.acknowledged) this.dismiss(toast.alert.key);
       else toast.alert = alert;
     }
   }

@@ -59,7 +59,7 @@ export function AlertList() {
       {load === 'loading' && alerts.length === 0 && <p class="note">{text.loading}</p>}
       {load === 'ready' && alerts.length === 0 && <p class="note">{text.alertsNone}</p>}
       <ul>
-        {alerts.slice(0, kRowsMax).map((alert) => <AlertRow key={alert.data.alertId} alert={alert} now={now} />)}
+        {alerts.slice(0, kRowsMax).map((alert) => <AlertRow key={alert.key} alert={alert} now={now} />)}
       </ul>
       {dashboard.alertsNext.value && alerts.length < kRowsMax && (
         <p class="note"><button type="button" onClick={older}>{text.alertsMore}</button></p>

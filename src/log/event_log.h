@@ -52,8 +52,8 @@ struct Once {
   };
   Key key;
   model::AccountId owner;  // whose turn it takes in the queue
-  int64_t content = 0;  // digest of what was sent under the key
-  std::string answer;   // kept with the batch, at most kOnceAnswerBytesMax; whoever sends it again gets this one
+  int64_t content = 0;     // digest of what was sent under the key
+  std::string answer;      // kept with the batch, at most kOnceAnswerBytesMax; whoever sends it again gets this one
 };
 
 // How long a key is remembered: as long as the log keeps its batch, and not longer than this and an hour.

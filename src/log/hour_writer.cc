@@ -11,9 +11,10 @@ namespace millstream::log {
 namespace {
 
 constexpr int kBlocksDroppedMax = 64;
+constexpr const char* kGiveBackPages = "PRAGMA incremental_vacuum(128)";
 
 Status begin_wal(Database& database, SyncCommits sync) {
-  if (Status s = database.execute("PRAGMA page_size=4096"); !s) return s;
+  if (Status s = database.execute("PRAGMA page_size=4096; PRAGMA auto_vacuum=INCREMENTAL"); !s) return s;
   const Result<std::string> mode = database.text("PRAGMA journal_mode=WAL");
   if (!mode) return mode.error();
   if (*mode != "wal") return Error{Code::internal, "journal mode is " + *mode + ", not wal"};
@@ -79,6 +80,9 @@ Status HourWriter::recover_sealing() {
   const Result<int64_t> last_chunk = database_.number("SELECT max(chunk_last) FROM sealed");
   if (!last_chunk) return last_chunk.error();
   next_chunk_ = *last_chunk + 1;
+  const Result<int64_t> can_shrink = database_.number("PRAGMA auto_vacuum");
+  if (!can_shrink) return can_shrink.error();
+  has_free_pages_ = *can_shrink != 0;
   const std::string drop = "DELETE FROM chunk WHERE id > " + std::to_string(*last_chunk);
   if (Status s = database_.execute(drop.c_str()); !s) return s;
   return count_unsealed();
@@ -297,6 +301,14 @@ Status HourWriter::drop_sealed_blocks() {
   drop_blocks_->bind(2, kBlocksDroppedMax);
   if (Status s = drop_blocks_->run(); !s) return s;
   has_sealed_blocks_ = sqlite3_changes(database_.handle()) == kBlocksDroppedMax;
+  return {};
+}
+
+Status HourWriter::give_back_pages() {
+  if (Status s = database_.execute(kGiveBackPages); !s) return s;
+  const Result<int64_t> left = database_.number("PRAGMA freelist_count");
+  if (!left) return left.error();
+  has_free_pages_ = *left > 0;
   return {};
 }
 

@@ -67,6 +67,9 @@ class HourWriter {
   // From here on the chunks are read and the blocks up to `window.through` are not.
   Status close_window(const SealedWindow& window);
   Status drop_sealed_blocks();  // a few at a time
+  // The room that blocks have left in the file, for when nothing more is to come. A little at a time.
+  Status give_back_pages();
+  bool has_free_pages() const { return has_free_pages_; }
 
   model::EventId last_committed() const { return last_committed_; }  // by this writer; zero: nothing yet
 
@@ -112,6 +115,7 @@ class HourWriter {
   model::EventId last_committed_;
   Unsealed unsealed_;
   bool has_sealed_blocks_ = true;
+  bool has_free_pages_ = true;
   std::string topic_text_;
   SplitData split_;    // of the event at hand
   BlockWriter block_;  // of the commit at hand

@@ -20,7 +20,7 @@ void WindowSealer::stop() { thread_.stop(); }
 
 bool WindowSealer::finished(const HourWriter& writer) const {
   if (damaged_.contains(writer.hour())) return true;
-  return writer.unsealed().last.is_zero() && !writer.has_sealed_blocks();
+  return writer.unsealed().last.is_zero() && !writer.has_sealed_blocks() && !writer.has_free_pages();
 }
 
 Status WindowSealer::step(const std::vector<SealableHour>& hours, int64_t now_ms, int64_t steady_ms) {
@@ -35,6 +35,9 @@ Status WindowSealer::step(const std::vector<SealableHour>& hours, int64_t now_ms
     return found == hours.end() ? nullptr : &*found;
   };
   const auto has_sealed_blocks = [](const SealableHour& hour) { return hour.writer.has_sealed_blocks(); };
+  const auto is_too_large = [](const SealableHour& hour) {
+    return hour.over && hour.writer.unsealed().last.is_zero() && hour.writer.has_free_pages();
+  };
   Status done;
   if (storing_) {
     const SealableHour* into = find([&](const SealableHour& hour) { return hour.writer.hour() == storing_->hour; });
@@ -42,13 +45,15 @@ Status WindowSealer::step(const std::vector<SealableHour>& hours, int64_t now_ms
     if (!into) storing_.reset();  // retention, or a damaged file
   } else if (const SealableHour* from = find(has_sealed_blocks)) {
     done = from->writer.drop_sealed_blocks();
+  } else if (const SealableHour* large = find(is_too_large)) {
+    done = large->writer.give_back_pages();
   }
   if (!done) {
     not_before_ms_ = steady_ms + kRetryMs;
     const bool passes = done.error().code == Code::storage_full || done.error().code == Code::unavailable;
     return passes ? Status() : done;
   }
-  busy_ = storing_.has_value() || find(has_sealed_blocks);
+  busy_ = storing_.has_value() || find(has_sealed_blocks) || find(is_too_large);
   if (making_ || busy_) return {};
   const SealableHour* due = find([&](const SealableHour& hour) { return is_due(hour, now_ms); });
   if (due) begin(due->writer.hour());

@@ -3,7 +3,8 @@
 // Flow     when enough has gathered in an hour file's blocks, or they have grown old, or their hour is over, a thread
 // of
 //          its own makes chunks of them; the log's thread stores these in slices between commits, makes them count with
-//          one small row, and then removes the blocks, a few at a time. Cut off anywhere, it begins that window again.
+//          one small row, and then removes the blocks, a few at a time; an hour that is over gives the room they took
+//          back to the disk. Cut off anywhere, it begins that window again.
 // Limits   kSliceBytes a slice. A window: WindowLimits.
 // Errors   a disk that is full is tried again after kRetryMs; a file with a damaged block keeps its blocks.
 // Thread   log, but for what make_window_chunks() does

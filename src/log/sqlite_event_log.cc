@@ -37,6 +37,7 @@ constexpr size_t kRowsPerReadMax =
 constexpr const char* kBeginningName = "log.beginning";
 constexpr std::string_view kLedgerPrefix = "log.hour.";
 constexpr std::string_view kHolePrefix = "log.hole.";
+constexpr size_t kSavesWaitingMax = 32;
 constexpr size_t kHoursCheckedMax = 1000;  // at a start
 constexpr auto kHousekeepingInterval = std::chrono::seconds(1);
 constexpr auto kSealPause = std::chrono::milliseconds(5);  // between slices, so that commits come first
@@ -135,7 +136,7 @@ class SqliteEventLog final : public EventLog {
   EventId give_ids(std::vector<model::Event>& events);
   void publish(std::vector<model::Event> events);
   void tick();
-  void save(const std::vector<WaitingCheckpoint>& checkpoints);
+  void save(std::string name, Checkpoint checkpoint);
   void housekeeping();
   void seal();
   void close_hours(bool all);
@@ -158,6 +159,7 @@ class SqliteEventLog final : public EventLog {
   HourFiles files_;
   OnceBatches once_;  // log-thread-confined after start()
   WindowSealer sealer_;
+  WorkQueue saver_{"log-save", 1, kSavesWaitingMax, WorkQueue::AtStop::run};
   WorkQueue checker_{"log-check", 1, kHoursCheckedMax, WorkQueue::AtStop::drop, WorkQueue::Priority::last};
   static constexpr int64_t kNoHour = -1;
   std::atomic<int64_t> suspect_hour_{kNoHour};                     // a reader found this file damaged
@@ -286,8 +288,7 @@ void SqliteEventLog::note_progress(const HourWriter& writer) {
   const EventId last = writer.last_committed();
   if (last <= noted_) return;
   noted_ = last;
-  const Status saved = checkpoints_.save(ledger_name(writer.hour()), {.at = last, .state = {}});
-  if (!saved) log_warning("the hour's progress could not be noted", {{"reason", saved.error().detail}});
+  save(ledger_name(writer.hour()), {.at = last, .state = {}});
 }
 
 // A viewer may come back with an id that an earlier log in this place gave: what came before the first id of this log
@@ -375,6 +376,7 @@ void SqliteEventLog::stop() {
   queue_.stop();
   checker_.stop();
   if (thread_.joinable()) thread_.join();
+  saver_.stop();
   checkpoints_.close();
   lock_.release();
 }
@@ -390,7 +392,7 @@ void SqliteEventLog::run() {
       commit(std::move(work.appends));
       next_tick = std::chrono::steady_clock::now() + tick_interval;
     }
-    save(work.checkpoints);
+    for (WaitingCheckpoint& waiting : work.checkpoints) save(std::move(waiting.name), std::move(waiting.checkpoint));
     const SteadyTime now = std::chrono::steady_clock::now();
     if (now >= next_tick) {
       if (writer_ && !read_only_) note_progress(*writer_);  // nobody waits for the disk now
@@ -546,13 +548,14 @@ void SqliteEventLog::tick() {
   publish({});
 }
 
-void SqliteEventLog::save(const std::vector<WaitingCheckpoint>& checkpoints) {
-  for (const WaitingCheckpoint& waiting : checkpoints) {
-    if (const Status saved = checkpoints_.save(waiting.name, waiting.checkpoint); !saved) {
-      log_error("checkpoint not stored; the older one stays",
-                {{"name", waiting.name}, {"reason", saved.error().detail}});
+// By a thread of its own: the state of many devices is megabytes, and commits must not wait for them.
+void SqliteEventLog::save(std::string name, Checkpoint checkpoint) {
+  auto job = [this, name, checkpoint = std::move(checkpoint)] {
+    if (const Status saved = checkpoints_.save(name, checkpoint); !saved) {
+      log_error("checkpoint not stored; the older one stays", {{"name", name}, {"reason", saved.error().detail}});
     }
-  }
+  };
+  if (!saver_.post(std::move(job))) log_warning("too many checkpoints wait; the older one stays", {{"name", name}});
 }
 
 void SqliteEventLog::housekeeping() {
@@ -612,7 +615,7 @@ void SqliteEventLog::unlink_expired_hours() {
     once_.forget(span.hour);
     remove_hour_file(hour_file_path(options_.directory, span.hour));
     metrics_.unlinked.add();
-    (void)checkpoints_.remove(ledger_name(span.hour));
+    (void)saver_.post([this, name = ledger_name(span.hour)] { (void)checkpoints_.remove(name); });
     log_info("hour past the retention removed", {{"hour", span.hour}});
   }
 }

@@ -1,6 +1,5 @@
 """Starts one server and one load program on a core each, and reads what the load program printed."""
 
-import email.utils
 import json
 import os
 import platform
@@ -23,6 +22,7 @@ START_S, STOP_S = 120, 60  # with a log of millions of events in it
 SEED_S = 1800
 DAY_MS = 86_400_000
 SEAL_S, UNSEALED_MAX = 120, 100_000
+ONE_WINDOW = 500_000  # of many devices the log waits for so many events
 
 
 class RunFailed(Exception):
@@ -62,7 +62,7 @@ class Server:
     `with Server(...) as server:`
     """
 
-    def __init__(self, programs, contender, seed=None, in_place=False, flags=None, environment=None):
+    def __init__(self, programs, contender, seed=None, in_place=False, flags=None, start_s=START_S):
         self.kept = in_place
         self.data_directory = seed if in_place else Path(tempfile.mkdtemp(prefix="data-", dir=OUT))
         if seed and not in_place:
@@ -72,7 +72,7 @@ class Server:
             forget_cached(self.data_directory)
         self.output = OUT / f"{contender}.log"
         self.launch = programs.launch(contender, self.data_directory, flags or {})
-        self.environment = environment or {}
+        self.start_s = start_s
         self.core = programs.server_core
         self.cores = ",".join(map(str, programs.cores)) if self.launch.on_all_cores else str(self.core)
         self.processes = []
@@ -98,11 +98,10 @@ class Server:
         # reaches this program, which then stops the server itself.
         return subprocess.Popen(["taskset", "-c", self.cores, *command], stdin=subprocess.DEVNULL, stdout=output,
                                 stderr=subprocess.STDOUT, cwd=ROOT, start_new_session=True,
-                                env={**os.environ, "PATH": peers.search_path(), "NODE_ENV": "production",
-                                     **self.environment})
+                                env={**os.environ, "PATH": peers.search_path(), "NODE_ENV": "production"})
 
     def _wait_for_url(self):
-        deadline = time.monotonic() + START_S
+        deadline = time.monotonic() + self.start_s
         while time.monotonic() < deadline:
             for line in self.output.read_text(errors="replace").splitlines(keepends=True):
                 if line.startswith(("listening on http://", "listening on https://")) and line.endswith("\n"):
@@ -112,7 +111,7 @@ class Server:
             if self.has_ended():
                 raise RunFailed(f"server ended: {self.last_words()}")
             time.sleep(0.005)
-        raise RunFailed(f"server not ready after {START_S} s: {self.last_words()}")
+        raise RunFailed(f"server not ready after {self.start_s} s: {self.last_words()}")
 
     def has_ended(self):
         return any(process.poll() is not None for process in self.processes)
@@ -135,21 +134,16 @@ class Server:
     def disk_bytes(self):
         return bytes_on_disk(self.data_directory)
 
-    def now_ms(self):
-        """The server's wall clock, to the second."""
-        with urllib.request.urlopen(f"{self.url}/ready", timeout=10) as answer:
-            return int(email.utils.parsedate_to_datetime(answer.headers["Date"]).timestamp() * 1000)
-
     def metric(self, name):
         """The value of a metric without labels, None where there is none of the name."""
         with urllib.request.urlopen(f"{self.url}/metrics", timeout=10) as answer:
             found = re.search(rf"^{name} (\S+)$", answer.read().decode(), re.MULTILINE)
         return float(found[1]) if found else None
 
-    def wait_until_sealed(self):
+    def wait_until_sealed(self, left_max=UNSEALED_MAX):
         """Until the log has put all but its newest events into their final form, where it says so."""
         deadline = time.monotonic() + SEAL_S
-        while (waiting := self.metric("millstream_log_unsealed_events")) is not None and waiting > UNSEALED_MAX:
+        while (waiting := self.metric("millstream_log_unsealed_events")) is not None and waiting > left_max:
             if time.monotonic() > deadline:
                 raise RunFailed(f"{waiting:.0f} events not sealed after {SEAL_S} s")
             time.sleep(0.2)
@@ -168,15 +162,6 @@ class Server:
         self.stop()
         if not self.kept:
             shutil.rmtree(self.data_directory, ignore_errors=True)
-
-
-def hurried(speed):
-    """The environment of a process whose wall clock began two days ago and goes so many times too fast. Its
-    timers, which go by the monotonic clock, do not."""
-    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
-    if not library:
-        raise RunFailed("libfaketime is not installed: ./dev bench ingest installs it")
-    return {"LD_PRELOAD": str(library), "FAKETIME": f"-48h x{speed}", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
 
 
 def bytes_on_disk(directory):
@@ -210,24 +195,39 @@ class Seed:
             raise
 
     def _fill(self, programs, row):
-        speed = row.seed_speed
-        with Server(programs, "2_cores", flags=row.server, environment=hurried(speed) if speed else {}) as server:
-            now_ms = server.now_ms if speed else lambda: int(time.time() * 1000)
-            self.from_ms = now_ms()
-            wishes = {**row.seed, **({"from_ms": self.from_ms} if speed else {})}
-            fill = programs.load_command("ingest", {**wishes, "seconds": SEED_S, **server.target()})
+        if row.seed_day:
+            self._write_day(programs, row)
+        else:
+            self._ingest(programs, row)
+        self.figures["disk_mb"] = bytes_on_disk(self.directory) / 1e6
+        os.sync()
+
+    def _write_day(self, programs, row):
+        """By the log alone. Then a server makes its engines' state of it, once, which takes it a while."""
+        write = programs.load_command("day", {**row.seed, "directory": self.directory})
+        done = subprocess.run(write, capture_output=True, text=True, timeout=SEED_S, cwd=ROOT)
+        if done.returncode != 0:
+            raise RunFailed(f"seeding: {done.stderr.strip()}")
+        self.figures = json.loads(done.stdout.splitlines()[-1])
+        self.to_ms = int(time.time() * 1000)
+        self.from_ms = self.to_ms - DAY_MS
+        with Server(programs, "2_cores", self.directory, in_place=True, flags=row.server, start_s=SEED_S):
+            pass
+
+    def _ingest(self, programs, row):
+        with Server(programs, "2_cores", flags=row.server) as server:
+            self.from_ms = int(time.time() * 1000)
+            fill = programs.load_command("ingest", {**row.seed, "seconds": SEED_S, **server.target()})
             done = subprocess.run(fill, capture_output=True, text=True, timeout=SEED_S + 90, cwd=ROOT)
-            self.to_ms = now_ms()
+            self.to_ms = int(time.time() * 1000)
             if done.returncode != 0:
                 raise RunFailed(f"seeding: {done.stderr.strip()}; server: {server.last_words()}")
             self.figures = json.loads(done.stdout)
-            if self.figures["accepted_in_all"] < wishes["events_in_all"]:
+            if self.figures["accepted_in_all"] < row.seed["events_in_all"]:
                 raise RunFailed(f"seeding: {done.stdout}; server: {server.last_words()}")
-            server.wait_until_sealed()
+            server.wait_until_sealed(ONE_WINDOW)
             server.stop()
             server.data_directory.rename(self.directory)
-        self.figures["disk_mb"] = bytes_on_disk(self.directory) / 1e6
-        os.sync()
 
     def resume_flags(self):
         """Of the load program. Not from the last twentieth: whoever is cut off there may have missed nothing."""

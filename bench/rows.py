@@ -105,7 +105,7 @@ class Row:
     seconds: dict = field(default_factory=lambda: {"quick": 4, "full": 10})
     full_only: bool = False
     seed: dict = field(default_factory=dict)  # of `ingest`: what is stored before the runs
-    seed_speed: int = 0  # so many times too fast the server's clock goes meanwhile; 0: as it is
+    seed_day: bool = False  # a day that the log alone writes, instead of ingesting
     server: dict = field(default_factory=dict)  # flags of Millstream
     in_place: bool = False  # runs share what is stored: they only read it
     until_sealed: bool = False  # what it takes on disk is asked again when the log has sealed it
@@ -289,28 +289,24 @@ ROWS = [
         {"viewers": 2000, "hold_seconds": 3}, IDLE, [MILLSTREAM, "tls"], [], seconds={}, full_only=True),
 ]
 
-# A day of 1000 devices of the demo's plant, a line every 5 s, 10 fields: 17 million lines, received within a quarter of
-# an hour by a server whose clock says that it was a day.
-DAY_SPEED = 100
-DAY = {"data": "history", "connections": 10, "events": 100, "devices": 1000, "fields": 10, "warmup_ms": 0,
-       "history_s": 86_400, "rate": 200 * DAY_SPEED, "events_in_all": 17_280_000}
+# A day of 1000 devices of the demo's plant, a line every 5 s, 10 fields: 17 million lines.
+DAY = {"devices": 1000, "fields": 10}
 TEN_THOUSAND_DEVICES = fleet(10, 100, 10, devices=10_000, events_in_all=100_000)
 
 
-def with_day_of(row, devices, speed):
-    """The row with a day of so many devices in it, told so many times too fast."""
-    if not row.seed_speed:
+def with_day_of(row, devices):
+    """The row with a day of so many devices in it."""
+    if not row.seed_day:
         return row
-    seed = {**row.seed, "devices": devices, "rate": devices * speed // 5, "events_in_all": devices * 17_280,
-            "events": devices // row.seed["connections"]}
-    return replace(row, seed=seed, seed_speed=speed, title=row.title.replace("1000 devices", f"{devices} devices"))
+    return replace(row, seed={**row.seed, "devices": devices},
+                   title=row.title.replace("1000 devices", f"{devices} devices"))
 
 
 def read(name, title, path, seed, targets, requests=50):
     # Devices that seem silent because the load program was held up would all be told about.
     flags = {"storage.retention": "7d", "presence.stale_after": "12h", "presence.offline_after": "24h"}
     return Row(name, title, "get", {"path": path, "requests": requests}, READ, [MILLSTREAM, "cold"], targets,
-               seconds={}, seed=seed, seed_speed=DAY_SPEED if seed is DAY else 0, server=flags, in_place=True)
+               seconds={}, seed=seed, seed_day=seed is DAY, server=flags, in_place=True)
 
 
 POINT_ROWS = [

@@ -92,6 +92,8 @@ Status HourWriter::count_unsealed() {
   const Result<int64_t> through = database_.number("SELECT max(through) FROM sealed");
   if (!through) return through.error();
   const std::string open_blocks = " FROM block WHERE first > " + std::to_string(*through);
+  const Result<int64_t> first = database_.number("SELECT min(first)" + open_blocks);
+  if (!first) return first.error();
   const Result<int64_t> last = database_.number("SELECT max(first + span)" + open_blocks);
   if (!last) return last.error();
   // Telemetry of one commit has neighbouring ids, but for what else was committed between.
@@ -100,6 +102,7 @@ Status HourWriter::count_unsealed() {
   const Result<int64_t> bytes = database_.number("SELECT sum(length(data))" + open_blocks);
   if (!bytes) return bytes.error();
   unsealed_ = {.after = model::EventId::from_packed(*through),
+               .first = model::EventId::from_packed(*first),
                .last = model::EventId::from_packed(*last),
                .events = static_cast<size_t>(*events),
                .bytes = static_cast<size_t>(*bytes)};
@@ -253,6 +256,7 @@ Status HourWriter::commit(const std::vector<model::Event>& events, std::span<con
   names_known_ = done.ok();
   if (done) last_committed_ = events.back().id;
   if (done && !block_.empty()) {
+    if (unsealed_.last.is_zero()) unsealed_.first = block_.first();
     unsealed_.last = block_.last();
     unsealed_.events += block_.count();
     unsealed_.bytes += block_.bytes().size();

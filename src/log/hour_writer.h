@@ -54,7 +54,8 @@ class HourWriter {
   // What is committed and in no chunk yet.
   struct Unsealed {
     model::EventId after;  // the last closed window's end
-    model::EventId last;   // zero: nothing
+    model::EventId first;  // zero: nothing
+    model::EventId last;
     size_t events = 0;
     size_t bytes = 0;
   };

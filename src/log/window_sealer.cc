@@ -40,9 +40,12 @@ Status WindowSealer::step(const std::vector<SealableHour>& hours, int64_t now_ms
   };
   Status done;
   if (storing_) {
-    const SealableHour* into = find([&](const SealableHour& hour) { return hour.writer.hour() == storing_->hour; });
+    // The file may be gone meanwhile, for retention or damage, and another one have its name: an id is in one only.
+    const SealableHour* into = find([&](const SealableHour& hour) {
+      return hour.writer.hour() == storing_->hour && hour.writer.unsealed().first == storing_->window.first;
+    });
     if (into) done = store_slice(into->writer);
-    if (!into) storing_.reset();  // retention, or a damaged file
+    if (!into) storing_.reset();
   } else if (const SealableHour* from = find(has_sealed_blocks)) {
     done = from->writer.drop_sealed_blocks();
   } else if (const SealableHour* large = find(is_too_large)) {

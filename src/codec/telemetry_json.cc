@@ -63,8 +63,16 @@ Status read_readings(element from, std::string_view path, model::Point& point) {
   return {};
 }
 
+Status read_ts(const Envelope& envelope, model::Point& point) {
+  if (!envelope.ts) return {};
+  const Result<int64_t> ts = read_time(*envelope.ts);
+  if (!ts) return ts.error();
+  point.ts_ms = *ts;
+  return {};
+}
+
 // Which of the three shapes it is: "fields" or a device of its own make it ours; "values" is {ts, values}; else every
-// member is a reading.
+// member is a reading, but for "ts".
 Status read_point(element from, std::string_view default_device, model::Point& point) {
   object members;
   if (from.get(members)) return reject("not an object");
@@ -72,14 +80,13 @@ Status read_point(element from, std::string_view default_device, model::Point& p
   const bool flat = !envelope.fields && !envelope.device && !(envelope.values && envelope.values->is_object());
   if (flat && !default_device.empty()) {
     point.device = default_device;
-    return read_readings(from, "values", point);
+    if (Status ok = read_ts(envelope, point); !ok) return ok;
+    if (Status ok = read_readings(from, "values", point); !ok) return ok;
+    std::erase_if(point.fields, [](const model::Field& field) { return field.name == "ts"; });
+    return point.fields.empty() ? reject("values: empty") : Status();
   }
   if (Status ok = read_place(envelope, default_device, point); !ok) return ok;
-  if (envelope.ts) {
-    const Result<int64_t> ts = read_time(*envelope.ts);
-    if (!ts) return ts.error();
-    point.ts_ms = *ts;
-  }
+  if (Status ok = read_ts(envelope, point); !ok) return ok;
   if (envelope.tags) {
     Result<model::Tags> tags = read_tags(*envelope.tags, "tags");
     if (!tags) return tags.error();

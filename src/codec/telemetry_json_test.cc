@@ -109,8 +109,10 @@ TEST(TelemetryJson, FlatShapeNeedsADeviceFromTheRequest) {
   const ParsedPoints got = parsed(R"([{"T1":1,"ts":5},{"T2":"x"}])", "d");
   ASSERT_EQ(got.points.size(), 2u);
   EXPECT_EQ(got.points[0].device, "d");
-  EXPECT_EQ(got.points[0].ts_ms, std::nullopt);
-  EXPECT_EQ(got.points[0].fields, (Fields{{"T1", int64_t{1}}, {"ts", int64_t{5}}}));
+  EXPECT_EQ(got.points[0].ts_ms, 5);
+  EXPECT_EQ(got.points[0].fields, (Fields{{"T1", int64_t{1}}}));
+  EXPECT_EQ(got.points[1].ts_ms, std::nullopt);
+  EXPECT_EQ(reason(R"({"ts":5})", "d"), "values: empty");
   EXPECT_EQ(reason(R"({"T1":1})"), "deviceId: missing");
   EXPECT_EQ(reason(R"({})", "d"), "values: empty");
   EXPECT_EQ(reason(R"({"T1":[1]})", "d"), "values.T1: not a finite number, boolean or string");

@@ -191,6 +191,8 @@ bool ChunkBuilder::add(const PackedEvent& event, const std::shared_ptr<const Sha
   ids_.push_back(event.id.packed());
   ts_.push_back(event.ts_ms);
   group_.push_back(static_cast<uint32_t>(group));
+  constexpr size_t kNumberBytesMax = 11;  // a difference of mantissas and an exponent
+  bytes_max_ += event.values.size() + (groups_[group].columns.size() + 3) * kNumberBytesMax;
   ByteReader in(event.values);
   for (Column& column : groups_[group].columns) {
     if (!add_value(in, column)) return false;
@@ -242,6 +244,7 @@ ChunkRow ChunkBuilder::finish(int64_t topic) const {
   for (const Group& group : groups_) {
     for (const Column& column : group.columns) append_column(column, plain);
   }
+  MS_CHECK(plain.size() <= kPlainBytesMax);
   const auto [low, high] = std::minmax_element(ts_.begin(), ts_.end());
   return {.topic = topic,
           .first = model::EventId::from_packed(ids_.front()),

@@ -59,9 +59,14 @@ struct Column {
 
 class ChunkBuilder {
  public:
+  static constexpr size_t kChunkBytes = 16 << 20;
+
   // In id order, all of one topic. False: the values are not of the shape.
   bool add(const PackedEvent& event, const std::shared_ptr<const Shape>& shape);
   size_t count() const { return ids_.size(); }
+  // It is time for another one: what it encodes to might grow past what decode() takes.
+  bool is_full() const { return bytes_max_ > kChunkBytes; }
+  // Precondition: not empty.
   ChunkRow finish(int64_t topic) const;
 
  private:
@@ -77,6 +82,7 @@ class ChunkBuilder {
   std::vector<int64_t> ts_;
   std::vector<uint32_t> group_;
   std::vector<Group> groups_;
+  size_t bytes_max_ = 0;  // it encodes to no more, before compression
 };
 
 class Chunk {

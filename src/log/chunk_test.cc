@@ -198,6 +198,21 @@ TEST(Chunk, SumsAreOfOneShapeAndRisingTimesOnly) {
   EXPECT_TRUE(chunk_of(samples, shapes, more).sums.empty());
 }
 
+TEST(Chunk, IsFullBeforeItEncodesToMoreThanIsRead) {
+  Shapes shapes;
+  SplitData split;
+  split_data(R"({"deviceId":"d1","fields":{"t":")" + std::string(1 << 20, 'x') + R"("}})", "d1", split);
+  const auto [number, shape] = shapes.number(split.shape);
+  ChunkBuilder builder;
+  uint32_t events = 0;
+  for (; !builder.is_full(); ++events) {
+    ASSERT_TRUE(
+        builder.add({.id = {1, events}, .ts_ms = 1, .topic = 1, .shape = number, .values = split.values}, shape));
+  }
+  EXPECT_LE(events, 17u);
+  EXPECT_TRUE(Chunk::decode(builder.finish(1).data, shapes).ok());
+}
+
 TEST(Chunk, DamagedBytesAreRefusedOrReadWithinTheirBounds) {
   std::mt19937_64 random(11);
   Shapes shapes;

@@ -55,6 +55,8 @@ class Shape {
   const std::vector<ValueKind>& kinds() const { return kinds_; }
   // What stands before value i, and, for i = kinds().size(), after the last one.
   std::string_view literal(size_t i) const { return literals_[i]; }
+  // All of the data is one raw value.
+  bool is_whole() const { return kinds_.size() == 1 && literals_[0].empty() && literals_[1].empty(); }
   // Members of "fields" whose values count as numbers.
   const std::vector<FieldPlace>& number_fields() const { return number_fields_; }
 

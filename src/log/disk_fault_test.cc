@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <mutex>
+#include <string_view>
 
 #include "base/check.h"
 #include "log/sqlite_event_log.h"
@@ -20,38 +21,46 @@ enum class DiskFault {
 };
 
 std::atomic<DiskFault> current{DiskFault::none};
-std::atomic<bool> unsynced{false};  // something was written since the last sync
+std::atomic<bool> unsynced{false};  // something was written to an hour file since its last sync
 sqlite3_vfs* real = nullptr;
 std::mutex mu;
+struct Original {
+  const sqlite3_io_methods* methods;
+  bool of_hours;  // an hour file or its WAL
+  auto operator<=>(const Original&) const = default;
+};
 // One changed table of functions for each of the real ones, made when a file first uses it and never removed.
-std::map<const sqlite3_io_methods*, sqlite3_io_methods> changed;
+std::map<Original, sqlite3_io_methods> changed;
 
-const sqlite3_io_methods& real_methods(const sqlite3_file* file) {
+const Original& original_of(const sqlite3_file* file) {
   std::lock_guard lock(mu);
   for (const auto& [original, methods] : changed) {
-    if (&methods == file->pMethods) return *original;
+    if (&methods == file->pMethods) return original;
   }
   MS_CHECK(false && "a file that was not opened here");
-  return *file->pMethods;
+  return changed.begin()->first;
 }
 
 int write_or_fail(sqlite3_file* file, const void* bytes, int size, sqlite3_int64 offset) {
   if (current == DiskFault::full) return SQLITE_FULL;
-  unsynced = true;
-  return real_methods(file).xWrite(file, bytes, size, offset);
+  const Original& original = original_of(file);
+  if (original.of_hours) unsynced = true;
+  return original.methods->xWrite(file, bytes, size, offset);
 }
 
 int sync_or_fail(sqlite3_file* file, int flags) {
   if (current == DiskFault::sync_fails) return SQLITE_IOERR_FSYNC;
-  unsynced = false;
-  return real_methods(file).xSync(file, flags);
+  const Original& original = original_of(file);
+  if (original.of_hours) unsynced = false;
+  return original.methods->xSync(file, flags);
 }
 
 int open_changed(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out_flags) {
   const int rc = real->xOpen(real, name, file, flags, out_flags);
   if (file->pMethods == nullptr) return rc;
   std::lock_guard lock(mu);
-  auto [entry, is_new] = changed.try_emplace(file->pMethods, *file->pMethods);
+  const bool of_hours = name && std::string_view(name).find("/events-") != std::string_view::npos;
+  auto [entry, is_new] = changed.try_emplace({file->pMethods, of_hours}, *file->pMethods);
   if (is_new) {
     entry->second.xWrite = write_or_fail;
     entry->second.xSync = sync_or_fail;

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
+#include <numeric>
+#include <optional>
 
 #include "codec/event_json.h"
 #include "log/hour_file.h"
@@ -66,50 +67,100 @@ void give_sums(const SamplesRequest& request, const ChunkRow& row, const ChunkSu
   }
 }
 
-// Fields of several shapes come in the order of the events, so that of the same moment the later one is later here.
-void give_columns(const SamplesRequest& request, const Chunk& chunk, SampleSink& sink) {
-  struct Entry {
-    uint32_t event;
-    model::Sample sample;
-  };
-  std::map<std::string_view, std::vector<Entry>> mixed;
-  std::vector<model::Sample> samples;
-  const bool several = chunk.groups().size() > 1;
-  for (const Chunk::Group& group : chunk.groups()) {
-    for (const FieldPlace& field : group.shape->number_fields()) {
-      if (!is_wanted(request, field.name)) continue;
-      const Column& column = group.columns[field.value];
-      const size_t rows = several ? group.events.size() : chunk.count();
-      samples.clear();
-      for (size_t row = 0; row < rows; ++row) {
-        const size_t event = several ? group.events[row] : row;
-        const int64_t ts_ms = chunk.ts_ms(event);
-        if (!in_span(request, ts_ms)) continue;
-        const std::optional<double> value = number_at(column, row);
-        if (!value) continue;
-        if (several) mixed[field.name].push_back({static_cast<uint32_t>(event), {ts_ms, *value}});
-        if (!several) samples.push_back({ts_ms, *value});
-      }
-      if (!several) sink.add(field.name, samples);
-    }
+// What is wanted of one event's data; Code::corrupt when it is no telemetry.
+template <class Take>
+Status take_fields(const SamplesRequest& request, std::string_view data, const Take& take) {
+  const Result<model::Fields> fields = codec::decode_telemetry_fields(data);
+  if (!fields) return Error{Code::corrupt, fields.error().detail};
+  for (const model::Field& field : *fields) {
+    const std::optional<double> value = model::as_number(field.value);
+    if (value && is_wanted(request, field.name)) take(field.name, *value);
   }
-  for (auto& [name, entries] : mixed) {
-    std::stable_sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.event < b.event; });
-    samples.clear();
-    for (const Entry& entry : entries) samples.push_back(entry.sample);
-    sink.add(name, samples);
-  }
+  return {};
 }
 
-void give_loose(const SamplesRequest& request, const std::vector<model::Event>& events, SampleSink& sink) {
-  std::map<std::string_view, std::vector<model::Sample>> samples;
-  for (const model::Event& event : events) {
-    for (const model::Field& field : event.fields) {
-      const std::optional<double> value = model::as_number(field.value);
-      if (value && is_wanted(request, field.name)) samples[field.name].push_back({event.ts_ms, *value});
+// One field's values, each with the event it is of.
+struct MixedSamples {
+  std::vector<uint32_t> events;
+  std::vector<model::Sample> samples;
+};
+using MixedFields = std::map<std::string, MixedSamples, std::less<>>;
+
+void mix(std::string_view name, uint32_t event, model::Sample sample, MixedFields& out) {
+  auto found = out.find(name);
+  if (found == out.end()) found = out.emplace(std::string(name), MixedSamples{}).first;
+  found->second.events.push_back(event);
+  found->second.samples.push_back(sample);
+}
+
+// The numbers of one shape's events.
+template <class Take>
+Status take_group(const SamplesRequest& request, const Chunk& chunk, const Chunk::Group& group, const Take& take) {
+  const size_t rows = group.events.empty() ? chunk.count() : group.events.size();
+  for (size_t row = 0; row < rows && group.shape->is_whole(); ++row) {
+    const auto event = static_cast<uint32_t>(group.events.empty() ? row : group.events[row]);
+    if (!in_span(request, chunk.ts_ms(event))) continue;
+    const Status taken = take_fields(request, group.columns[0].texts[row], [&](const std::string& name, double value) {
+      take(name, event, model::Sample{chunk.ts_ms(event), value});
+    });
+    if (!taken) return taken;
+  }
+  for (const FieldPlace& field : group.shape->number_fields()) {
+    if (!is_wanted(request, field.name)) continue;
+    for (size_t row = 0; row < rows; ++row) {
+      const auto event = static_cast<uint32_t>(group.events.empty() ? row : group.events[row]);
+      if (!in_span(request, chunk.ts_ms(event))) continue;
+      const std::optional<double> value = number_at(group.columns[field.value], row);
+      if (value) take(field.name, event, model::Sample{chunk.ts_ms(event), *value});
     }
   }
-  for (const auto& [name, of_field] : samples) sink.add(name, of_field);
+  return {};
+}
+
+void sort_by_event(MixedSamples& field) {
+  std::vector<size_t> order(field.events.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return field.events[a] < field.events[b]; });
+  std::vector<model::Sample> sorted;
+  for (const size_t at : order) sorted.push_back(field.samples[at]);
+  field.samples = std::move(sorted);
+}
+
+// Fields of several shapes are given in the order of the events, so that of the same moment the later one is later.
+Status give_columns(const SamplesRequest& request, const Chunk& chunk, SampleSink& sink) {
+  MixedFields mixed;
+  for (const Chunk::Group& group : chunk.groups()) {
+    const Status taken = take_group(request, chunk, group, [&](std::string_view name, uint32_t event, model::Sample s) {
+      mix(name, event, s, mixed);
+    });
+    if (!taken) return taken;
+  }
+  for (auto& [name, field] : mixed) {
+    if (!std::is_sorted(field.events.begin(), field.events.end())) sort_by_event(field);
+    sink.add(name, field.samples);
+  }
+  return {};
+}
+
+// Page by page, so that only numbers are kept of however many events there are.
+Status list_loose(HourReader& reader, const SamplesRequest& request, Scan& scan, HourSamples& out) {
+  const int64_t low = scan.low;
+  Status listed;
+  do {
+    scan.stopped = false;
+    listed = reader.scan_loose(scan);
+    for (const model::Event& event : scan.events) {
+      if (!listed || event.topic != request.topic || !in_span(request, event.ts_ms)) continue;
+      out.loose_ts_ms.push_back(event.ts_ms);
+      listed = take_fields(request, event.data, [&](const std::string& name, double value) {
+        out.loose[name].push_back({event.ts_ms, value});
+      });
+    }
+    scan.events.clear();
+    scan.low = scan.scanned_to.packed() + 1;
+  } while (listed && scan.stopped);
+  scan.low = low;
+  return listed;
 }
 
 Status give_chunk(HourReader& reader, const SamplesRequest& request, const ChunkPlace& place, Statement& by_id,
@@ -125,10 +176,7 @@ Status give_chunk(HourReader& reader, const SamplesRequest& request, const Chunk
     scan.add_damage(checked->row.first.packed(), checked->row.last.packed(), checked->row.count);
     return {};
   }
-  if (!sums_only) {
-    give_columns(request, *checked->chunk, sink);
-    return {};
-  }
+  if (!sums_only) return give_columns(request, *checked->chunk, sink);
   const Result<ChunkSums> sums = decode_sums(checked->row.sums, reader.names());
   if (!sums) return sums.error();
   give_sums(request, checked->row, *sums, sink);
@@ -141,16 +189,7 @@ Status list_samples(HourReader& reader, const SamplesRequest& request, Scan& sca
   // One snapshot, so that nothing is in both lists, or in none.
   return reader.in_transaction([&]() -> Status {
     if (Status s = list_chunks(reader, request, out); !s) return s;
-    if (Status s = reader.scan_loose(scan); !s) return s;
-    for (model::Event& event : scan.events) {
-      if (event.topic != request.topic || !in_span(request, event.ts_ms)) continue;
-      Result<model::Fields> fields = codec::decode_telemetry_fields(event.data);
-      if (!fields) return fields.error();
-      event.fields = std::move(*fields);
-      out.loose.push_back(std::move(event));
-    }
-    scan.events.clear();
-    return {};
+    return list_loose(reader, request, scan, out);
   });
 }
 
@@ -163,7 +202,7 @@ void find_alone(std::vector<HourSamples>& hours) {
   std::vector<Extent> extents;
   for (HourSamples& hour : hours) {
     for (ChunkPlace& chunk : hour.chunks) extents.push_back({chunk.ts_low_ms, chunk.ts_high_ms, &chunk});
-    for (const model::Event& event : hour.loose) extents.push_back({event.ts_ms, event.ts_ms, nullptr});
+    for (const int64_t ts_ms : hour.loose_ts_ms) extents.push_back({ts_ms, ts_ms, nullptr});
   }
   std::sort(extents.begin(), extents.end(), [](const Extent& a, const Extent& b) { return a.low < b.low; });
   int64_t high = INT64_MIN;  // of all before
@@ -189,8 +228,9 @@ Status give_samples(HourReader& reader, const SamplesRequest& request, const Hou
     }
     return {};
   });
-  if (given) give_loose(request, samples.loose, sink);
-  return given;
+  if (!given) return given;
+  for (const auto& [name, loose] : samples.loose) sink.add(name, loose);
+  return {};
 }
 
 }  // namespace millstream::log

@@ -7,6 +7,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "base/result.h"
@@ -25,8 +27,9 @@ struct ChunkPlace {
 
 struct HourSamples {
   int64_t hour = 0;
-  std::vector<ChunkPlace> chunks;   // by id; those that touch the span
-  std::vector<model::Event> loose;  // not sealed, later than all chunks; fields decoded
+  std::vector<ChunkPlace> chunks;                                        // by id; those that touch the span
+  std::map<std::string, std::vector<model::Sample>, std::less<>> loose;  // not sealed, later than all chunks
+  std::vector<int64_t> loose_ts_ms;
 };
 
 Status list_samples(HourReader& reader, const SamplesRequest& request, Scan& scan, HourSamples& out);

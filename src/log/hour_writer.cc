@@ -65,7 +65,8 @@ Status HourWriter::prepare() {
       {&insert_chunk_,
        "INSERT INTO chunk(id, topic, first, last, ts_low, ts_high, count, crc, sums, data)"
        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"},
-      {&insert_sealed_, "INSERT INTO sealed(through, first, chunk_first, chunk_last) VALUES(?1, ?2, ?3, ?4)"},
+      {&insert_sealed_,
+       "INSERT OR REPLACE INTO sealed(through, first, chunk_first, chunk_last) VALUES(?1, ?2, ?3, ?4)"},
       {&drop_blocks_, "DELETE FROM block WHERE first IN (SELECT first FROM block WHERE first <= ?1 LIMIT ?2)"}};
   for (const auto& [statement, sql] : statements) {
     if (Status s = prepare_into(database_, sql, *statement); !s) return s;

@@ -37,6 +37,7 @@ constexpr size_t kRowsPerReadMax =
 constexpr const char* kBeginningName = "log.beginning";
 constexpr std::string_view kLedgerPrefix = "log.hour.";
 constexpr std::string_view kHolePrefix = "log.hole.";
+constexpr size_t kLooseEventsPerPage = 512;
 constexpr size_t kSavesWaitingMax = 32;
 constexpr size_t kHoursCheckedMax = 1000;  // at a start
 constexpr auto kHousekeepingInterval = std::chrono::seconds(1);
@@ -341,7 +342,7 @@ Status SqliteEventLog::recover_file(int64_t hour, bool newest) {
     return {};
   }
   const HourSpan known{.hour = hour, .first = span->first, .last = span->last};
-  files_.add(known, true);
+  files_.add(known, !span->wal_left);
   if (!thorough) check_later(hour);
   if (span->has_blocks) go_on_sealing(known);
   last_id_ = std::max(last_id_.load(), span->last.packed());
@@ -364,10 +365,10 @@ void SqliteEventLog::check_later(int64_t hour) {
 
 // One damaged hour loses only itself, and not silently.
 void SqliteEventLog::damaged(int64_t hour, const Error& error) {
+  add_hole({.after = ids_of_hour(hour).after, .to = std::min(ids_of_hour(hour).to, EventId{clock_.wall_ms(), 0})});
   files_.remove(hour);
   once_.forget(hour);
   const std::string where = set_aside(hour_file_path(options_.directory, hour), clock_.wall_ms());
-  if (const auto hole = parse_set_aside_name(std::filesystem::path(where).filename().string())) add_hole(*hole);
   metrics_.damaged_files.add();
   log_error("DAMAGED HOUR FILE set aside; the other hours are served", {{"file", where}, {"reason", error.detail}});
 }
@@ -560,11 +561,11 @@ void SqliteEventLog::save(std::string name, Checkpoint checkpoint) {
 
 void SqliteEventLog::housekeeping() {
   const int64_t suspect = suspect_hour_.exchange(kNoHour);
-  if (writer_ && suspect == writer_->hour()) {
-    writer_.reset();
-    damaged(suspect, {Code::corrupt, "a reader found it damaged while it was written"});
-  }
+  // A read may fail for a moment: what is good must not be put away for that.
+  if (writer_ && suspect == writer_->hour()) check_later(suspect);
   for (const auto& [hour, error] : found_damaged_.with([](auto& found) { return std::exchange(found, {}); })) {
+    if (writer_ && writer_->hour() == hour) writer_.reset();
+    std::erase_if(closing_, [hour = hour](const Closing& closing) { return closing.writer->hour() == hour; });
     damaged(hour, error);
   }
   if (writer_ && !read_only_) note_progress(*writer_);
@@ -584,6 +585,10 @@ void SqliteEventLog::seal() {
   }
   if (writer_) hours.push_back({.writer = *writer_});
   const Status sealed = sealer_.step(hours, last_id().ms, clock_.steady_ms());
+  // What they write is not left for one long copy at their end.
+  for (const Closing& closing : closing_) {
+    if (!closing.closed && closing.writer->wal_is_long()) (void)closing.writer->checkpoint();
+  }
   if (!sealed) log_error("telemetry cannot be sealed", {{"reason", refuse_writes(sealed.error()).detail}});
 }
 
@@ -691,7 +696,7 @@ Status SqliteEventLog::read_samples(const SamplesRequest& request, SampleSink& s
   const model::Topic& topic = request.topic;
   const ReadRequest loose{.patterns = {{topic.account, {topic.site}, {topic.device}}},
                           .types = model::EventTypes::none().with(model::EventType::telemetry),
-                          .events_max = SIZE_MAX};
+                          .events_max = kLooseEventsPerPage};
   Scan scan{.request = loose};
   scan.low = std::max(request.ids.after.packed() + 1, oldest_readable().packed());
   scan.high = std::min(request.ids.to, last_id()).packed();

@@ -230,6 +230,35 @@ TEST_F(SqliteEventLogTest, SumsStandForWhatSharesABucketWithNothingBetween) {
   log->stop();
 }
 
+TEST_F(SqliteEventLogTest, DataThatIsKeptWholeIsInChartsToo) {
+  logs.sealing = {.age_ms = 0, .events_of_a_device = 1, .events_min = 1};
+  auto log = started();
+  std::string data = R"({"deviceId":"7","fields":{)";
+  for (int i = 0; i < 250; ++i)
+    data += "\"" + std::string(95, 'f') + std::to_string(i) + "\":" + std::to_string(i) + ",";
+  data += "\"t\":";
+  ASSERT_GT(data.size(), kShapeBytesMax);
+  for (int i = 0; i < 4; ++i) {
+    const std::string few = R"({"deviceId":"7","fields":{"t":)";
+    ASSERT_TRUE(append_and_wait(*log, {test_event("account:1/site:1/device:7", kStart + i,
+                                                  (i % 2 ? data : few) + std::to_string(i) + "}}")})
+                    .ok());
+  }
+  const SamplesRequest request{.topic = *model::Topic::parse("account:1/site:1/device:7"),
+                               .fields = {"t"},
+                               .start_ms = kStart,
+                               .end_ms = kStart + 10,
+                               .ids = {.to = log->last_id()}};
+  const std::map<int64_t, double> expected = {{kStart, 0}, {kStart + 1, 1}, {kStart + 2, 2}, {kStart + 3, 3}};
+  for (const bool sealed : {false, true}) {
+    if (sealed) wait_until_sealed(4);
+    LastWrites got;
+    ASSERT_TRUE(log->read_samples(request, got).ok());
+    EXPECT_EQ(got.values["t"], expected);
+  }
+  log->stop();
+}
+
 TEST_F(SqliteEventLogTest, FilesOfTheFirstVersionAreReadAndWrittenOn) {
   Result<Database> old = Database::open(hour_file_path(logs.directory, hour_of({kStart, 0})), OpenMode::read_write);
   ASSERT_TRUE(old.ok());

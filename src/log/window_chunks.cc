@@ -50,30 +50,43 @@ class WindowBuilder {
     for (const PackedEvent& event : events_) {
       const Result<std::shared_ptr<const Shape>> shape = names_.shape_of(event.shape);
       if (!shape) return shape.error();
-      if (!*shape || !chunks_[event.topic].add(event, *shape)) return damaged(event.id);
+      ChunkBuilder& chunk = chunks_[event.topic];
+      if (chunk.is_full()) {
+        if (Status s = finish(event.topic, chunk); !s) return s;
+        chunk = ChunkBuilder();
+      }
+      if (!*shape || !chunk.add(event, *shape)) return damaged(event.id);
     }
     count_ += events_.size();
     return {};
   }
 
   Status finish(WindowChunks& out) {
-    out.events = count_;
     for (const auto& [number, chunk] : chunks_) {
-      const Result<const NumberedTopic*> topic = names_.topic_of(number);
-      if (!topic) return topic.error();
-      if (!*topic || !(*topic)->checked) return damaged(out.first);
-      ChunkRow& row = out.rows.emplace_back(chunk.finish(number));
-      row.crc = chunk_crc(row, (*topic)->text);
+      if (Status s = finish(number, chunk); !s) return s;
     }
+    out.events = count_;
+    out.rows = std::move(rows_);
     return {};
   }
 
  private:
+  Status finish(int64_t number, const ChunkBuilder& chunk) {
+    const Result<const NumberedTopic*> topic = names_.topic_of(number);
+    if (!topic) return topic.error();
+    ChunkRow row = chunk.finish(number);
+    if (!*topic || !(*topic)->checked) return damaged(row.first);
+    row.crc = chunk_crc(row, (*topic)->text);
+    rows_.push_back(std::move(row));
+    return {};
+  }
+
   static Error damaged(model::EventId at) { return {Code::corrupt, "a block at " + at.text() + " fails its check"}; }
 
   HourNames& names_;
   std::vector<PackedEvent> events_;
   std::map<int64_t, ChunkBuilder> chunks_;  // by topic
+  std::vector<ChunkRow> rows_;
   size_t count_ = 0;
 };
 

@@ -16,14 +16,14 @@ namespace millstream::log {
 
 struct WindowLimits {
   size_t events_max = 500'000;
-  size_t bytes_max = 32 << 20;  // of blocks
+  size_t bytes_max = 16 << 20;  // of blocks; decoded they may be twenty times that
 };
 
 struct WindowChunks {
   model::EventId first;
   model::EventId through;  // where it ends; both zero: there was nothing
   size_t events = 0;
-  std::vector<ChunkRow> rows;  // by topic
+  std::vector<ChunkRow> rows;  // of a topic in id order
 };
 
 // From the first block after what is sealed on, as far as the limits go; a single block may pass them.

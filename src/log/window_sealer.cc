@@ -29,17 +29,22 @@ Status WindowSealer::step(const std::vector<SealableHour>& hours, int64_t now_ms
   unsealed_.set(static_cast<int64_t>(unsealed));
   busy_ = false;
   if (steady_ms < not_before_ms_) return {};
-  take_made();
+  take_made(steady_ms);
   const auto find = [&hours](auto is_it) {
     const auto found = std::find_if(hours.begin(), hours.end(), is_it);
     return found == hours.end() ? nullptr : &*found;
   };
-  const auto has_sealed_blocks = [](const SealableHour& hour) { return hour.writer.has_sealed_blocks(); };
-  const auto is_too_large = [](const SealableHour& hour) {
-    return hour.over && hour.writer.unsealed().last.is_zero() && hour.writer.has_free_pages();
+  const auto has_sealed_blocks = [this](const SealableHour& hour) {
+    return hour.writer.has_sealed_blocks() && !damaged_.contains(hour.writer.hour());
+  };
+  const auto is_too_large = [this](const SealableHour& hour) {
+    return hour.over && !damaged_.contains(hour.writer.hour()) && hour.writer.unsealed().last.is_zero() &&
+           hour.writer.has_free_pages();
   };
   Status done;
+  int64_t at = 0;  // the hour
   if (storing_) {
+    at = storing_->hour;
     // The file may be gone meanwhile, for retention or damage, and another one have its name: an id is in one only.
     const SealableHour* into = find([&](const SealableHour& hour) {
       return hour.writer.hour() == storing_->hour && hour.writer.unsealed().first == storing_->window.first;
@@ -47,9 +52,15 @@ Status WindowSealer::step(const std::vector<SealableHour>& hours, int64_t now_ms
     if (into) done = store_slice(into->writer);
     if (!into) storing_.reset();
   } else if (const SealableHour* from = find(has_sealed_blocks)) {
+    at = from->writer.hour();
     done = from->writer.drop_sealed_blocks();
   } else if (const SealableHour* large = find(is_too_large)) {
+    at = large->writer.hour();
     done = large->writer.give_back_pages();
+  }
+  if (!done && done.error().code == Code::corrupt) {
+    give_up(at, done.error());
+    return {};
   }
   if (!done) {
     not_before_ms_ = steady_ms + kRetryMs;
@@ -85,15 +96,23 @@ void WindowSealer::begin(int64_t hour) {
   });
 }
 
-void WindowSealer::take_made() {
+// One damaged file is no reason to stop writing the others.
+void WindowSealer::give_up(int64_t hour, const Error& error) {
+  if (storing_ && storing_->hour == hour) storing_.reset();
+  damaged_.insert(hour);
+  unsealable_.add();
+  log_error("an hour's telemetry cannot be sealed and stays as it is", {{"hour", hour}, {"reason", error.detail}});
+}
+
+void WindowSealer::take_made(int64_t steady_ms) {
   std::optional<Made> made = made_.with([](std::optional<Made>& slot) { return std::exchange(slot, std::nullopt); });
   if (!made) return;
   making_ = false;
-  if (!made->window) {
-    damaged_.insert(made->hour);
-    unsealable_.add();
-    log_error("an hour's telemetry cannot be sealed and stays as it is",
-              {{"hour", made->hour}, {"reason", made->window.error().detail}});
+  if (!made->window && made->window.error().code == Code::corrupt) {
+    give_up(made->hour, made->window.error());
+  } else if (!made->window) {
+    not_before_ms_ = steady_ms + kRetryMs;
+    log_warning("telemetry could not be sealed yet", {{"reason", made->window.error().detail}});
   } else if (!made->window->rows.empty()) {
     storing_ = Storing{.hour = made->hour, .window = std::move(*made->window)};
   }

@@ -67,7 +67,8 @@ class WindowSealer {
   };
   bool is_due(const SealableHour& hour, int64_t now_ms) const;
   void begin(int64_t hour);
-  void take_made();
+  void give_up(int64_t hour, const Error& error);
+  void take_made(int64_t steady_ms);
   Status store_slice(HourWriter& writer);
 
   const SealingOptions options_;

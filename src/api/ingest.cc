@@ -68,6 +68,16 @@ Result<codec::ParsedPoints> at_site(const std::string& site, Result<codec::Parse
   return parsed;
 }
 
+void write_json(Context& context, const http::ExchangePtr& exchange, model::Grants grants,
+                std::function<Result<codec::ParsedPoints>(std::string_view)> parse) {
+  write_points(context, exchange,
+               {.grants = std::move(grants),
+                .body_bytes_max = kJsonBodyBytesMax,
+                .parse = std::move(parse),
+                .stored = stored,
+                .failed = failed});
+}
+
 void handle_ingest(Context& context, const http::ExchangePtr& exchange) {
   const http::Request& request = exchange->request();
   if (const Status known = check_known(request.query, {"deviceId", "siteId"}); !known) {
@@ -82,12 +92,7 @@ void handle_ingest(Context& context, const http::ExchangePtr& exchange) {
         lines ? codec::parse_telemetry_ndjson(body, device) : codec::parse_telemetry_json(body, device);
     return at_site(site, std::move(parsed));
   };
-  write_points(context, exchange,
-               {.grants = std::move(*grants),
-                .body_bytes_max = kJsonBodyBytesMax,
-                .parse = std::move(parse),
-                .stored = stored,
-                .failed = failed});
+  write_json(context, exchange, std::move(*grants), std::move(parse));
 }
 
 // collectd gives its password once it has been asked for it, and knows of the ways to ask only Basic.
@@ -112,12 +117,7 @@ void handle_collectd(Context& context, const http::ExchangePtr& exchange) {
   auto parse = [site = std::string(request.query.get("siteId").value_or(""))](std::string_view body) {
     return at_site(site, codec::parse_collectd_json(body));
   };
-  write_points(context, exchange,
-               {.grants = std::move(*grants),
-                .body_bytes_max = kJsonBodyBytesMax,
-                .parse = std::move(parse),
-                .stored = stored,
-                .failed = failed});
+  write_json(context, exchange, std::move(*grants), std::move(parse));
 }
 
 }  // namespace

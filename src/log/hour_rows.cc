@@ -1,7 +1,6 @@
 #include "log/hour_rows.h"
 
 #include <algorithm>
-#include <optional>
 
 #include "log/hour_file.h"
 
@@ -21,17 +20,6 @@ model::Event& add_telemetry(Scan& scan, int64_t id, int64_t ts_ms, const model::
 
 std::string in_order(std::string_view sql, const Scan& scan) {
   return std::string(sql) + (scan.ascending() ? "" : " DESC");
-}
-
-// Goes on to the next of `left` entries that the scan's span holds; nothing: there is none.
-template <class IdOf>
-std::optional<size_t> next_in_span(const Scan& scan, size_t size, size_t& left, IdOf id_of) {
-  while (left > 0) {
-    const size_t at = scan.ascending() ? size - left : left - 1;
-    --left;
-    if (scan.holds(id_of(at))) return at;
-  }
-  return std::nullopt;
 }
 
 }  // namespace
@@ -145,6 +133,24 @@ Status BlockRows::take(Scan& scan) {
   return {};
 }
 
+// --- decoded at once -------------------------------------------------------------------------------------------------
+
+Status DecodedRows::next(Scan& scan) {
+  while (true) {
+    while (left_ > 0) {
+      at_ = scan.ascending() ? size() - left_ : left_ - 1;
+      --left_;
+      id_ = id_at(at_);
+      if (scan.holds(id_)) return {};
+    }
+    id_ = -1;
+    const Result<bool> row = sources_.step();
+    if (!row) return row.error();
+    if (!*row) return {};
+    if (Status s = load(scan); !s) return s;
+  }
+}
+
 // --- chunks ----------------------------------------------------------------------------------------------------------
 
 Result<CheckedChunk> read_chunk_row(const Statement& row, HourNames& names, Decode decode) {
@@ -185,24 +191,8 @@ Result<std::unique_ptr<Rows>> ChunkRows::open(Database& database, HourNames& nam
   return std::unique_ptr<Rows>(new ChunkRows(std::move(*chunks), names, topic));
 }
 
-Status ChunkRows::next(Scan& scan) {
-  while (true) {
-    const size_t size = chunk_ ? chunk_->count() : 0;
-    if (const auto at = next_in_span(scan, size, left_, [&](size_t i) { return chunk_->id(i).packed(); })) {
-      at_ = *at;
-      id_ = chunk_->id(at_).packed();
-      return {};
-    }
-    id_ = -1;
-    const Result<bool> row = chunks_.step();
-    if (!row) return row.error();
-    if (!*row) return {};
-    if (Status s = load(scan); !s) return s;
-  }
-}
-
 Status ChunkRows::load(Scan& scan) {
-  Result<CheckedChunk> checked = read_chunk_row(chunks_, names_);
+  Result<CheckedChunk> checked = read_chunk_row(sources_, names_);
   if (!checked) return checked.error();
   chunk_ = std::move(checked->chunk);
   left_ = chunk_ ? chunk_->count() : 0;
@@ -231,27 +221,11 @@ Result<std::unique_ptr<Rows>> WindowRows::open(Database& database, HourNames& na
   return std::unique_ptr<Rows>(new WindowRows(database, std::move(*windows), names, place));
 }
 
-Status WindowRows::next(Scan& scan) {
-  while (true) {
-    const size_t size = window_ ? window_->places.size() : 0;
-    if (const auto at = next_in_span(scan, size, left_, [&](size_t i) { return window_->places[i].id; })) {
-      at_ = *at;
-      id_ = place().id;
-      return {};
-    }
-    id_ = -1;
-    const Result<bool> row = windows_.step();
-    if (!row) return row.error();
-    if (!*row) return {};
-    if (Status s = load(scan); !s) return s;
-  }
-}
-
 Status WindowRows::load(Scan& scan) {
-  const WindowKey key{.file = place_.file, .through = windows_.number(0)};
+  const WindowKey key{.file = place_.file, .through = sources_.number(0)};
   window_ = place_.cache.find(key);
   if (!window_) {
-    Result<WindowPtr> decoded = decode(windows_.number(1), windows_.number(2));
+    Result<WindowPtr> decoded = decode(sources_.number(1), sources_.number(2));
     if (!decoded) return decoded.error();
     window_ = std::move(*decoded);
     place_.cache.keep(key, window_);

@@ -75,28 +75,43 @@ class BlockRows final : public Rows {
   size_t at_ = 0;
 };
 
-class ChunkRows final : public Rows {
+// What is decoded at once, a chunk or a window, and then gone through.
+class DecodedRows : public Rows {
+ public:
+  Status next(Scan& scan) final;
+
+ protected:
+  explicit DecodedRows(Statement sources) : sources_(std::move(sources)) {}
+  // Decodes what the statement stands on; sets left_ to how many of its rows are to be gone to.
+  virtual Status load(Scan& scan) = 0;
+  virtual size_t size() const = 0;
+  virtual int64_t id_at(size_t i) const = 0;
+
+  Statement sources_;
+  size_t left_ = 0;
+  size_t at_ = 0;  // the row it stands on
+};
+
+class ChunkRows final : public DecodedRows {
  public:
   static Result<std::unique_ptr<Rows>> open(Database& database, HourNames& names, const Scan& scan, int64_t chunk_last,
                                             int64_t topic);
   int64_t topic() const override { return topic_; }
-  Status next(Scan& scan) override;
   Status take(Scan& scan) override;
 
  private:
   ChunkRows(Statement chunks, HourNames& names, int64_t topic)
-      : chunks_(std::move(chunks)), names_(names), topic_(topic) {}
-  Status load(Scan& scan);
+      : DecodedRows(std::move(chunks)), names_(names), topic_(topic) {}
+  Status load(Scan& scan) override;
+  size_t size() const override { return chunk_ ? chunk_->count() : 0; }
+  int64_t id_at(size_t i) const override { return chunk_->id(i).packed(); }
 
-  Statement chunks_;
   HourNames& names_;
   const int64_t topic_;
   std::unique_ptr<Chunk> chunk_;
-  size_t left_ = 0;  // rows of the chunk not gone to yet
-  size_t at_ = 0;
 };
 
-class WindowRows final : public Rows {
+class WindowRows final : public DecodedRows {
  public:
   struct Place {
     WindowCache& cache;
@@ -104,23 +119,21 @@ class WindowRows final : public Rows {
   };
   static Result<std::unique_ptr<Rows>> open(Database& database, HourNames& names, const Scan& scan, Place place);
   int64_t topic() const override { return window_->topics[place().chunk]; }
-  Status next(Scan& scan) override;
   Status take(Scan& scan) override;
 
  private:
   WindowRows(Database& database, Statement windows, HourNames& names, Place place)
-      : database_(database), windows_(std::move(windows)), names_(names), place_(place) {}
+      : DecodedRows(std::move(windows)), database_(database), names_(names), place_(place) {}
   const Window::Place& place() const { return window_->places[at_]; }
-  Status load(Scan& scan);
+  Status load(Scan& scan) override;
+  size_t size() const override { return window_ ? window_->places.size() : 0; }
+  int64_t id_at(size_t i) const override { return window_->places[i].id; }
   Result<WindowPtr> decode(int64_t chunk_first, int64_t chunk_last);
 
   Database& database_;
-  Statement windows_;
   HourNames& names_;
   Place place_;
   WindowPtr window_;
-  size_t left_ = 0;
-  size_t at_ = 0;
 };
 
 // Columns of chunk, in the order read_chunk_row() takes them.

@@ -86,33 +86,47 @@ struct MixedSamples {
 };
 using MixedFields = std::map<std::string, MixedSamples, std::less<>>;
 
-void mix(std::string_view name, uint32_t event, model::Sample sample, MixedFields& out) {
-  auto found = out.find(name);
-  if (found == out.end()) found = out.emplace(std::string(name), MixedSamples{}).first;
-  found->second.events.push_back(event);
-  found->second.samples.push_back(sample);
+MixedSamples& samples_of(std::string_view name, MixedFields& fields) {
+  const auto found = fields.find(name);
+  return found == fields.end() ? fields[std::string(name)] : found->second;
+}
+
+void add(uint32_t event, model::Sample sample, MixedSamples& out) {
+  out.events.push_back(event);
+  out.samples.push_back(sample);
+}
+
+// Calls take(row of the group, event of the chunk, time) for what is in the span.
+template <class Take>
+Status each_in_span(const SamplesRequest& request, const Chunk& chunk, const Chunk::Group& group, const Take& take) {
+  const size_t rows = group.events.empty() ? chunk.count() : group.events.size();
+  for (size_t row = 0; row < rows; ++row) {
+    const auto event = static_cast<uint32_t>(group.events.empty() ? row : group.events[row]);
+    const int64_t ts_ms = chunk.ts_ms(event);
+    if (!in_span(request, ts_ms)) continue;
+    if (Status s = take(row, event, ts_ms); !s) return s;
+  }
+  return {};
 }
 
 // The numbers of one shape's events.
-template <class Take>
-Status take_group(const SamplesRequest& request, const Chunk& chunk, const Chunk::Group& group, const Take& take) {
-  const size_t rows = group.events.empty() ? chunk.count() : group.events.size();
-  for (size_t row = 0; row < rows && group.shape->is_whole(); ++row) {
-    const auto event = static_cast<uint32_t>(group.events.empty() ? row : group.events[row]);
-    if (!in_span(request, chunk.ts_ms(event))) continue;
-    const Status taken = take_fields(request, group.columns[0].texts[row], [&](const std::string& name, double value) {
-      take(name, event, model::Sample{chunk.ts_ms(event), value});
+Status add_group(const SamplesRequest& request, const Chunk& chunk, const Chunk::Group& group, MixedFields& out) {
+  if (group.shape->is_whole()) {
+    return each_in_span(request, chunk, group, [&](size_t row, uint32_t event, int64_t ts_ms) {
+      return take_fields(request, group.columns[0].texts[row], [&](const std::string& name, double value) {
+        add(event, {ts_ms, value}, samples_of(name, out));
+      });
     });
-    if (!taken) return taken;
   }
   for (const FieldPlace& field : group.shape->number_fields()) {
     if (!is_wanted(request, field.name)) continue;
-    for (size_t row = 0; row < rows; ++row) {
-      const auto event = static_cast<uint32_t>(group.events.empty() ? row : group.events[row]);
-      if (!in_span(request, chunk.ts_ms(event))) continue;
+    MixedSamples& samples = samples_of(field.name, out);
+    const Status added = each_in_span(request, chunk, group, [&](size_t row, uint32_t event, int64_t ts_ms) -> Status {
       const std::optional<double> value = number_at(group.columns[field.value], row);
-      if (value) take(field.name, event, model::Sample{chunk.ts_ms(event), *value});
-    }
+      if (value) add(event, {ts_ms, *value}, samples);
+      return {};
+    });
+    if (!added) return added;
   }
   return {};
 }
@@ -130,10 +144,7 @@ void sort_by_event(MixedSamples& field) {
 Status give_columns(const SamplesRequest& request, const Chunk& chunk, SampleSink& sink) {
   MixedFields mixed;
   for (const Chunk::Group& group : chunk.groups()) {
-    const Status taken = take_group(request, chunk, group, [&](std::string_view name, uint32_t event, model::Sample s) {
-      mix(name, event, s, mixed);
-    });
-    if (!taken) return taken;
+    if (Status s = add_group(request, chunk, group, mixed); !s) return s;
   }
   for (auto& [name, field] : mixed) {
     if (!std::is_sorted(field.events.begin(), field.events.end())) sort_by_event(field);

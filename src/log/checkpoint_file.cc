@@ -28,9 +28,7 @@ Result<Database> CheckpointFile::open_database() const {
       !s) {
     return s.error();
   }
-  const Result<std::string> verdict = database->text("PRAGMA quick_check(1)");
-  if (!verdict) return verdict.error();
-  if (*verdict != "ok") return Error{Code::corrupt, path_ + ": " + *verdict};
+  if (Status s = database->check_pages(); !s) return Error{s.error().code, path_ + ": " + s.error().detail};
   const Result<int64_t> version = database->number("PRAGMA user_version");
   if (!version) return version.error();
   if (*version > kVersion) return Error{Code::conflict, path_ + ": written by a later version"};
@@ -100,22 +98,21 @@ Status CheckpointFile::remove(std::string_view name) {
   return one->run();
 }
 
-Result<std::map<std::string, model::EventId>> CheckpointFile::list(std::string_view prefix) {
+Result<std::map<std::string, model::EventId>> CheckpointFile::positions() {
   std::lock_guard lock(mu_);
   if (!database_) return closed_error();
-  Result<Statement> all = database_->prepare("SELECT at, crc, state, name FROM checkpoint");
-  if (!all) return all.error();
   std::map<std::string, model::EventId> found;
-  while (true) {
-    const Result<bool> row = all->step();
-    if (!row) return row.error();
-    if (!*row) return found;
-    const int64_t at = all->number(0);
-    const std::string_view name = all->bytes(3);
-    // A damaged row could push ids into the far future.
-    if (!name.starts_with(prefix) || all->number(1) != checkpoint_crc(name, at, all->bytes(2))) continue;
-    found.emplace(name, model::EventId::from_packed(at));
-  }
+  const Status read =
+      database_->each_row("SELECT at, crc, state, name FROM checkpoint", [&](const Statement& row) -> Status {
+        const int64_t at = row.number(0);
+        // A damaged row could push ids into the far future.
+        if (row.number(1) == checkpoint_crc(row.bytes(3), at, row.bytes(2))) {
+          found.emplace(row.bytes(3), model::EventId::from_packed(at));
+        }
+        return {};
+      });
+  if (!read) return read.error();
+  return found;
 }
 
 }  // namespace millstream::log

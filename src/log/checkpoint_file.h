@@ -28,8 +28,8 @@ class CheckpointFile {
   Status save(std::string_view name, const Checkpoint& checkpoint);  // on disk when it returns
   Result<std::optional<Checkpoint>> load(std::string_view name);
   Status remove(std::string_view name);
-  // Names that begin with `prefix`, and where they are at. Damaged rows are left out.
-  Result<std::map<std::string, model::EventId>> list(std::string_view prefix);
+  // Where each is at, by name. Damaged rows are left out.
+  Result<std::map<std::string, model::EventId>> positions();
 
  private:
   Result<Database> open_database() const;

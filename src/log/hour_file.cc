@@ -73,16 +73,11 @@ Status check_header(Database& database) {
 // Topics of the first version had no check of their own.
 Status check_topics(Database& database) {
   std::vector<std::pair<int64_t, uint32_t>> checks;
-  {
-    Result<Statement> all = database.prepare("SELECT id, text FROM topic");
-    if (!all) return all.error();
-    while (true) {
-      const Result<bool> row = all->step();
-      if (!row) return row.error();
-      if (!*row) break;
-      checks.emplace_back(all->number(0), name_crc(all->number(0), all->bytes(1)));
-    }
-  }
+  const Status read = database.each_row("SELECT id, text FROM topic", [&](const Statement& row) -> Status {
+    checks.emplace_back(row.number(0), name_crc(row.number(0), row.bytes(1)));
+    return {};
+  });
+  if (!read) return read;
   Result<Statement> update = database.prepare("UPDATE topic SET crc = ?2 WHERE id = ?1");
   if (!update) return update.error();
   for (const auto& [id, crc] : checks) {
@@ -135,13 +130,6 @@ Result<HourFileSpan> read_span(Database& database) {
     span.last = std::max(span.last, model::EventId::from_packed(*last));
   }
   return span;
-}
-
-Status walk_pages(Database& database) {
-  const Result<std::string> verdict = database.text("PRAGMA quick_check(1)");
-  if (!verdict) return verdict.error();
-  if (*verdict != "ok") return Error{Code::corrupt, *verdict};
-  return {};
 }
 
 }  // namespace
@@ -222,7 +210,7 @@ Result<HourFileSpan> check_hour_file(const std::string& path, bool thorough) {
   if (!copied && copied.error().code != Code::storage_full) return copied.error();
   if (Status s = check_header(*database); !s) return Error{s.error().code, path + ": " + s.error().detail};
   if (thorough || leftover_wal) {
-    if (Status s = walk_pages(*database); !s) return Error{s.error().code, path + ": " + s.error().detail};
+    if (Status s = database->check_pages(); !s) return Error{s.error().code, path + ": " + s.error().detail};
   }
   Result<HourFileSpan> span = read_span(*database);
   // A table that is not there is an SQL error to SQLite; here it is a file that lost part of itself.

@@ -128,30 +128,22 @@ Status HourWriter::load_names() {
 Status HourWriter::load_topics() {
   topics_.clear();
   next_topic_ = 1;
-  Result<Statement> all = database_.prepare("SELECT id, text FROM topic");
-  if (!all) return all.error();
-  while (true) {
-    const Result<bool> row = all->step();
-    if (!row) return row.error();
-    if (!*row) return {};
-    next_topic_ = std::max(next_topic_, all->number(0) + 1);
-    Result<model::Topic> topic = model::Topic::parse(all->bytes(1));
-    if (topic) topics_.emplace(std::move(*topic), all->number(0));
-  }
+  return database_.each_row("SELECT id, text FROM topic", [this](const Statement& row) -> Status {
+    next_topic_ = std::max(next_topic_, row.number(0) + 1);
+    Result<model::Topic> topic = model::Topic::parse(row.bytes(1));
+    if (topic) topics_.emplace(std::move(*topic), row.number(0));
+    return {};
+  });
 }
 
 Status HourWriter::load_shapes() {
   shapes_.clear();
   next_shape_ = 1;
-  Result<Statement> all = database_.prepare("SELECT id, text FROM shape");
-  if (!all) return all.error();
-  while (true) {
-    const Result<bool> row = all->step();
-    if (!row) return row.error();
-    if (!*row) return {};
-    next_shape_ = std::max(next_shape_, all->number(0) + 1);
-    shapes_.emplace(all->bytes(1), all->number(0));
-  }
+  return database_.each_row("SELECT id, text FROM shape", [this](const Statement& row) -> Status {
+    next_shape_ = std::max(next_shape_, row.number(0) + 1);
+    shapes_.emplace(row.bytes(1), row.number(0));
+    return {};
+  });
 }
 
 Result<int64_t> HourWriter::topic_number(const model::Topic& topic) {

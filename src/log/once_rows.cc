@@ -59,14 +59,12 @@ Result<std::vector<Once::Key>> read_once_keys(Database& database) {
   const Result<int64_t> version = database.number("PRAGMA user_version");
   if (!version) return version.error();
   if (*version < 2) return keys;
-  Result<Statement> rows = database.prepare("SELECT key FROM once");
-  if (!rows) return rows.error();
-  while (true) {
-    const Result<bool> row = rows->step();
-    if (!row) return row.error();
-    if (!*row) return keys;
-    if (const auto key = parse_key(rows->bytes(0))) keys.push_back(*key);
-  }
+  const Status read = database.each_row("SELECT key FROM once", [&](const Statement& row) -> Status {
+    if (const auto key = parse_key(row.bytes(0))) keys.push_back(*key);
+    return {};
+  });
+  if (!read) return read.error();
+  return keys;
 }
 
 }  // namespace millstream::log

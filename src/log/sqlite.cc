@@ -162,6 +162,23 @@ Result<std::string> Database::text(std::string_view sql) {
   return *row ? std::string(statement->bytes(0)) : std::string();
 }
 
+Status Database::each_row(std::string_view sql, const std::function<Status(const Statement&)>& take) {
+  Result<Statement> rows = prepare(sql);
+  if (!rows) return rows.error();
+  while (true) {
+    const Result<bool> row = rows->step();
+    if (!row) return row.error();
+    if (!*row) return {};
+    if (Status s = take(*rows); !s) return s;
+  }
+}
+
+Status Database::check_pages() {
+  const Result<std::string> verdict = text("PRAGMA quick_check(1)");
+  if (!verdict) return verdict.error();
+  return *verdict == "ok" ? Status() : Status(Error{Code::corrupt, *verdict});
+}
+
 void Database::set_busy_timeout_ms(int ms) { sqlite3_busy_timeout(handle(), ms); }
 
 }  // namespace millstream::log

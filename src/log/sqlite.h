@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -57,6 +58,9 @@ class Database {
   Result<Statement> prepare(std::string_view sql);
   Result<int64_t> number(std::string_view sql);    // first column of the first row; 0 when NULL or no row
   Result<std::string> text(std::string_view sql);  // the same as text
+  // Every row of a query without values.
+  Status each_row(std::string_view sql, const std::function<Status(const Statement&)>& take);
+  Status check_pages();  // Code::corrupt: PRAGMA quick_check says what is wrong
   void set_busy_timeout_ms(int ms);
   sqlite3* handle() const { return handle_.get(); }
 

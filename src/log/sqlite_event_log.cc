@@ -126,7 +126,7 @@ class SqliteEventLog final : public EventLog {
   void look_for_losses(const std::map<std::string, EventId>& known);
   void lost_end(const IdRange& lost);
   void recover_hole(const std::string& name, EventId to);
-  void note_progress(const HourWriter& writer);
+  void note_progress();
   void add_hole(const IdRange& hole);
   std::optional<IdRange> first_hole(EventId after, EventId to) const;
 
@@ -216,7 +216,7 @@ Status SqliteEventLog::recover() {
     if (Status s = recover_file(hour, hour == hours.back()); !s) return s;
   }
   // An engine may have stored a position that only a tick had reached.
-  const Result<std::map<std::string, EventId>> known = checkpoints_.list("");
+  const Result<std::map<std::string, EventId>> known = checkpoints_.positions();
   if (!known) return known.error();
   for (const auto& [name, at] : *known) last_id_ = std::max(last_id_.load(), at.packed());
   look_for_losses(*known);
@@ -285,11 +285,10 @@ void SqliteEventLog::recover_hole(const std::string& name, EventId to) {
 }
 
 // Says in another file up to where this hour's events are on the disk.
-void SqliteEventLog::note_progress(const HourWriter& writer) {
-  const EventId last = writer.last_committed();
-  if (last <= noted_) return;
-  noted_ = last;
-  save(ledger_name(writer.hour()), {.at = last, .state = {}});
+void SqliteEventLog::note_progress() {
+  if (!writer_ || read_only_ || writer_->last_committed() <= noted_) return;
+  noted_ = writer_->last_committed();
+  save(ledger_name(writer_->hour()), {.at = noted_, .state = {}});
 }
 
 // A viewer may come back with an id that an earlier log in this place gave: what came before the first id of this log
@@ -352,11 +351,7 @@ Status SqliteEventLog::recover_file(int64_t hour, bool newest) {
 // Every page of an old hour is walked after the start, which must not wait for it.
 void SqliteEventLog::check_later(int64_t hour) {
   (void)checker_.post([this, hour] {
-    const Status sound = files_.read(hour, [](HourReader& reader) -> Status {
-      const Result<std::string> verdict = reader.database().text("PRAGMA quick_check(1)");
-      if (!verdict) return verdict.error();
-      return *verdict == "ok" ? Status() : Status(Error{Code::corrupt, *verdict});
-    });
+    const Status sound = files_.read(hour, [](HourReader& reader) { return reader.database().check_pages(); });
     if (sound || sound.error().code != Code::corrupt) return;
     found_damaged_.with(
         [&](std::vector<std::pair<int64_t, Error>>& found) { found.emplace_back(hour, sound.error()); });
@@ -396,7 +391,7 @@ void SqliteEventLog::run() {
     for (WaitingCheckpoint& waiting : work.checkpoints) save(std::move(waiting.name), std::move(waiting.checkpoint));
     const SteadyTime now = std::chrono::steady_clock::now();
     if (now >= next_tick) {
-      if (writer_ && !read_only_) note_progress(*writer_);  // nobody waits for the disk now
+      note_progress();  // nobody waits for the disk now
       tick();
       next_tick = now + tick_interval;
     }
@@ -411,7 +406,7 @@ void SqliteEventLog::run() {
     if (work.last) break;
   }
   sealer_.stop();
-  if (writer_ && !read_only_) note_progress(*writer_);
+  note_progress();
   if (writer_ && !read_only_) closing_.push_back({.writer = std::move(writer_)});
   files_.drop_idle();
   close_hours(true);
@@ -513,7 +508,7 @@ Error SqliteEventLog::refuse_writes(const Error& why) {
 }
 
 Status SqliteEventLog::open_writer(int64_t hour) {
-  if (writer_) note_progress(*writer_);
+  note_progress();
   if (writer_) closing_.push_back({.writer = std::move(writer_)});
   // After a restart it may have been taken for one that is over.
   std::erase_if(closing_, [&](const Closing& closing) { return closing.writer->hour() == hour; });
@@ -568,7 +563,7 @@ void SqliteEventLog::housekeeping() {
     std::erase_if(closing_, [hour = hour](const Closing& closing) { return closing.writer->hour() == hour; });
     damaged(hour, error);
   }
-  if (writer_ && !read_only_) note_progress(*writer_);
+  note_progress();
   // An idle log moves on to the next hour too, so that the last one can be sealed.
   if (writer_ && !read_only_ && writer_->hour() < hour_of(last_id()))  // noted above
     closing_.push_back({.writer = std::move(writer_)});

@@ -14,11 +14,11 @@
 #include "app/scratch_directory.h"
 #include "base/check.h"
 #include "base/limits.h"
+#include "base/unique_fd.h"
 #include "log/directory_lock.h"
 #include "log/file_snapshot.h"
 #include "log/hour_copy.h"
 #include "log/hour_file.h"
-#include "net/unique_fd.h"
 #include "registry/private_file.h"
 #include "registry/registry_copy.h"
 
@@ -164,7 +164,7 @@ Status mark_missing(const std::string& log_directory, const BackupManifest& mani
   for (int64_t hour = first; hour <= now_hour; ++hour) {
     const std::string name = log::hour_file_name(hour) + ".damaged-" + std::to_string(now_ms);
     MS_CHECK(log::parse_set_aside_name(name));
-    const net::UniqueFd file(
+    const UniqueFd file(
         ::open((log_directory + "/" + name).c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!file) return system_error(log_directory + "/" + name);
   }

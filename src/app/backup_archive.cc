@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "base/check.h"
-#include "net/unique_fd.h"
+#include "base/unique_fd.h"
 
 namespace millstream::app {
 namespace {
@@ -60,7 +60,7 @@ using Entry = std::unique_ptr<archive_entry, FreeEntry>;
 
 // Calls `take` with piece after piece of the file.
 Status read_file(const std::string& path, const std::function<Status(const char*, size_t)>& take) {
-  const net::UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!file) return system_error(path);
   std::vector<char> buffer(kBufferBytes);
   while (true) {
@@ -223,7 +223,7 @@ Status write_all(int fd, const char* bytes, size_t size, const std::string& path
 
 Status unpack_file(Reader& reader, const BackupFile& file, const std::string& directory, const Progress& progress) {
   const std::string path = directory + "/" + file.name;
-  const net::UniqueFd out(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  const UniqueFd out(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!out) return system_error(path);
   Sha256 sha256;
   const Status unpacked = reader.read(file.bytes, [&](const char* bytes, size_t size) {

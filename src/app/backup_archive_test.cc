@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "app/scratch_directory.h"
-#include "net/unique_fd.h"
+#include "base/unique_fd.h"
 
 namespace millstream::app {
 namespace {
@@ -59,11 +59,11 @@ class BackupArchive : public ::testing::Test {
             .files = {add(kHourFile, std::string(3'000'000, 'e')), add("registry.db", "registry")}};
   }
   Status write(const BackupManifest& manifest) {
-    const net::UniqueFd out(::open(file().c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600));
+    const UniqueFd out(::open(file().c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600));
     return write_backup(out.get(), manifest, from(), kSilent);
   }
   Result<BackupManifest> read() {
-    const net::UniqueFd in(::open(file().c_str(), O_RDONLY));
+    const UniqueFd in(::open(file().c_str(), O_RDONLY));
     return read_backup(
         in.get(), to(), [](const BackupManifest&) { return Status(); }, kSilent);
   }
@@ -212,7 +212,7 @@ TEST_F(BackupArchive, OtherFilesAreNoBackups) {
 
 TEST_F(BackupArchive, NothingIsWrittenWhenItsSizeIsRefused) {
   ASSERT_TRUE(write(two_files()).ok());
-  const net::UniqueFd in(::open(file().c_str(), O_RDONLY));
+  const UniqueFd in(::open(file().c_str(), O_RDONLY));
   const Result<BackupManifest> read_back = read_backup(
       in.get(), to(),
       [](const BackupManifest& manifest) -> Status {

@@ -8,10 +8,10 @@
 
 #include "app/scratch_directory.h"
 #include "base/limits.h"
+#include "base/unique_fd.h"
 #include "log/hour_file.h"
 #include "log/sqlite_event_log.h"
 #include "log/test_log.h"
-#include "net/unique_fd.h"
 
 namespace millstream::app {
 namespace {
@@ -49,12 +49,12 @@ class Backup : public ::testing::Test {
     fs::create_directories(at("copies"));
     Result<BackupManifest> manifest = copy_data(data_directory, at("copies"), clock_, kSilent);
     if (!manifest) return manifest;
-    const net::UniqueFd out(::open(at("backup").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600));
+    const UniqueFd out(::open(at("backup").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600));
     if (Status s = write_backup(out.get(), *manifest, at("copies"), kSilent); !s) return s.error();
     return manifest;
   }
   Result<Restored> restore(const std::string& data_directory, bool force = false) {
-    const net::UniqueFd in(::open(at("backup").c_str(), O_RDONLY));
+    const UniqueFd in(::open(at("backup").c_str(), O_RDONLY));
     return restore_data(
         in.get(), {.data_directory = data_directory, .force = force, .retention_ms = kRetentionMs}, clock_,
         [](const BackupManifest&) {}, kSilent);
@@ -119,7 +119,7 @@ TEST_F(Backup, WhatWasSetAsideIsKeptAndStaysMissing) {
   const std::string aside =
       at("data/log/" + log::hour_file_name(kStart / kHourMs - 1) + ".damaged-" + std::to_string(kStart));
   for (const char* end : {"", "-wal", "-shm"}) {
-    const net::UniqueFd file(::open((aside + end).c_str(), O_WRONLY | O_CREAT, 0600));
+    const UniqueFd file(::open((aside + end).c_str(), O_WRONLY | O_CREAT, 0600));
     ASSERT_EQ(::write(file.get(), "damaged", 7), 7);
   }
   ASSERT_TRUE(back_up(at("data")).ok());

@@ -16,8 +16,8 @@
 #include "app/node_name.h"
 #include "app/secret_file.h"
 #include "base/freed.h"
+#include "base/unique_fd.h"
 #include "net/tls.h"
-#include "net/unique_fd.h"
 
 namespace millstream::app {
 namespace {
@@ -52,7 +52,7 @@ std::vector<std::string> names_of(const Config& config) {
 Status write_secret(const std::string& path, const std::string& text) {
   const std::string beside = path + ".new";
   const auto failed = [&] { return Error{Code::invalid, "cannot write " + path + ": " + std::strerror(errno)}; };
-  const net::UniqueFd file(::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  const UniqueFd file(::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   if (!file || ::fchmod(file.get(), 0600) != 0) return failed();
   if (::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) return failed();
   if (::fsync(file.get()) != 0 || ::rename(beside.c_str(), path.c_str()) != 0) return failed();

@@ -14,8 +14,8 @@
 #include "app/progress_line.h"
 #include "app/scratch_directory.h"
 #include "base/time_text.h"
+#include "base/unique_fd.h"
 #include "log/hour_file.h"
-#include "net/unique_fd.h"
 
 namespace millstream::app {
 namespace {
@@ -93,7 +93,7 @@ Result<int> run_backup(const Config& config, const BackupOptions& options, const
       if (Status s = write_backup(STDOUT_FILENO, *manifest, copies, progress); !s) return s.error();
     } else {
       const std::string archive = scratch->path() + "/archive";
-      const net::UniqueFd file(::open(archive.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+      const UniqueFd file(::open(archive.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
       if (!file) return system_error(archive);
       if (Status s = write_backup(file.get(), *manifest, copies, progress); !s) return s.error();
       written_bytes = static_cast<uint64_t>(::lseek(file.get(), 0, SEEK_CUR));
@@ -107,8 +107,7 @@ Result<int> run_backup(const Config& config, const BackupOptions& options, const
 }
 
 Result<int> run_restore(const Config& config, const BackupOptions& options) {
-  const net::UniqueFd file(options.file == "-" ? ::dup(STDIN_FILENO)
-                                               : ::open(options.file.c_str(), O_RDONLY | O_CLOEXEC));
+  const UniqueFd file(options.file == "-" ? ::dup(STDIN_FILENO) : ::open(options.file.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) return Error{Code::not_found, "cannot read " + options.file + ": " + std::strerror(errno)};
   const SystemClock clock;
   Result<Restored> restored = Restored{};

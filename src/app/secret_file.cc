@@ -7,24 +7,12 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/unique_fd.h"
+
 namespace millstream::app {
 namespace {
 
 constexpr size_t kSecretFileBytesMax = 64 << 10;
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  const int fd_;
-};
 
 Status check_mode(const std::string& path, int fd) {
   struct stat info {};
@@ -36,7 +24,7 @@ Status check_mode(const std::string& path, int fd) {
 }  // namespace
 
 Result<std::string> read_secret_file(const std::string& path) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file.get() < 0) return Error{Code::invalid, "cannot read " + path + ": " + std::strerror(errno)};
   if (Status s = check_mode(path, file.get()); !s) return s.error();
 

@@ -11,8 +11,8 @@
 #include <utility>
 
 #include "base/log_line.h"
+#include "base/unique_fd.h"
 #include "net/socket.h"
-#include "net/unique_fd.h"
 
 namespace millstream::connect {
 namespace {
@@ -105,7 +105,7 @@ Status MqttClient::reach() const {
       last = fd.error();
       continue;
     }
-    const net::UniqueFd socket(*fd);
+    const UniqueFd socket(*fd);
     pollfd watched[] = {{socket.get(), POLLOUT, 0}, {wake_fd_, POLLIN, 0}};
     const int ready = ::poll(watched, 2, static_cast<int>(kConnectMs));
     if (watched[1].revents != 0) return unavailable("stopping");

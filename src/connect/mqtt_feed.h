@@ -26,13 +26,13 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/unique_fd.h"
 #include "connect/backoff.h"
 #include "connect/feed_decoder.h"
 #include "connect/feed_options.h"
 #include "connect/mqtt_client.h"
 #include "connect/sink.h"
 #include "metrics/registry.h"
-#include "net/unique_fd.h"
 
 namespace millstream::connect {
 
@@ -92,7 +92,7 @@ class MqttFeed {
   size_t complaints_ = 0;  // not logged yet
   std::optional<int64_t> complained_ms_;
 
-  net::UniqueFd wake_;  // readable when stopping
+  UniqueFd wake_;  // readable when stopping
   std::atomic<bool> stopping_{false};
   std::mutex mu_;
   std::condition_variable answered_;

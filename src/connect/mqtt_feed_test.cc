@@ -125,8 +125,8 @@ class PlayedBroker {
     return bytes;
   }
 
-  net::UniqueFd listener_;
-  net::UniqueFd client_;
+  UniqueFd listener_;
+  UniqueFd client_;
 };
 
 struct Feed {

@@ -66,10 +66,10 @@ void run(std::string_view bytes, size_t where, const std::shared_ptr<http::BodyB
   http::ServerState state(site.loop, site.router, {.http2_streams_max = 10}, {}, site.metrics, bodies);
   int pair[2];
   MS_CHECK(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == 0);
-  const net::UniqueFd client(pair[1]);
+  const UniqueFd client(pair[1]);
   {
     auto connection =
-        std::make_shared<http::H2Connection>(state, net::Transport(net::UniqueFd(pair[0])), std::string("fuzz"));
+        std::make_shared<http::H2Connection>(state, net::Transport(UniqueFd(pair[0])), std::string("fuzz"));
     state.h2_connections.emplace(connection.get(), connection);
     const size_t cut = where % bytes.size();
     MS_CHECK(connection->start(std::string(http::kH2Preface) + std::string(bytes.substr(0, cut))));

@@ -16,10 +16,10 @@ namespace {
 constexpr int kAcceptsPerTurnMax = 8;
 constexpr int64_t kPauseMs = 100;
 
-net::UniqueFd spare_descriptor() { return net::UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC)); }
+UniqueFd spare_descriptor() { return UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC)); }
 }  // namespace
 
-Listener::Listener(net::Loop& loop, net::UniqueFd fd, metrics::Counter& errors, Accepted accepted)
+Listener::Listener(net::Loop& loop, UniqueFd fd, metrics::Counter& errors, Accepted accepted)
     : loop_(loop), fd_(std::move(fd)), reserve_(spare_descriptor()), errors_(errors), accepted_(std::move(accepted)) {
   MS_CHECK(loop_.watch(fd_.get(), EPOLLIN, this));
 }
@@ -40,7 +40,7 @@ void Listener::on_ready(uint32_t) {
 bool Listener::accept_one() {
   net::SocketAddress peer;
   peer.size = sizeof(peer.storage);
-  net::UniqueFd fd(::accept4(fd_.get(), peer.get(), &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  UniqueFd fd(::accept4(fd_.get(), peer.get(), &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (!fd) return take_failure(errno);
   accepted_(std::move(fd), net::host_text(peer));
   return true;
@@ -61,7 +61,7 @@ bool Listener::take_failure(int error) {
 void Listener::shed_one() {
   if (!reserve_) return pause();
   reserve_.reset();
-  net::UniqueFd(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC)).reset();
+  UniqueFd(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC)).reset();
   reserve_ = spare_descriptor();
 }
 

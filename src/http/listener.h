@@ -10,17 +10,17 @@
 #include <functional>
 #include <string>
 
+#include "base/unique_fd.h"
 #include "metrics/registry.h"
 #include "net/loop.h"
-#include "net/unique_fd.h"
 
 namespace millstream::http {
 
 class Listener final : public net::Watcher {
  public:
-  using Accepted = std::function<void(net::UniqueFd, std::string peer)>;
+  using Accepted = std::function<void(UniqueFd, std::string peer)>;
 
-  Listener(net::Loop& loop, net::UniqueFd fd, metrics::Counter& errors, Accepted accepted);
+  Listener(net::Loop& loop, UniqueFd fd, metrics::Counter& errors, Accepted accepted);
   ~Listener();
 
   void on_ready(uint32_t events) override;
@@ -32,8 +32,8 @@ class Listener final : public net::Watcher {
   void pause();
 
   net::Loop& loop_;
-  net::UniqueFd fd_;
-  net::UniqueFd reserve_;
+  UniqueFd fd_;
+  UniqueFd reserve_;
   metrics::Counter& errors_;
   const Accepted accepted_;
   net::Loop::TimerId resume_ = 0;  // not 0: paused and unwatched

@@ -117,13 +117,13 @@ void Server::listen(int fd, std::shared_ptr<const net::TlsContext> tls) {
   if (impl_->state.limits.socket_send_buffer_bytes > 0) {
     net::set_send_buffer_bytes(fd, impl_->state.limits.socket_send_buffer_bytes);
   }
-  auto accepted = [impl = impl_.get(), tls = std::move(tls)](net::UniqueFd taken, std::string peer) {
+  auto accepted = [impl = impl_.get(), tls = std::move(tls)](UniqueFd taken, std::string peer) {
     std::unique_ptr<net::TlsSession> session = tls ? tls->accept(taken.get()) : nullptr;
     if (tls && !session) return impl->state.accept_errors.add();
     impl->accepted(net::Transport(std::move(taken), std::move(session)), std::move(peer));
   };
-  impl_->listeners.push_back(std::make_unique<Listener>(impl_->state.loop, net::UniqueFd(fd),
-                                                        impl_->state.accept_errors, std::move(accepted)));
+  impl_->listeners.push_back(
+      std::make_unique<Listener>(impl_->state.loop, UniqueFd(fd), impl_->state.accept_errors, std::move(accepted)));
 }
 
 void Server::stop_listening() {

@@ -230,7 +230,7 @@ class TestClient {
     return size > 0;
   }
 
-  net::UniqueFd fd_;
+  UniqueFd fd_;
   std::unique_ptr<Tls> tls_;  // gone before the socket
   std::string input_;
   bool timed_out_ = false;

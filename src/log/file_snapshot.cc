@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/unique_fd.h"
 #include "log/sqlite.h"
 
 namespace millstream::log {
@@ -16,20 +17,6 @@ namespace {
 
 constexpr size_t kWalHeaderBytes = 32;
 constexpr size_t kCopyBytes = 8 << 20;  // at once
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  const int fd_;
-};
 
 Error system_error(const std::string& path) {
   const int error = errno;
@@ -39,16 +26,16 @@ Error system_error(const std::string& path) {
 }
 
 std::string read_wal_header(const std::string& wal) {
-  const Descriptor file(::open(wal.c_str(), O_RDONLY | O_CLOEXEC));
+  const UniqueFd file(::open(wal.c_str(), O_RDONLY | O_CLOEXEC));
   std::array<char, kWalHeaderBytes> header;
   const ssize_t got = file.get() < 0 ? 0 : ::pread(file.get(), header.data(), header.size(), 0);
   return {header.data(), static_cast<size_t>(got > 0 ? got : 0)};
 }
 
 Status copy_bytes(const std::string& path, const std::string& to) {
-  const Descriptor in(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  const UniqueFd in(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (in.get() < 0) return system_error(path);
-  const Descriptor out(::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  const UniqueFd out(::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (out.get() < 0) return system_error(to);
   while (true) {
     const ssize_t sent = ::sendfile(out.get(), in.get(), nullptr, kCopyBytes);

@@ -11,8 +11,8 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/unique_fd.h"
 #include "net/timer_wheel.h"
-#include "net/unique_fd.h"
 
 namespace millstream::net {
 

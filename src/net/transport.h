@@ -8,9 +8,9 @@
 #include <memory>
 #include <span>
 
+#include "base/unique_fd.h"
 #include "net/socket.h"
 #include "net/tls.h"
-#include "net/unique_fd.h"
 
 namespace millstream::net {
 

@@ -1,4 +1,4 @@
-// net/unique_fd.h: a file descriptor with one owner.
+// base/unique_fd.h: a file descriptor with one owner.
 //
 // Thread   value
 #pragma once
@@ -7,7 +7,7 @@
 
 #include <utility>
 
-namespace millstream::net {
+namespace millstream {
 
 class UniqueFd {
  public:
@@ -32,4 +32,4 @@ class UniqueFd {
   int fd_ = -1;
 };
 
-}  // namespace millstream::net
+}  // namespace millstream

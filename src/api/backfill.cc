@@ -3,6 +3,7 @@
 
 #include "api/credential.h"
 #include "api/listing.h"
+#include "api/missing.h"
 #include "api/offload.h"
 #include "api/problem.h"
 #include "api/query_fields.h"
@@ -71,7 +72,9 @@ http::Response page_json(const log::ReadPage& page, const PageEnds& ends) {
   }
   body += "],\"next\":";
   body += ends.next ? '"' + ends.next->text() + '"' : "null";
-  body += ",\"last\":\"" + ends.last.text() + "\"}";
+  body += ",\"last\":\"" + ends.last.text() + '"';
+  if (const std::string missing = missing_json(page.missing); !missing.empty()) body += ",\"missing\":" + missing;
+  body += '}';
   return listing(Format::json, std::move(body), "events");
 }
 
@@ -86,6 +89,9 @@ http::Response page_csv(const log::ReadPage& page, const PageEnds& ends) {
   http::Response response = listing(Format::csv, std::move(body), "events");
   if (ends.next) response.headers.add("X-Next-Cursor", ends.next->text());
   response.headers.add("X-Last-Id", ends.last.text());
+  if (std::string missing = missing_json(page.missing); !missing.empty()) {
+    response.headers.add("X-Missing", std::move(missing));
+  }
   return response;
 }
 

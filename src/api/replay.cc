@@ -102,7 +102,7 @@ bool is_anything_left(const Context& context, const ReplaySpan& span) {
       .after = span.after, .until = span.until, .patterns = span.patterns, .types = span.types, .events_max = 1};
   while (context.ready) {
     const Result<log::ReadPage> page = context.log.read(read);
-    if (!page || !page->events.empty()) return true;
+    if (!page || !page->events.empty() || !page->missing.empty()) return true;
     if (!page->more) return false;
     read.after = page->scanned_to;
   }

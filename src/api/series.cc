@@ -3,6 +3,7 @@
 
 #include "api/credential.h"
 #include "api/listing.h"
+#include "api/missing.h"
 #include "api/offload.h"
 #include "api/problem.h"
 #include "api/query_fields.h"
@@ -142,8 +143,9 @@ class IntoSeries final : public log::SampleSink {
 // Ids are receive times, and what is asked for are the devices' times. A device's clock may be ahead of ours a little,
 // so reading begins a little earlier; and a point may come late, up to the retention: it has to be looked for that long
 // after the end, which mostly means up to now.
-Status add_samples(const Context& context, const model::Topic& topic, const history::SeriesRequest& series,
-                   history::SeriesBuilder& builder, ClientWatch& client) {
+Result<std::vector<log::Missing>> add_samples(const Context& context, const model::Topic& topic,
+                                              const history::SeriesRequest& series, history::SeriesBuilder& builder,
+                                              ClientWatch& client) {
   IntoSeries sink(builder, context, client);
   const log::SamplesRequest request{.topic = topic,
                                     .fields = series.fields,
@@ -152,8 +154,9 @@ Status add_samples(const Context& context, const model::Topic& topic, const hist
                                     .bucket_ms = series.raw ? 0 : builder.step_ms(),
                                     .ids = {.after = id_before(series.start_ms - kFutureMsMax),
                                             .to = id_before(series.end_ms + context.retention_ms)}};
-  if (const Status read = context.log.read_samples(request, sink); !read) return read;
-  return sink.ended() ? Status(Error{Code::unavailable, "not read to its end"}) : Status();
+  Result<std::vector<log::Missing>> missing = context.log.read_samples(request, sink);
+  if (missing && sink.ended()) return Error{Code::unavailable, "not read to its end"};
+  return missing;
 }
 
 http::Response make_series(const Context& context, const Asked& asked, ClientWatch& client) {
@@ -161,14 +164,15 @@ http::Response make_series(const Context& context, const Asked& asked, ClientWat
   if (!builder) return problem(builder.error());
   const Result<model::Topic> topic = the_device(context, asked.patterns);
   if (!topic) return problem(topic.error());
-  if (const Status read = add_samples(context, *topic, asked.series, *builder, client); !read) {
-    return problem(read.error());
-  }
+  const Result<std::vector<log::Missing>> parts = add_samples(context, *topic, asked.series, *builder, client);
+  if (!parts) return problem(parts.error());
+  std::string missing = missing_json(*parts);
   const history::SeriesResult result = std::move(*builder).result();
   const std::string name = "series-" + topic->device.text();
   if (asked.format == Format::csv) {
     http::Response response = listing(Format::csv, series_csv(result, asked.series.raw), name);
     if (result.truncated) response.headers.add("X-Truncated", "true");
+    if (!missing.empty()) response.headers.add("X-Missing", std::move(missing));
     return response;
   }
   std::string body = "{\"deviceId\":\"" + topic->device.text() + "\",\"topic\":\"" + topic->text() + "\",";
@@ -182,7 +186,9 @@ http::Response make_series(const Context& context, const Asked& asked, ClientWat
     append_fields(result.buckets, body);
   }
   body += ",\"truncated\":";
-  body += result.truncated ? "true}" : "false}";
+  body += result.truncated ? "true" : "false";
+  if (!missing.empty()) body += ",\"missing\":" + missing;
+  body += '}';
   return listing(Format::json, std::move(body), name);
 }
 

@@ -29,9 +29,9 @@ class FakeLog final : public log::EventLog {
     return Error{Code::unavailable, "a test"};
   }
   Result<log::ReadPage> read(const log::ReadRequest& request) override { return on_read(request); }
-  Status read_samples(const log::SamplesRequest& request, log::SampleSink& sink) override {
+  Result<std::vector<log::Missing>> read_samples(const log::SamplesRequest& request, log::SampleSink& sink) override {
     on_read_samples(request, sink);
-    return {};
+    return missing;
   }
   model::EventId first_id() const override { return {kStart, 0}; }
   model::EventId last_id() const override { return {kStart, 0}; }
@@ -43,6 +43,7 @@ class FakeLog final : public log::EventLog {
 
   std::function<log::ReadPage(const log::ReadRequest&)> on_read = [](const auto&) { return log::ReadPage{}; };
   std::function<void(const log::SamplesRequest&, log::SampleSink&)> on_read_samples = [](const auto&, auto&) {};
+  std::vector<log::Missing> missing;  // of samples
 };
 
 class NoReplay final : public hub::ReplaySource {
@@ -98,6 +99,7 @@ class OneTicket final : public model::TicketStore {
 struct Answer {
   bool client_gone = false;
   int status = 0;
+  http::Headers headers;
   std::string text;
 };
 
@@ -112,6 +114,7 @@ class FakeExchange final : public http::Exchange {
   bool open() const override { return !answer_.client_gone; }
   void respond(http::Response response) override {
     answer_.status = response.status;
+    answer_.headers = response.headers;
     answer_.text = response.body;
     answered_();
   }
@@ -155,6 +158,7 @@ class ApiTest : public ::testing::Test {
     context.shards.push_back({&loop, &shard});
     context.ready = true;
     add_stream_routes(router, context);
+    add_backfill_routes(router, context);
     add_series_routes(router, context);
     add_stats_routes(router, context);
   }
@@ -168,9 +172,11 @@ class ApiTest : public ::testing::Test {
   }
 
   // `meanwhile` happens on the loop, after the question was taken and before a reader thread has a moment for it.
-  Answer ask(const std::string& path, const std::string& query, const std::function<void(Answer&)>& meanwhile) {
+  Answer ask(const std::string& path, const std::string& query, const std::function<void(Answer&)>& meanwhile,
+             const std::string& accept = "*/*") {
     http::Request request{.method = "GET", .path = path, .query = *http::Query::parse(query)};
     request.headers.add("Authorization", "Bearer " + key);
+    request.headers.add("Accept", accept);
     Answer answer;
     const auto go = std::make_shared<std::latch>(1);
     EXPECT_TRUE(readers.post([go] { go->wait(); }));

@@ -46,7 +46,9 @@ class MemoryLog final : public log::EventLog {
     queue_.push_back({std::move(batch), std::move(done), {}, {}});
     return {};
   }
-  Status read_samples(const log::SamplesRequest&, log::SampleSink&) override { return {}; }  // engines draw no charts
+  Result<std::vector<log::Missing>> read_samples(const log::SamplesRequest&, log::SampleSink&) override {
+    return Error{Code::unavailable, "the engines draw no charts"};
+  }
   Status append_once(log::Once, std::vector<Event>, log::AppendDone) override {
     return Error{Code::unavailable, "the engines have no keys"};
   }

@@ -36,8 +36,8 @@ Result<hub::ReplayPage> LogReplay::make_page(hub::ReplayRequest request) {
     read.after = oldest;
   }
   Result<log::ReadPage> events = log_.read(read);
-  while (events && events->missing && events->missing->after <= read.after && events->missing->to > read.after) {
-    page.trimmed_to = read.after = std::min(events->missing->to, request.until);
+  while (events && !events->missing.empty() && events->missing.front().ids.after <= read.after) {
+    page.trimmed_to = read.after = events->missing.front().ids.to;
     events = log_.read(read);
   }
   if (!events) return events.error();
@@ -50,8 +50,8 @@ Result<hub::ReplayPage> LogReplay::make_page(hub::ReplayRequest request) {
     if (page.too_many) return page;
   }
   page.scanned_to = events->more ? events->scanned_to : request.until;
-  if (events->missing) {  // what lies before it first; the next page begins with it
-    page.scanned_to = events->missing->after;
+  if (!events->missing.empty()) {  // what lies before it first; the next page begins with it
+    page.scanned_to = events->missing.front().ids.after;
     std::erase_if(events->events, [&](const model::Event& event) { return event.id > page.scanned_to; });
   }
   if (!events->events.empty()) {

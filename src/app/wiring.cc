@@ -107,8 +107,9 @@ void add_cors(const std::vector<std::string>& origins, const http::Request& requ
   if (std::find(origins.begin(), origins.end(), origin) == origins.end()) return;
   response.headers.add("Access-Control-Allow-Origin", std::string(origin));
   response.headers.add("Access-Control-Allow-Credentials", "true");
-  response.headers.add("Access-Control-Expose-Headers",
-                       "Retry-After, Content-Disposition, X-Next-Cursor, X-Last-Id, X-Truncated, Idempotency-Replayed");
+  response.headers.add(
+      "Access-Control-Expose-Headers",
+      "Retry-After, Content-Disposition, X-Next-Cursor, X-Last-Id, X-Missing, X-Truncated, Idempotency-Replayed");
   if (request.method != "OPTIONS") return;
   response.headers.add("Access-Control-Allow-Methods", "GET, POST, PUT, DELETE, OPTIONS");
   response.headers.add("Access-Control-Allow-Headers", "Authorization, Content-Type, Last-Event-ID, Idempotency-Key");

@@ -84,15 +84,26 @@ struct IdRange {
   model::EventId to;
 };
 
+// A part of the past in which events are missing that may once have been acknowledged.
+struct Missing {
+  enum class Why {
+    damaged,     // a row, a part of a file or all of it
+    before_log,  // the time before this log began
+  };
+  IdRange ids;
+  Why why = Why::damaged;
+};
+inline constexpr size_t kMissingPartsMax = 32;
+
 struct ReadPage {
   std::vector<model::Event> events;  // `fields` not decoded
   // Where the scan stopped: pass it as `after` (ascending) or `until` minus one (descending) to go on.
   // Equal to the request's end when everything was read.
   model::EventId scanned_to;
   bool more = false;
-  // Ascending only: the first part of what was scanned in which events are missing that may once have been
-  // acknowledged: a damaged row or file, or the time before this log began.
-  std::optional<IdRange> missing;
+  // Those that touch what was scanned, in order of ids, cut to the request: at most kMissingPartsMax, the last of which
+  // then reaches over all further ones.
+  std::vector<Missing> missing;
 };
 
 // One device's numbers over a span of event time.
@@ -145,8 +156,9 @@ class EventLog {
   virtual Result<ReadPage> read(const ReadRequest& request) = 0;
 
   // Blocking: for reader threads only. Gives numbers (bool counts as 0 or 1) of telemetry; what is damaged is left out
-  // and logged.
-  virtual Status read_samples(const SamplesRequest& request, SampleSink& sink) = 0;
+  // and logged. Gives back the parts, as a page has them, that may have held samples of the span: what was received in
+  // it, and later what is known to hold such times.
+  virtual Result<std::vector<Missing>> read_samples(const SamplesRequest& request, SampleSink& sink) = 0;
 
   virtual model::EventId first_id() const = 0;  // oldest id still readable (retention applied); last_id() when empty
   virtual model::EventId last_id() const = 0;   // newest committed id, or the id of the last tick if that is newer

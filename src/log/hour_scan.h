@@ -20,20 +20,32 @@ struct Scan {
   std::vector<model::Event> events;
   model::EventId scanned_to;  // newest row looked at, in the order asked
   bool stopped = false;       // before the end of the span: page full, or no rows left
-  size_t damaged_rows = 0;
-  int64_t first_damaged = 0;  // packed; the span of ids in which rows were damaged
-  int64_t last_damaged = 0;
+  struct Damage {
+    int64_t first = 0;  // packed, as the file has them: they may reach out of the span
+    int64_t last = 0;
+    size_t rows = 0;
+  };
+  std::vector<Damage> damaged;
 
   bool ascending() const { return request.order == Order::ascending; }
+  // What has been gone through, cut to the span.
+  IdRange scanned_span() const {
+    const int64_t first = stopped && !ascending() ? scanned_to.packed() : low;
+    return {.after = model::EventId::from_packed(first - 1),
+            .to = stopped && ascending() ? scanned_to : model::EventId::from_packed(high)};
+  }
   bool holds(int64_t id) const { return id >= low && id <= high; }
   // Ids of a row that fails its check may be anything. What lies outside the span is not missing from it.
   void add_damage(int64_t first, int64_t last, size_t rows) {
-    if (last < low || first > high) return;
-    first = std::max(first, low);
-    last = std::min(last, high);
-    first_damaged = damaged_rows == 0 ? first : std::min(first_damaged, first);
-    last_damaged = damaged_rows == 0 ? last : std::max(last_damaged, last);
-    damaged_rows += rows;
+    if (last >= low && first <= high) damaged.push_back({first, last, rows});
+  }
+  // Calls take(IdRange) for each, cut to the span.
+  template <class Take>
+  void each_damage(const Take& take) const {
+    for (const Damage& part : damaged) {
+      take(IdRange{.after = model::EventId::from_packed(std::max(part.first, low) - 1),
+                   .to = model::EventId::from_packed(std::min(part.last, high))});
+    }
   }
 };
 

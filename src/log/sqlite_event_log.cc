@@ -19,11 +19,13 @@
 #include "base/work_queue.h"
 #include "log/append_queue.h"
 #include "log/checkpoint_file.h"
+#include "log/damage_told.h"
 #include "log/directory_lock.h"
 #include "log/hour_file.h"
 #include "log/hour_files.h"
 #include "log/hour_samples.h"
 #include "log/hour_writer.h"
+#include "log/missing_parts.h"
 #include "log/once_batches.h"
 
 namespace millstream::log {
@@ -47,6 +49,13 @@ std::string ledger_name(int64_t hour) { return std::string(kLedgerPrefix) + hour
 
 std::optional<int64_t> parse_ledger_name(std::string_view name) {
   return name.starts_with(kLedgerPrefix) ? parse_hour_file_name(name.substr(kLedgerPrefix.size())) : std::nullopt;
+}
+
+IdRange received_within(int64_t start_ms, int64_t end_ms) {
+  const auto before = [](int64_t ms) {
+    return EventId{std::clamp<int64_t>(ms, 1, EventId::kMsMax) - 1, EventId::kSeqMax};
+  };
+  return {.after = before(start_ms), .to = before(end_ms)};
 }
 
 // Without the names of files.
@@ -100,7 +109,7 @@ class SqliteEventLog final : public EventLog {
     return queue_.push({.events = std::move(batch), .done = std::move(done), .once = std::move(once)});
   }
   Result<ReadPage> read(const ReadRequest& request) override;
-  Status read_samples(const SamplesRequest& request, SampleSink& sink) override;
+  Result<std::vector<Missing>> read_samples(const SamplesRequest& request, SampleSink& sink) override;
   EventId first_id() const override;
   EventId last_id() const override { return EventId::from_packed(last_id_.load(std::memory_order_acquire)); }
 
@@ -127,8 +136,8 @@ class SqliteEventLog final : public EventLog {
   void lost_end(const IdRange& lost);
   void recover_hole(const std::string& name, EventId to);
   void note_progress();
-  void add_hole(const IdRange& hole);
-  std::optional<IdRange> first_hole(EventId after, EventId to) const;
+  void add_hole(const IdRange& ids, Missing::Why why = Missing::Why::damaged);
+  void add_holes(std::vector<Missing>& missing) const;
 
   void run();
   void commit(std::vector<WaitingAppend> appends);
@@ -143,7 +152,8 @@ class SqliteEventLog final : public EventLog {
   void close_hours(bool all);
   Error refuse_writes(const Error& why);
   void unlink_expired_hours();
-  Status read_hour(int64_t hour, const std::function<Status(HourReader&)>& work, std::optional<IdRange>* unreadable);
+  Status read_hour(int64_t hour, const std::function<Status(HourReader&)>& work, std::vector<Missing>& missing);
+  bool count_damaged_file(int64_t hour);
   void report_damage(const Scan& scan);
   EventId oldest_readable() const { return {std::max<int64_t>(0, clock_.wall_ms() - options_.retention_ms), 0}; }
   int64_t first_once_hour() const { return hour_of({std::max<int64_t>(0, clock_.wall_ms() - kOnceMs), 0}); }
@@ -166,9 +176,8 @@ class SqliteEventLog final : public EventLog {
   std::atomic<int64_t> suspect_hour_{kNoHour};                     // a reader found this file damaged
   Guarded<std::vector<std::pair<int64_t, Error>>> found_damaged_;  // by checker_
   std::atomic<int64_t> last_id_{0};                                // packed; written by the log thread
-  mutable std::mutex holes_mu_;
-  std::vector<IdRange>
-      holes_;  // guarded by holes_mu_; where events are missing: files set aside, the time before the log
+  Guarded<std::vector<Missing>> holes_;                            // files set aside, the time before the log
+  DamageTold told_;
 
   // log-thread-confined
   std::unique_ptr<HourWriter> writer_;
@@ -266,8 +275,8 @@ void SqliteEventLog::look_for_losses(const std::map<std::string, EventId>& known
 void SqliteEventLog::lost_end(const IdRange& lost) {
   if (lost.after >= lost.to) return;
   add_hole(lost);
-  metrics_.damaged_files.add();
   const int64_t hour = hour_of(lost.to);
+  (void)count_damaged_file(hour);
   log_error("DAMAGED HOUR FILE: events that were stored are gone; what is left is served",
             {{"file", hour_file_path(options_.directory, hour)}, {"after", lost.after.text()}, {"to", lost.to.text()}});
   const std::string name = std::string(kHolePrefix) + lost.after.text();
@@ -296,28 +305,21 @@ void SqliteEventLog::note_progress() {
 Status SqliteEventLog::recover_beginning() {
   const Result<std::optional<Checkpoint>> stored = checkpoints_.load(kBeginningName);
   if (stored && *stored) {
-    add_hole({.after = {}, .to = (*stored)->at});
+    add_hole({.after = {}, .to = (*stored)->at}, Missing::Why::before_log);
     return {};
   }
   const std::vector<HourSpan> spans = files_.spans();
   const EventId beginning = spans.empty() ? last_id() : EventId::from_packed(spans.front().first.packed() - 1);
-  add_hole({.after = {}, .to = beginning});
+  add_hole({.after = {}, .to = beginning}, Missing::Why::before_log);
   return checkpoints_.save(kBeginningName, {.at = beginning, .state = {}});
 }
 
-void SqliteEventLog::add_hole(const IdRange& hole) {
-  std::lock_guard lock(holes_mu_);
-  holes_.push_back(hole);
+void SqliteEventLog::add_hole(const IdRange& ids, Missing::Why why) {
+  holes_.with([&](std::vector<Missing>& holes) { holes.push_back({.ids = ids, .why = why}); });
 }
 
-std::optional<IdRange> SqliteEventLog::first_hole(EventId after, EventId to) const {
-  std::optional<IdRange> first;
-  std::lock_guard lock(holes_mu_);
-  for (const IdRange& hole : holes_) {
-    const bool overlaps = hole.to > after && hole.after < to;
-    if (overlaps && (!first || hole.after < first->after)) first = hole;
-  }
-  return first;
+void SqliteEventLog::add_holes(std::vector<Missing>& missing) const {
+  holes_.with([&](const std::vector<Missing>& holes) { missing.insert(missing.end(), holes.begin(), holes.end()); });
 }
 
 Status SqliteEventLog::recover_file(int64_t hour, bool newest) {
@@ -364,7 +366,7 @@ void SqliteEventLog::damaged(int64_t hour, const Error& error) {
   files_.remove(hour);
   once_.forget(hour);
   const std::string where = set_aside(hour_file_path(options_.directory, hour), clock_.wall_ms());
-  metrics_.damaged_files.add();
+  (void)count_damaged_file(hour);  // a reader may have done so
   log_error("DAMAGED HOUR FILE set aside; the other hours are served", {{"file", where}, {"reason", error.detail}});
 }
 
@@ -519,6 +521,7 @@ Status SqliteEventLog::open_writer(int64_t hour) {
     return opened.error();
   }
   writer_ = std::move(*opened);
+  told_.forget(ids_of_hour(hour));  // one that was set aside had the same name
   HourSpan span{.hour = hour};
   for (const HourSpan& known : files_.spans()) {
     if (known.hour == hour) span = known;
@@ -613,6 +616,7 @@ void SqliteEventLog::unlink_expired_hours() {
     std::erase_if(closing_, [&](const Closing& closing) { return closing.writer->hour() == span.hour; });
     files_.remove(span.hour);
     once_.forget(span.hour);
+    told_.forget_before(last_id_of_hour(span.hour).packed());
     remove_hour_file(hour_file_path(options_.directory, span.hour));
     metrics_.unlinked.add();
     (void)saver_.post([this, name = ledger_name(span.hour)] { (void)checkpoints_.remove(name); });
@@ -630,24 +634,37 @@ EventId SqliteEventLog::first_id() const {
   return last_id();
 }
 
-// A file that turns out to be damaged loses the rest of itself, loudly, and fails nothing else.
+bool SqliteEventLog::count_damaged_file(int64_t hour) {
+  const bool is_new = told_.first_time(ids_of_hour(hour));
+  if (is_new) metrics_.damaged_files.add();
+  return is_new;
+}
+
+// A file that turns out to be damaged loses the rest of itself, loudly, and fails nothing else. How much of what was
+// read of it before is all there was cannot be known: the whole hour is declared.
 Status SqliteEventLog::read_hour(int64_t hour, const std::function<Status(HourReader&)>& work,
-                                 std::optional<IdRange>* unreadable) {
+                                 std::vector<Missing>& missing) {
   const Status done = files_.read(hour, work);
   if (done || done.error().code != Code::corrupt) return done;
-  if (unreadable && !*unreadable) *unreadable = ids_of_hour(hour);
+  missing.push_back({.ids = ids_of_hour(hour)});
   suspect_hour_.store(hour);
-  metrics_.damaged_files.add();
+  if (!count_damaged_file(hour)) return {};
   log_error("DAMAGED HOUR FILE: the rest of it is not served",
             {{"file", hour_file_path(options_.directory, hour)}, {"reason", done.error().detail}});
   return {};
 }
 
 void SqliteEventLog::report_damage(const Scan& scan) {
-  if (scan.damaged_rows == 0) return;
-  metrics_.damaged_rows.add(scan.damaged_rows);
-  log_error("DAMAGED ROWS left out",
-            {{"rows", scan.damaged_rows}, {"first id", EventId::from_packed(scan.first_damaged).text()}});
+  size_t rows = 0;
+  std::optional<int64_t> first;
+  for (const Scan::Damage& part : scan.damaged) {
+    if (!told_.first_time(part.first, part.last)) continue;
+    rows += part.rows;
+    first = std::min(first.value_or(INT64_MAX), std::max(part.first, scan.low));
+  }
+  if (!first) return;
+  metrics_.damaged_rows.add(rows);
+  log_error("DAMAGED ROWS left out", {{"rows", rows}, {"first id", EventId::from_packed(*first).text()}});
 }
 
 Result<ReadPage> SqliteEventLog::read(const ReadRequest& request) {
@@ -664,10 +681,10 @@ Result<ReadPage> SqliteEventLog::read(const ReadRequest& request) {
 
   std::vector<int64_t> hours = files_.hours_between(EventId::from_packed(scan.low), EventId::from_packed(scan.high));
   if (!ascending) std::reverse(hours.begin(), hours.end());
-  std::optional<IdRange> unreadable;
+  std::vector<Missing> missing;
   for (const int64_t hour : hours) {
     const Status scanned = read_hour(
-        hour, [&](HourReader& reader) { return reader.scan(scan); }, &unreadable);
+        hour, [&](HourReader& reader) { return reader.scan(scan); }, missing);
     if (!scanned) return scanned.error();
     if (scan.stopped) break;
   }
@@ -675,44 +692,52 @@ Result<ReadPage> SqliteEventLog::read(const ReadRequest& request) {
   page.events = std::move(scan.events);
   page.more = scan.stopped;
   if (scan.stopped) page.scanned_to = scan.scanned_to;
-  if (!ascending) return page;
-  page.missing = first_hole(request.after, page.scanned_to);
-  const auto also = [&](const IdRange& range) {
-    if (!page.missing || range.after < page.missing->after) page.missing = range;
-  };
-  if (scan.damaged_rows > 0) {
-    also({.after = EventId::from_packed(scan.first_damaged - 1), .to = EventId::from_packed(scan.last_damaged)});
-  }
-  if (unreadable) also(*unreadable);
+  scan.each_damage([&](const IdRange& ids) { missing.push_back({.ids = ids}); });
+  add_holes(missing);
+  const IdRange scanned = scan.scanned_span();
+  std::erase_if(missing, [&](const Missing& part) { return !overlap(part.ids, scanned); });
+  cut_to({.after = request.after, .to = end}, missing);
+  page.missing = joined(std::move(missing));
   return page;
 }
 
-Status SqliteEventLog::read_samples(const SamplesRequest& request, SampleSink& sink) {
+Result<std::vector<Missing>> SqliteEventLog::read_samples(const SamplesRequest& request, SampleSink& sink) {
   const model::Topic& topic = request.topic;
   const ReadRequest loose{.patterns = {{topic.account, {topic.site}, {topic.device}}},
                           .types = model::EventTypes::none().with(model::EventType::telemetry),
                           .events_max = kLooseEventsPerPage};
-  Scan scan{.request = loose};
-  scan.low = std::max(request.ids.after.packed() + 1, oldest_readable().packed());
-  scan.high = std::min(request.ids.to, last_id()).packed();
-  scan.rows_left = SIZE_MAX;
-  if (scan.low > scan.high) return {};
+  Scan listing{.request = loose};
+  listing.low = std::max(request.ids.after.packed() + 1, oldest_readable().packed());
+  listing.high = std::min(request.ids.to, last_id()).packed();
+  listing.rows_left = SIZE_MAX;
+  std::vector<Missing> missing;
+  if (listing.low > listing.high) return missing;
+  Scan giving = listing;
   std::vector<HourSamples> hours;
-  for (const int64_t hour : files_.hours_between(EventId::from_packed(scan.low), EventId::from_packed(scan.high))) {
-    if (!sink.wants_more()) return {};
+  for (const int64_t hour :
+       files_.hours_between(EventId::from_packed(listing.low), EventId::from_packed(listing.high))) {
+    if (!sink.wants_more()) return missing;
     HourSamples& samples = hours.emplace_back(HourSamples{.hour = hour});
     const Status listed = read_hour(
-        hour, [&](HourReader& reader) { return list_samples(reader, request, scan, samples); }, nullptr);
-    if (!listed) return listed;
+        hour, [&](HourReader& reader) { return list_samples(reader, request, listing, samples); }, missing);
+    if (!listed) return listed.error();
   }
   find_alone(hours);
   for (const HourSamples& samples : hours) {
     const Status given = read_hour(
-        samples.hour, [&](HourReader& reader) { return give_samples(reader, request, samples, scan, sink); }, nullptr);
-    if (!given) return given;
+        samples.hour, [&](HourReader& reader) { return give_samples(reader, request, samples, giving, sink); },
+        missing);
+    if (!given) return given.error();
   }
-  report_damage(scan);
-  return {};
+  report_damage(listing);
+  report_damage(giving);
+  // Of a chunk it is known that it holds times of the span, of all else only when it was received.
+  listing.each_damage([&](const IdRange& ids) { missing.push_back({.ids = ids}); });
+  add_holes(missing);
+  cut_to(giving.scanned_span(), missing);  // nothing is older than the retention
+  cut_to(received_within(request.start_ms, request.end_ms), missing);
+  giving.each_damage([&](const IdRange& ids) { missing.push_back({.ids = ids}); });
+  return joined(std::move(missing));
 }
 
 }  // namespace

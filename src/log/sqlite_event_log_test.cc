@@ -13,6 +13,7 @@
 #include "codec/event_json.h"
 #include "log/event_log_contract.h"
 #include "log/hour_file.h"
+#include "log/missing_parts.h"
 
 namespace millstream::log {
 namespace {
@@ -71,12 +72,13 @@ class SqliteEventLogTest : public ::testing::Test {
       logs.clock.advance_ms(step_ms);
     }
   }
-  size_t sealed_events() const {  // by the newest log
+  size_t counted(const std::string& metric) const {  // by the newest log
     const std::string text = logs.metrics.back()->prometheus_text();
-    const std::string name = "\nmillstream_log_sealed_events_total ";
+    const std::string name = "\n" + metric + " ";
     const size_t at = text.find(name);
     return at == std::string::npos ? 0 : std::stoul(text.substr(at + name.size()));
   }
+  size_t sealed_events() const { return counted("millstream_log_sealed_events_total"); }
   std::unique_ptr<EventLog> started() {
     auto log = logs.open();
     log->add_reader(reader);
@@ -145,7 +147,7 @@ TEST_F(SqliteEventLogTest, WhatIsSealedReadsAsItDidBefore) {
     if (run == 0) wait_until_sealed(left);
     const auto after = read_each(*log);
     for (size_t i = 0; i < requests.size(); ++i) expect_same(before[i], after[i]);
-    EXPECT_FALSE(log->read({.after = before[0].front().id})->missing);
+    EXPECT_TRUE(log->read({.after = before[0].front().id})->missing.empty());
     log->stop();
   }
 }
@@ -329,29 +331,88 @@ TEST_F(SqliteEventLogTest, AKeyGoesWithTheFileOfItsBatch) {
   log->stop();
 }
 
+// Page by page: whatever does not come lies in a part that one of the pages names, and nothing that came is named.
+void expect_all_told(EventLog& log, ReadRequest request, const std::vector<model::EventId>& stored) {
+  std::vector<model::EventId> came;
+  std::vector<IdRange> parts;
+  for (bool more = true; more;) {
+    const Result<ReadPage> page = log.read(request);
+    ASSERT_TRUE(page.ok());
+    more = page->more;
+    for (const model::Event& event : page->events) came.push_back(event.id);
+    for (const auto& [ids, why] : page->missing) {
+      if (why == Missing::Why::damaged) parts.push_back(ids);
+      EXPECT_TRUE(request.order == Order::descending || !more || ids.after < page->scanned_to);
+      EXPECT_TRUE(request.order == Order::ascending || !more || ids.to >= page->scanned_to);
+    }
+    if (request.order == Order::ascending) {
+      request.after = page->scanned_to;
+    } else {
+      request.until = model::EventId::from_packed(page->scanned_to.packed() - 1);
+    }
+  }
+  std::sort(came.begin(), came.end());
+  EXPECT_LT(came.size(), stored.size());
+  EXPECT_FALSE(parts.empty());
+  for (const model::EventId id : stored) {
+    const bool is_told = std::any_of(parts.begin(), parts.end(), [&](const IdRange& part) {
+      return overlap(part, {.after = model::EventId::from_packed(id.packed() - 1), .to = id});
+    });
+    EXPECT_TRUE(is_told || std::binary_search(came.begin(), came.end(), id)) << id.text();
+  }
+}
+
 TEST_F(SqliteEventLogTest, AFlippedBitInAChunkLosesThatDevicesWindowAndSaysSo) {
   logs.sealing = {.age_ms = 0, .events_of_a_device = 1, .events_min = 1};
   std::mt19937_64 random(5);
+  std::vector<model::EventId> stored;
   {
     auto log = started();
     ASSERT_TRUE(append_and_wait(*log, random_events(random, 2000)).ok());
     wait_until_sealed(2000);
+    stored = ids_of(read_all(*log));
     log->stop();
   }
+  std::string damaged;
   {
     Result<Database> file = Database::open(hour_file_path(logs.directory, hour_of({kStart, 0})), OpenMode::read_write);
     ASSERT_TRUE(file.ok());
     ASSERT_TRUE(file->execute("UPDATE chunk SET data = CAST(substr(data, 1, 30) || x'00' || substr(data, 32) AS BLOB)"
                               " WHERE id = 40")
                     .ok());
+    ASSERT_TRUE(file->each_row("SELECT text FROM topic WHERE id = (SELECT topic FROM chunk WHERE id = 40)",
+                               [&](const Statement& row) {
+                                 damaged = row.bytes(0);
+                                 return Status();
+                               })
+                    .ok());
   }
   auto log = started();
   const size_t left = read_all(*log, {.events_max = 5000}).size();
   EXPECT_LT(left, 2000u);
   EXPECT_GT(left, 1900u);
-  const Result<ReadPage> page = log->read({.after = log->first_id(), .events_max = 5000});
-  ASSERT_TRUE(page.ok());
-  EXPECT_TRUE(page->missing);
+  for (const Order order : {Order::ascending, Order::descending}) {
+    expect_all_told(*log, {.order = order, .events_max = 5000}, stored);
+    expect_all_told(*log, {.order = order, .events_max = 70}, stored);
+  }
+
+  const auto missing_of_samples = [&](const std::string& device, int64_t end_ms) {
+    LastWrites got;
+    const auto missing = log->read_samples({.topic = *model::Topic::parse(device),
+                                            .start_ms = kStart - kHourMs,
+                                            .end_ms = end_ms,
+                                            .ids = {.to = log->last_id()}},
+                                           got);
+    EXPECT_TRUE(missing.ok());
+    return std::count_if(missing->begin(), missing->end(),
+                         [](const Missing& part) { return part.why == Missing::Why::damaged; });
+  };
+  EXPECT_EQ(missing_of_samples(damaged, kStart + 1), 1);
+  EXPECT_EQ(missing_of_samples(damaged, kStart - kHourMs / 2), 0) << "the chunk holds no such times";
+  const std::string sound = damaged.ends_with("7") ? "account:1/site:1/device:8" : "account:1/site:1/device:7";
+  EXPECT_EQ(missing_of_samples(sound, kStart + 1), 0);
+
+  EXPECT_EQ(counted("millstream_log_damaged_rows_total"), 2000 - left) << "once, however often they are read";
   log->stop();
 }
 
@@ -431,8 +492,8 @@ class LostHours : public SqliteEventLogTest {
     ASSERT_TRUE(log->start().ok());
     EXPECT_EQ(read_all(*log).size(), events);
     const Result<ReadPage> page = log->read({.after = {kStart, 0}, .events_max = 100});
-    ASSERT_TRUE(page.ok() && page->missing);
-    EXPECT_EQ(hour_of(page->missing->to), hour_of({kStart, 0}) + hour);
+    ASSERT_TRUE(page.ok() && !page->missing.empty());
+    EXPECT_EQ(hour_of(page->missing.front().ids.to), hour_of({kStart, 0}) + hour);
     EXPECT_TRUE(logs.metrics.back()->prometheus_text().find("millstream_log_damaged_files_total 1") !=
                 std::string::npos);
     log->stop();
@@ -482,7 +543,7 @@ TEST_F(SqliteEventLogTest, AWalThatLostItsEndIsDeclaredAlsoAtTheNextStart) {
     ASSERT_TRUE(again->start().ok());
     const Result<ReadPage> page = again->read({.after = {kStart, 0}, .events_max = 1000});
     ASSERT_TRUE(page.ok());
-    EXPECT_EQ(page->missing.has_value(), directory == hurt);
+    EXPECT_EQ(!page->missing.empty(), directory == hurt);
     EXPECT_EQ(page->events.size() == 50, directory == whole);
     again->stop();
   }
@@ -491,13 +552,76 @@ TEST_F(SqliteEventLogTest, AWalThatLostItsEndIsDeclaredAlsoAtTheNextStart) {
   logs.directory = original;
 }
 
+TEST_F(LostHours, ADamagedHourIsDeclaredToWhoeverReadsIt) {
+  std::ofstream(path(1), std::ios::in | std::ios::out | std::ios::binary) << "this is no database";
+  auto log = logs.open();
+  ASSERT_TRUE(log->start().ok());
+  const int64_t hour = hour_of({kStart, 0}) + 1;
+  const auto expect_the_hour = [&](const std::vector<Missing>& missing) {
+    ASSERT_FALSE(missing.empty());
+    const Missing& last = missing.back();
+    EXPECT_EQ(last.why, Missing::Why::damaged);
+    EXPECT_EQ(last.ids.after, ids_of_hour(hour).after);
+    EXPECT_EQ(last.ids.to, ids_of_hour(hour).to);
+    if (missing.size() > 1) {
+      EXPECT_EQ(missing[0].why, Missing::Why::before_log);
+    }
+  };
+  for (const Order order : {Order::ascending, Order::descending}) {
+    expect_the_hour(log->read({.order = order})->missing);
+    EXPECT_TRUE(log->read({.after = last_id_of_hour(hour), .order = order})->missing.empty());
+    EXPECT_TRUE(log->read({.after = {kStart, 0}, .until = last_id_of_hour(hour - 1), .order = order})->missing.empty());
+  }
+  EXPECT_TRUE(log->read({.order = Order::descending, .events_max = 1})->missing.empty()) << "not read so far";
+  const auto samples_of = [&](int64_t of_hour) {
+    LastWrites got;
+    const int64_t start_ms = of_hour * kHourMs;
+    return *log->read_samples({.topic = *model::Topic::parse("account:1/site:1/device:1"),
+                               .start_ms = start_ms,
+                               .end_ms = start_ms + kHourMs,
+                               .ids = {.to = log->last_id()}},
+                              got);
+  };
+  expect_the_hour(samples_of(hour));
+  EXPECT_TRUE(samples_of(hour + 1).empty());
+  log->stop();
+}
+
+TEST_F(SqliteEventLogTest, AFileThatIsFoundDamagedWhileItIsServedIsCountedOnce) {
+  {
+    auto log = started();
+    const std::string data = R"({"kind":"x","text":")" + std::string(500, 'y') + "\"}";
+    const model::Event event = test_event("account:1/site:1/device:1", kStart, data, model::EventType::system);
+    ASSERT_TRUE(append_and_wait(*log, std::vector<model::Event>(400, event)).ok());
+    logs.clock.advance_ms(2 * kHourMs);
+    ASSERT_TRUE(append_and_wait(*log, {event}).ok());
+    log->stop();
+  }
+  const std::string path = hour_file_path(logs.directory, hour_of({kStart, 0}));
+  const auto half = static_cast<std::streamoff>(std::filesystem::file_size(path) / 2);
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(half);
+  file << std::string(8192, 'x');
+  file.close();
+  auto log = started();  // of an hour that is over it looks at the ends only
+  EXPECT_EQ(counted("millstream_log_damaged_files_total"), 0u);
+  for (int i = 0; i < 5; ++i) {
+    const Result<ReadPage> page = log->read({.after = {kStart, 0}, .events_max = 1000});
+    ASSERT_TRUE(page.ok());
+    ASSERT_EQ(page->missing.size(), 1u);
+    EXPECT_EQ(hour_of(page->missing.front().ids.to), hour_of({kStart, 0}));
+  }
+  EXPECT_EQ(counted("millstream_log_damaged_files_total"), 1u);
+  log->stop();
+}
+
 TEST_F(LostHours, AnOlderCopyIsDeclared) {
   ASSERT_FALSE(older.empty());
   std::ofstream(path(1), std::ios::binary) << older;
   auto log = logs.open();
   ASSERT_TRUE(log->start().ok());
   EXPECT_LT(read_all(*log).size(), 6u);
-  EXPECT_TRUE(log->read({.after = {kStart, 0}, .events_max = 100})->missing);
+  EXPECT_FALSE(log->read({.after = {kStart, 0}, .events_max = 100})->missing.empty());
   log->stop();
 }
 
@@ -506,7 +630,7 @@ TEST_F(LostHours, AnotherHoursFileIsSetAside) {
   auto log = logs.open();
   ASSERT_TRUE(log->start().ok());
   EXPECT_EQ(read_all(*log).size(), 4u);
-  EXPECT_TRUE(log->read({.after = {kStart, 0}, .events_max = 100})->missing);
+  EXPECT_FALSE(log->read({.after = {kStart, 0}, .events_max = 100})->missing.empty());
   log->stop();
 }
 
@@ -537,17 +661,18 @@ TEST_F(SqliteEventLogTest, OverAnyFlippedBitAReaderGetsOn) {
     for (int pages = 0; pages < 300; ++pages) {  // as a replay goes on over what is missing
       const Result<ReadPage> page = log->read({.after = after, .events_max = 10});
       ASSERT_TRUE(page.ok());
-      if (page->missing) {
-        ASSERT_GT(page->missing->to, after);
-        ASSERT_GE(page->missing->to, page->missing->after);
+      for (const auto& [ids, why] : page->missing) {
+        ASSERT_GE(ids.after, after);
+        ASSERT_GT(ids.to, ids.after);
       }
       ASSERT_LT(pages, 299) << "no end";
-      if (page->missing && page->missing->after <= after) {
-        after = page->missing->to;
+      const bool goes_on = page->missing.empty();
+      if (!goes_on && page->missing.front().ids.after <= after) {
+        after = page->missing.front().ids.to;
         continue;
       }
       if (!page->more) break;
-      after = page->missing ? page->missing->after : page->scanned_to;
+      after = goes_on ? page->scanned_to : page->missing.front().ids.after;
     }
     log->stop();
     for (const std::string& name : logs.files()) {
@@ -586,10 +711,11 @@ TEST_F(SqliteEventLogTest, AFlippedBitIsFoundAndTheRowIsNotServed) {
   }
   EXPECT_NE(logs.metrics.back()->prometheus_text().find("millstream_log_damaged_rows_total 1"), std::string::npos);
   const Result<ReadPage> page = log->read({.after = log->first_id(), .events_max = 1000});
-  ASSERT_TRUE(page.ok() && page->missing);
-  EXPECT_EQ(page->missing->to.packed(), page->missing->after.packed() + 1);
-  EXPECT_LT(page->events[75].id, page->missing->to);
-  EXPECT_LT(page->missing->to, page->events[76].id);
+  ASSERT_TRUE(page.ok() && page->missing.size() == 1);
+  const IdRange& lost = page->missing.front().ids;
+  EXPECT_EQ(lost.to.packed(), lost.after.packed() + 1);
+  EXPECT_LT(page->events[75].id, lost.to);
+  EXPECT_LT(lost.to, page->events[76].id);
   log->stop();
 }
 

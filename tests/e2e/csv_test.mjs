@@ -136,7 +136,7 @@ test('JSON stays the answer for all who do not prefer CSV, and caches are told o
 
 test('a page of another origin that may read also sees the headers that only CSV has', async () => {
   const { answer } = await csv('/api/events/backfill?limit=1', { Origin: 'https://page.example' });
-  for (const name of ['X-Next-Cursor', 'X-Last-Id', 'Content-Disposition']) {
+  for (const name of ['X-Next-Cursor', 'X-Last-Id', 'X-Missing', 'Content-Disposition']) {
     assert.ok(answer.headers['access-control-expose-headers'].includes(name));
   }
 });

@@ -278,6 +278,7 @@ export async function ingest(server, points, options = {}) {
 /** Every event that backfill gives, page by page, in ascending order. */
 export async function backfillAll(server, query = {}, options = {}) {
   const events = [];
+  const missing = []; // the parts that pages name
   let cursor;
   let last;
   do {
@@ -287,12 +288,13 @@ export async function backfillAll(server, query = {}, options = {}) {
     assert.equal(answer.status, 200, answer.text);
     const page = answer.json();
     events.push(...page.events);
+    missing.push(...page.missing ?? []);
     assert.notEqual(page.next ?? null, cursor ?? undefined, 'a page must not lead to itself');
     cursor = page.next;
     last = page.last;
   } while (cursor);
   assertStrictlyRising(events.map((event) => event.id));
-  return { events, last };
+  return { events, last, missing };
 }
 
 // --- ids -------------------------------------------------------------------------------------------------------------

@@ -32,9 +32,9 @@ const pointsOf = (device, count) => JSON.stringify(Array.from({ length: count },
   ({ deviceId: device, ts: Date.now() - i, fields: { note: 'x'.repeat(60), v: i } })));
 
 test('a flood of large gzip bodies is bounded, and refused in the words of each path', { timeout: 200_000 }, async () => {
-  const server = await Server.start({ arguments: ['--storage.append_queue_events_max=20000', '--storage.append_queue_bytes_max=8MiB',
+  const server = await Server.start({ arguments: ['--storage.append_queue_events_max=5000', '--storage.append_queue_bytes_max=8MiB',
     '--stream.replay_ring_bytes_max=1MiB'] });
-  const agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 400 });
   atEnd(() => agent.destroy());
   await ingest(server, { deviceId: 'first', fields: { v: 1 } });
   const before = kib(server, 'VmRSS');
@@ -43,7 +43,7 @@ test('a flood of large gzip bodies is bounded, and refused in the words of each 
   const bodies = {};
   for (const target of Object.keys(paths)) {
     const json = target === '/api/ingest';
-    bodies[target] = gzipSync(json ? pointsOf('flood', 8_000) : linesOf('flood', 20_000));
+    bodies[target] = gzipSync(json ? pointsOf('flood', 2_000) : linesOf('flood', 5_000));
   }
   const one = async (target) => {
     const type = target === '/api/ingest' ? 'application/json' : 'text/plain';
@@ -57,14 +57,15 @@ test('a flood of large gzip bodies is bounded, and refused in the words of each 
     }
   };
   const someOfEach = () => Object.keys(paths).every((target) => accepted[target] > 0 && refused[target] > 0);
-  for (let round = 0; round < 3 || (round < 20 && !someOfEach()); ++round) {
-    await Promise.all(Object.keys(paths).flatMap((target) => Array.from({ length: 40 }, () => one(target))));
+  // More at once than may wait to be parsed, however fast or slow this machine is; each path has its turn.
+  for (let round = 0; round < 2; ++round) {
+    await Promise.all(Array.from({ length: 100 }, () => Object.keys(paths).map(one)).flat());
   }
   const grown = kib(server, 'VmHWM') - before;
   console.log(`flood: ${JSON.stringify(accepted)} accepted, ${JSON.stringify(refused)} refused, ${Math.round(grown / 1024)} MiB more at most`);
   assert.ok(someOfEach(), 'some of each');
   // What waits for the log, two bodies being parsed, a commit, and the 100 000 events that may wait for the engines. What was
-  // sent is some 700 MiB inflated, and several times as much as events.
+  // sent is some 200 MiB inflated, and several times as much as events.
   assert.ok(grown < 400 * 1024, `${grown} KiB more`);
   await ingest(server, { deviceId: 'last', fields: { v: 1 } });
   await server.stop();

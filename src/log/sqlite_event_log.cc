@@ -227,7 +227,8 @@ Status SqliteEventLog::recover() {
   const std::vector<HourSpan> spans = files_.spans();
   const int64_t next_hour = hour_of(last_id());
   if (!spans.empty() && spans.back().hour >= next_hour) {
-    if (Status s = open_writer(spans.back().hour); !s) return s;
+    // On a full disk what is there is served; each commit tries again.
+    if (Status s = open_writer(spans.back().hour); !s && s.error().code != Code::storage_full) return s;
   }
   return once_.load(first_once_hour());
 }
@@ -328,6 +329,7 @@ Status SqliteEventLog::recover_file(int64_t hour, bool newest) {
     span = Error{Code::corrupt, path + ": holds events of another hour"};
   }
   if (!span && span.error().code == Code::conflict) return span.error();  // of a later version: not ours to judge
+  if (!span && span.error().code == Code::storage_full) return span.error();  // no room to read its WAL: not damaged
   if (!span) {
     damaged(hour, span.error());
     return {};

@@ -25,6 +25,7 @@
 #include "log/hour_samples.h"
 #include "log/hour_writer.h"
 #include "log/once_batches.h"
+#include "log/retention_time.h"
 
 namespace millstream::log {
 namespace {
@@ -37,6 +38,7 @@ constexpr size_t kRowsPerReadMax =
 constexpr const char* kBeginningName = "log.beginning";
 constexpr std::string_view kLedgerPrefix = "log.hour.";
 constexpr std::string_view kHolePrefix = "log.hole.";
+constexpr const char* kDoubtName = "log.clock";  // the time of retention when it began to doubt the wall clock
 constexpr size_t kLooseEventsPerPage = 512;
 constexpr size_t kSavesWaitingMax = 32;
 constexpr size_t kHoursCheckedMax = 1000;  // at a start
@@ -65,7 +67,9 @@ struct Metrics {
         damaged_files(registry.counter("millstream_log_damaged_files_total", "Hour files set aside as damaged")),
         read_only(
             registry.gauge("millstream_log_read_only", "1: a write failed, and no more are tried until a restart")),
-        unlinked(registry.counter("millstream_log_hours_unlinked_total", "Hour files removed by retention")) {}
+        unlinked(registry.counter("millstream_log_hours_unlinked_total", "Hour files removed by retention")),
+        clock_leaps(registry.counter("millstream_log_clock_leaps_total",
+                                     "Times the wall clock leapt ahead and retention did not follow")) {}
 
   metrics::Histogram& commit;
   metrics::Counter& events;
@@ -74,6 +78,7 @@ struct Metrics {
   metrics::Counter& damaged_files;
   metrics::Gauge& read_only;
   metrics::Counter& unlinked;
+  metrics::Counter& clock_leaps;
 };
 
 class SqliteEventLog final : public EventLog {
@@ -86,7 +91,8 @@ class SqliteEventLog final : public EventLog {
         checkpoints_(options_.directory),
         files_(options_.directory),
         once_(files_, options_.once_keys_max, registry),
-        sealer_(options_.sealing, files_, registry) {}
+        sealer_(options_.sealing, files_, registry),
+        retention_(options_.retention_ms) {}
   ~SqliteEventLog() override { stop(); }
 
   void add_reader(CommitReader& reader) override { readers_.push_back(&reader); }
@@ -122,6 +128,7 @@ class SqliteEventLog final : public EventLog {
   void check_later(int64_t hour);
   void go_on_sealing(const HourSpan& span);
   Status recover_beginning();
+  void begin_retention(const std::map<std::string, EventId>& known);
   void damaged(int64_t hour, const Error& error);
   void look_for_losses(const std::map<std::string, EventId>& known);
   void lost_end(const IdRange& lost);
@@ -142,10 +149,13 @@ class SqliteEventLog final : public EventLog {
   void seal();
   void close_hours(bool all);
   Error refuse_writes(const Error& why);
+  void move_retention();
+  void note_doubt();
   void unlink_expired_hours();
   Status read_hour(int64_t hour, const std::function<Status(HourReader&)>& work, std::optional<IdRange>* unreadable);
   void report_damage(const Scan& scan);
   EventId oldest_readable() const { return {std::max<int64_t>(0, clock_.wall_ms() - options_.retention_ms), 0}; }
+  EventId oldest_kept() const { return {retention_.oldest_kept_ms(), 0}; }
   int64_t first_once_hour() const { return hour_of({std::max<int64_t>(0, clock_.wall_ms() - kOnceMs), 0}); }
 
   // constant after start()
@@ -171,6 +181,7 @@ class SqliteEventLog final : public EventLog {
       holes_;  // guarded by holes_mu_; where events are missing: files set aside, the time before the log
 
   // log-thread-confined
+  RetentionTime retention_;
   std::unique_ptr<HourWriter> writer_;
   std::vector<Closing> closing_;
   SteadyTime next_housekeeping_;
@@ -219,6 +230,7 @@ Status SqliteEventLog::recover() {
   const Result<std::map<std::string, EventId>> known = checkpoints_.positions();
   if (!known) return known.error();
   for (const auto& [name, at] : *known) last_id_ = std::max(last_id_.load(), at.packed());
+  begin_retention(*known);
   look_for_losses(*known);
   // As a tick would: whatever is appended from now on is above, so that readers know where "before" ends.
   last_id_ = std::max(last_id(), EventId{clock_.wall_ms(), 0}).packed();
@@ -246,7 +258,7 @@ void SqliteEventLog::go_on_sealing(const HourSpan& span) {
 
 // What an hour was known to hold on the disk must be there: a file may have lost its end, or itself.
 void SqliteEventLog::look_for_losses(const std::map<std::string, EventId>& known) {
-  const int64_t oldest_hour = hour_of(oldest_readable());
+  const int64_t oldest_hour = hour_of(oldest_kept());
   for (const auto& [name, at] : known) {
     if (name.starts_with(kHolePrefix)) recover_hole(name, at);
     const std::optional<int64_t> hour = parse_ledger_name(name);
@@ -278,11 +290,25 @@ void SqliteEventLog::lost_end(const IdRange& lost) {
 }
 
 void SqliteEventLog::recover_hole(const std::string& name, EventId to) {
-  if (to < oldest_readable()) {
+  if (to < oldest_kept()) {
     (void)checkpoints_.remove(name);
   } else if (const std::optional<EventId> after = EventId::parse(name.substr(kHolePrefix.size()))) {
     add_hole({.after = *after, .to = to});
   }
+}
+
+// From the newest that was stored, or from where an earlier run stood when it began to doubt the clock.
+void SqliteEventLog::begin_retention(const std::map<std::string, EventId>& known) {
+  const auto doubted = known.find(kDoubtName);
+  const EventId from = doubted == known.end() ? last_id() : doubted->second;
+  retention_.begin(from.ms, clock_.wall_ms(), clock_.steady_ms());
+  if (!retention_.doubts()) {
+    if (doubted != known.end()) (void)checkpoints_.remove(kDoubtName);
+    return;
+  }
+  log_info("after a long pause retention waits before it believes the clock",
+           {{"pause_ms", retention_.ahead_ms()}, {"waits_ms", kPauseDoubtMs}});
+  note_doubt();
 }
 
 // Says in another file up to where this hour's events are on the disk.
@@ -328,7 +354,7 @@ Status SqliteEventLog::recover_file(int64_t hour, bool newest) {
   if (span && !span->last.is_zero() && (hour_of(span->first) != hour || hour_of(span->last) != hour)) {
     span = Error{Code::corrupt, path + ": holds events of another hour"};
   }
-  if (!span && span.error().code == Code::conflict) return span.error();  // of a later version: not ours to judge
+  if (!span && span.error().code == Code::conflict) return span.error();      // of a later version: not ours to judge
   if (!span && span.error().code == Code::storage_full) return span.error();  // no room to read its WAL: not damaged
   if (!span) {
     damaged(hour, span.error());
@@ -570,8 +596,9 @@ void SqliteEventLog::housekeeping() {
   if (writer_ && !read_only_ && writer_->hour() < hour_of(last_id()))  // noted above
     closing_.push_back({.writer = std::move(writer_)});
   if (!read_only_) close_hours(false);
+  move_retention();
   unlink_expired_hours();
-  once_.forget_before(first_once_hour());
+  once_.forget_before(hour_of({std::max<int64_t>(0, retention_.now_ms() - kOnceMs), 0}));
 }
 
 void SqliteEventLog::seal() {
@@ -607,8 +634,24 @@ void SqliteEventLog::close_hours(bool all) {
   });
 }
 
+void SqliteEventLog::move_retention() {
+  const bool doubted = retention_.doubts();
+  if (retention_.move(clock_.wall_ms(), clock_.steady_ms())) {
+    metrics_.clock_leaps.add();
+    log_warning("the wall clock leapt ahead: nothing is removed for that until it has been so for a whole retention",
+                {{"ahead_ms", retention_.ahead_ms()}});
+    note_doubt();
+  } else if (doubted && !retention_.doubts()) {
+    log_info("retention goes by the wall clock again");
+    (void)saver_.post([this] { (void)checkpoints_.remove(kDoubtName); });
+  }
+}
+
+// So that a restart does not take the clock's word for it.
+void SqliteEventLog::note_doubt() { save(kDoubtName, {.at = {retention_.now_ms(), 0}, .state = {}}); }
+
 void SqliteEventLog::unlink_expired_hours() {
-  const EventId oldest = oldest_readable();
+  const EventId oldest = oldest_kept();
   for (const HourSpan& span : files_.spans()) {
     if (last_id_of_hour(span.hour) >= oldest) return;
     if (writer_ && writer_->hour() == span.hour) writer_.reset();

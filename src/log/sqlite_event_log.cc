@@ -115,6 +115,7 @@ class SqliteEventLog final : public EventLog {
   }
   Result<std::optional<Checkpoint>> load_checkpoint(std::string_view name) override { return checkpoints_.load(name); }
   size_t queued_events() const override { return queue_.events(); }
+  Storage storage() const override { return storage_.load(std::memory_order_relaxed); }
 
  private:
   // An hour that is over: its telemetry is put into chunks, then its WAL is emptied, then nobody writes it any more.
@@ -176,6 +177,7 @@ class SqliteEventLog final : public EventLog {
   std::atomic<int64_t> suspect_hour_{kNoHour};                     // a reader found this file damaged
   Guarded<std::vector<std::pair<int64_t, Error>>> found_damaged_;  // by checker_
   std::atomic<int64_t> last_id_{0};                                // packed; written by the log thread
+  std::atomic<Storage> storage_{Storage::ok};                      // written by the log thread
   mutable std::mutex holes_mu_;
   std::vector<IdRange>
       holes_;  // guarded by holes_mu_; where events are missing: files set aside, the time before the log
@@ -186,8 +188,7 @@ class SqliteEventLog final : public EventLog {
   std::vector<Closing> closing_;
   SteadyTime next_housekeeping_;
   SteadyTime next_seal_;
-  EventId noted_;         // note_progress() has said this much
-  bool failing_ = false;  // the last commit failed: said once, until one succeeds
+  EventId noted_;  // note_progress() has said this much
   // A write or an fsync failed for another reason than a full disk. Then the kernel may hold as clean what is not on
   // the disk, and a later fsync would say yes to it: nothing is written any more until the process has been restarted.
   std::optional<Error> read_only_;
@@ -464,13 +465,16 @@ void SqliteEventLog::commit(std::vector<WaitingAppend> appends) {
   const int64_t started_us = clock_.steady_us();
   const EventId last = give_ids(events);
   const std::vector<AppendReceipt> receipts = receipts_of(events, ends);
+  const bool was_ok = storage() == Storage::ok;
   const Status written = write(events, OnceBatches::rows(appends, receipts));
   // Ids of a failed commit are not given again: some of its bytes may be on disk after all.
   if (!written) {
     last_id_.store(last.packed(), std::memory_order_release);
     metrics_.failures.add();
-    if (!failing_) log_error("events cannot be stored", {{"reason", written.error().detail}});
-    failing_ = true;
+    if (was_ok) log_error("events cannot be stored", {{"reason", written.error().detail}});
+    storage_ = read_only_                                   ? Storage::read_only
+               : written.error().code == Code::storage_full ? Storage::full
+                                                            : Storage::failing;
     // Who sent them is told what that means for them; where and why stands in our own log.
     const Error told = as_told(written.error(), read_only_.has_value());
     for (WaitingAppend& append : appends) {
@@ -479,8 +483,8 @@ void SqliteEventLog::commit(std::vector<WaitingAppend> appends) {
     once_.failed(told);
     return;
   }
-  if (failing_) log_info("events can be stored again");
-  failing_ = false;
+  if (!was_ok) log_info("events can be stored again");
+  storage_ = Storage::ok;
   metrics_.commit.observe_us(clock_.steady_us() - started_us);
   metrics_.events.add(events.size());
   files_.extend(writer_->hour(), events.front().id, last);
@@ -531,6 +535,7 @@ Error SqliteEventLog::refuse_writes(const Error& why) {
   if (writer_) writer_->leave_wal_as_it_is();
   for (const Closing& closing : closing_) closing.writer->leave_wal_as_it_is();
   read_only_ = Error{Code::unavailable, "the log is read-only until a restart, a write failed: " + why.detail};
+  storage_ = Storage::read_only;
   metrics_.read_only.set(1);
   return *read_only_;
 }

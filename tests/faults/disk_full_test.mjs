@@ -81,12 +81,27 @@ async function assertReadsGoOn(server, ledger, viewer) {
   say(`the open stream lives, and one that resumed at the first event got the other ${audit.stored.size - 1}`);
 }
 
+/** What operators read, by program and by hand: the server stays in service. */
+async function assertStorage(server, storage) {
+  const ready = await get(server, '/ready');
+  assert.equal(ready.status, 200);
+  assert.equal(ready.json().storage, storage);
+  assert.equal((await get(server, '/api/stats')).json().storage, storage);
+  return ready;
+}
+
+function toldDegraded(viewer, storage) {
+  return until(() => viewer.system('degraded').some((m) => systemData(m).storage === storage), `the stream says that storage is ${storage}`);
+}
+
 async function assertTold(server, viewer) {
   assert.match(server.child.output, /level=error msg="events cannot be stored".*full/, 'the log says so');
   assert.ok((await metric(server, 'millstream_log_commit_failures_total')) > 0, 'and a metric');
-  const ready = await get(server, '/ready');
+  assert.equal(await metric(server, 'millstream_log_storage_full'), 1);
+  const ready = await assertStorage(server, 'full');
+  await toldDegraded(viewer, 'full');
   const kinds = [...new Set(viewer.messages.filter((m) => m.event === 'system').map((m) => systemData(m).kind))];
-  say(`told by a log line and by millstream_log_commit_failures_total; /ready says ${ready.status}; ` +
+  say(`told by a log line and by millstream_log_commit_failures_total; /ready says ${ready.text}; ` +
     `the stream's system events were: ${kinds.join(', ')}`);
 }
 
@@ -100,6 +115,7 @@ async function assertHeals(server, ledger, disk, to) {
     await until(async () => (await ledger.send(server, { way })).ok, `${way} is taken again`, healedMsMax);
   }
   say(`every way in is taken again after ${Math.round(performance.now() - room)} ms, by the same process`);
+  await assertStorage(server, 'ok');
   assert.equal(server.child.pid, pid);
   assert.ok(server.child.running());
 }
@@ -130,6 +146,7 @@ async function assertStartsFull(server, ledger, browser) {
   assert.equal(back.status, 200, `a browser that comes back is served: ${back.text}`);
   back.close();
   await assertRefusals(server, ledger);
+  await assertStorage(server, 'full');
   say(`backfill gives all ${audit.stored.size} points, a browser came back with its ticket, every way in refuses`);
 }
 
@@ -146,6 +163,7 @@ test('a full disk refuses clearly, reads go on, and room heals it without a rest
   await assertTold(server, viewer);
   await assertHeals(server, ledger, disk, megabytes * 2);
   assert.match(server.child.output, /msg="events can be stored again"/, 'and says that it does');
+  await toldDegraded(viewer, 'ok');
 
   say('once more, and killed while the disk is full');
   const browser = await openWithTicket(server);

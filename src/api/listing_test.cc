@@ -20,6 +20,8 @@ TEST(Listing, IsCsvOnlyWhenThatIsPreferred) {
   EXPECT_EQ(asked_with({"*/*"}), Format::json);
   EXPECT_EQ(asked_with({"text/csv"}), Format::csv);
   EXPECT_EQ(asked_with({"application/json;q=0.5", "text/csv"}), Format::csv) << "two headers are one list";
+  EXPECT_EQ(asked_with({"application/json;q=0.5, text/html;q=0.4, text/csv;q=0.9"}), Format::csv);
+  EXPECT_EQ(asked_with({"text/csv;q=0.5, application/json;q=0.9"}), Format::json);
 }
 
 TEST(Listing, SaysToCachesWhatItDependsOn) {

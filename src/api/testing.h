@@ -40,6 +40,7 @@ class FakeLog final : public log::EventLog {
     return std::optional<log::Checkpoint>();
   }
   size_t queued_events() const override { return 0; }
+  log::Storage storage() const override { return log::Storage::ok; }
 
   std::function<log::ReadPage(const log::ReadRequest&)> on_read = [](const auto&) { return log::ReadPage{}; };
   std::function<void(const log::SamplesRequest&, log::SampleSink&)> on_read_samples = [](const auto&, auto&) {};

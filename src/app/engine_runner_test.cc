@@ -91,6 +91,7 @@ class MemoryLog final : public log::EventLog {
     std::lock_guard lock(mu_);
     return queue_.size();
   }
+  log::Storage storage() const override { return log::Storage::ok; }
 
   // ---- the log's thread, one step at a time; false: nothing to do ----
 

@@ -373,6 +373,8 @@ Status Server::Parts::listen(const Config& config) {
 void Server::Parts::add_gauges() {
   metrics.gauge_from("millstream_log_queue_events", "Events waiting for the log",
                      [this] { return static_cast<int64_t>(log->queued_events()); });
+  metrics.gauge_from("millstream_log_storage_full", "1: the last commit found no room on the disk",
+                     [this] { return static_cast<int64_t>(log->storage() == log::Storage::full); });
   metrics.gauge_from("millstream_reader_queue_jobs", "Reads of the past waiting for a thread",
                      [this] { return static_cast<int64_t>(readers->depth()); });
   metrics.gauge_from("millstream_http_body_bytes", "Request bodies being received or worked on",
@@ -458,6 +460,7 @@ size_t Server::sessions() const {
 }
 
 void Server::refresh() {
+  tell_storage();
   parts_->issuer_keys->refresh_files();
   keep_sessions_in_use();
   const registry::Registry::Refreshed refreshed = parts_->registry->refresh(parts_->clock.wall_ms());
@@ -466,6 +469,14 @@ void Server::refresh() {
   if (!refreshed.status) {
     log_warning("the registry could not be read or written; what is known stays valid",
                 {{"reason", refreshed.status.error().detail}});
+  }
+}
+
+// No event can say it: there is no room to store one.
+void Server::tell_storage() {
+  const std::string_view storage = log::storage_name(parts_->log->storage());
+  for (const std::unique_ptr<IoThread>& io : parts_->io_threads) {
+    io->loop().post([&shard = io->shard(), storage] { shard.set_storage(storage); });
   }
 }
 

@@ -28,6 +28,7 @@ class Server {
 
  private:
   void keep_sessions_in_use();
+  void tell_storage();
 
   struct Parts;
   explicit Server(std::unique_ptr<Parts> parts);

@@ -194,7 +194,8 @@ void Connection::head_arrived(bool body_waiting) {
   input_unclear_ = parser_.has_body();
   Reception reception = receive(state_, request, peer_);
   if (reception.answer) return send_response(&request, std::move(*reception.answer));
-  if (!parser_.limit_body(reception.body_bytes_max)) return answer_error(413, "the body is too long");
+  const size_t bytes_max = reception.body_bytes_max;
+  if (!parser_.limit_body(bytes_max)) return answer_error(413, body_too_long(bytes_max));
   // Known already, so that it need not be sent in vain; the room is taken as the bytes come.
   if (!state_.bodies->has_room(parser_.content_length().value_or(0))) return refuse(kNoRoom);
   handler_ = reception.handler;

@@ -150,7 +150,7 @@ void H2Stream::head_complete(bool body_follows) {
   in.handler = reception.handler;
   in.body_bytes_max = reception.body_bytes_max;
   const uint64_t announced = framing.content_length.value_or(0);
-  if (announced > in.body_bytes_max) return refuse(413, "the body is too long");
+  if (announced > in.body_bytes_max) return refuse(413, body_too_long(in.body_bytes_max));
   if (!state.bodies->has_room(announced)) return refuse(503, "too many request bodies at once; try again");
   if (!body_follows) return body_complete();
   if (!framing.expects_continue) return;
@@ -165,7 +165,7 @@ void H2Stream::take_body(std::string_view bytes) {
   Incoming& in = *incoming_;
   progress_ms_ = connection_.state().loop.now_ms();
   const size_t size = in.request.body.size() + bytes.size();
-  if (size > in.body_bytes_max) return refuse(413, "the body is too long");
+  if (size > in.body_bytes_max) return refuse(413, body_too_long(in.body_bytes_max));
   if (!in.lease.grow_to(size)) return refuse(503, "too many request bodies at once; try again");
   in.request.body.append(bytes);
 }

@@ -17,7 +17,7 @@ namespace millstream::http {
 
 struct Refusal {
   int status = 400;
-  std::string_view detail;  // a literal
+  std::string_view detail;  // a literal, or as long as the parser lives
 };
 
 struct Framing {

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 namespace millstream::http {
 
@@ -24,5 +25,11 @@ struct ServerLimits {
   int socket_unsent_bytes_max = 128 << 10;
   int socket_send_buffer_bytes = 0;  // 0: the kernel's choice
 };
+
+// Why a body is answered 413, by the maximum of its path.
+inline std::string body_too_long(size_t bytes_max) {
+  if (bytes_max == 0) return "no body is taken here";
+  return "body: more than " + std::to_string(bytes_max) + " bytes";
+}
 
 }  // namespace millstream::http

@@ -104,6 +104,8 @@ struct RequestParser::Impl {
   std::optional<BeastParser> beast;  // from the head's last byte to reset(): its parsers are for one message
   Framing framing;
   Refusal refusal;
+  size_t body_bytes_max = 0;
+  std::string too_long;  // what `refusal` says of a body beyond that
   int version = 11;
   bool head_known = false;
 };
@@ -117,6 +119,7 @@ RequestParser::Step RequestParser::feed(std::string_view bytes, size_t& used) {
 }
 
 bool RequestParser::limit_body(size_t body_bytes_max) {
+  impl_->body_bytes_max = body_bytes_max;
   impl_->beast->body_limit(body_bytes_max);  // for chunks; Beast checks an announced length with the head only
   return content_length().value_or(0) <= body_bytes_max;
 }
@@ -190,7 +193,10 @@ RequestParser::Step RequestParser::feed_body(std::string_view bytes, size_t& use
   if (bytes.size() < (impl_->framing.chunked ? kChunkedRestBytesMin : 1)) return Step::more;
   beast::error_code error;
   used = parser.put(boost::asio::const_buffer(bytes.data(), bytes.size()), error);
-  if (error == beast::http::error::body_limit) return refuse(413, "the body is too long");
+  if (error == beast::http::error::body_limit) {
+    impl_->too_long = body_too_long(impl_->body_bytes_max);
+    return refuse(413, impl_->too_long);
+  }
   if (error == beast::http::error::header_limit) return refuse(431, "the trailers are too long");
   if (error && error != beast::http::error::need_more) return refuse(400, "the chunked body is malformed");
   if (parser.is_done()) return Step::done;

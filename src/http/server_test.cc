@@ -255,7 +255,7 @@ TEST_P(ServerTest, ErrorsOfTheServerItselfUseTheHookWithThePathWhereItIsKnown) {
   EXPECT_EQ(other.receive().body, "/hello: the path does not take this method");
   EXPECT_EQ(other.receive().body, "/dropped: the request was dropped unanswered");
   other.send("POST /length HTTP/1.1\r\nHost: h\r\nContent-Length: 9999999\r\n\r\n");
-  EXPECT_EQ(other.receive().body, "/length: the body is too long");
+  EXPECT_EQ(other.receive().body, "/length: body: more than 1048576 bytes");
   TestClient slow = server_.connect();
   slow.send("POST /length HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nabc");
   EXPECT_EQ(slow.receive().body, "/length: the request did not arrive in time");

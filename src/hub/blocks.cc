@@ -95,6 +95,10 @@ std::string slow_block(model::EventId cursor, int64_t now_ms, bool unnamed) {
   return system_block(system_json("slow", ",\"cursor\":\"" + cursor.text() + '"', now_ms), unnamed);
 }
 
+std::string degraded_block(std::string_view storage, int64_t now_ms, bool unnamed) {
+  return system_block(system_json("degraded", ",\"storage\":\"" + std::string(storage) + '"', now_ms), unnamed);
+}
+
 std::string snapshot_complete_block(size_t count, model::EventId as_of, int64_t now_ms, bool unnamed) {
   const std::string more = ",\"complete\":true,\"count\":" + std::to_string(count);
   return system_block(system_json("snapshot", more, now_ms), unnamed, {}, as_of.text());

@@ -66,6 +66,8 @@ std::string heartbeat_block(model::EventId cursor, int64_t lag_ms, int64_t now_m
 std::string gap_block(const Gap& gap, int64_t now_ms, bool unnamed);
 // From `cursor` on, telemetry comes merged per device, because this viewer does not keep up.
 std::string slow_block(model::EventId cursor, int64_t now_ms, bool unnamed);
+// Nothing new can be stored; `storage` says why, "ok" that it can again.
+std::string degraded_block(std::string_view storage, int64_t now_ms, bool unnamed);
 // Carries `as_of` as its id: from here on the viewer resumes.
 std::string snapshot_complete_block(size_t count, model::EventId as_of, int64_t now_ms, bool unnamed);
 std::string replay_hello_block(const ReplayHello& hello, int64_t now_ms, bool unnamed);

@@ -83,10 +83,11 @@ class Session final : public ByteSinkOwner {
   uint32_t live_index_ = 0;  // in Group::live
   uint32_t wheel_slot_ = 0;
   Place place_ = Place::behind;
-  bool reading_ = false;     // a page of the log is on its way
-  bool first_page_ = false;  // the next page is the first of a resume
-  bool runnable_ = false;    // stands in Shard::runnable_
-  bool waiting_ = false;     // stands in Shard::waiting_
+  uint8_t storage_told_ = 0;  // Shard::storage_changes_ that it knows of
+  bool reading_ = false;      // a page of the log is on its way
+  bool first_page_ = false;   // the next page is the first of a resume
+  bool runnable_ = false;     // stands in Shard::runnable_
+  bool waiting_ = false;      // stands in Shard::waiting_
   bool warned_expiry_ = false;
   bool collapsed_ = false;  // too slow: until it is live again, telemetry comes merged
   bool told_slow_ = false;  // and it knows

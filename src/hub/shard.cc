@@ -314,6 +314,7 @@ Session& Shard::add_session(const SessionRequest& request, std::unique_ptr<ByteS
   session.next_heartbeat_ms_ =
       now_ms + session.heartbeat_interval_ms_ * 3 / 4 +
       static_cast<int64_t>(random_() % std::max<uint32_t>(1, session.heartbeat_interval_ms_ / 4));
+  session.storage_told_ = storage_ == "ok" ? storage_changes_ : static_cast<uint8_t>(storage_changes_ - 1);
   set_expiry(session, request.expires_at_ms);
   session.holder_ = request.holder;
   session.credential_ = request.credential;
@@ -585,6 +586,10 @@ void Shard::service(Session& session, int64_t now_ms) {
       session.warned_expiry_ = true;
       push_text(session, notice_block("auth_expiring", {}, clock_.wall_ms(), unnamed), now_ms);
     }
+    if (session.storage_told_ != storage_changes_) {
+      session.storage_told_ = storage_changes_;
+      push_text(session, degraded_block(storage_, clock_.wall_ms(), unnamed), now_ms);
+    }
     if (now_ms >= session.next_heartbeat_ms_) {
       push_text(session, heartbeat(session), now_ms);
       session.next_heartbeat_ms_ = now_ms + session.heartbeat_interval_ms_;
@@ -772,6 +777,13 @@ void Shard::end_credentials(const std::vector<uint64_t>& credentials) {
   }
   const int64_t now_ms = clock_.steady_ms();
   for (Session* session : ended) close_expired(*session, now_ms);
+}
+
+void Shard::set_storage(std::string_view storage) {
+  MS_ON_OWNER(thread_);
+  if (storage == storage_) return;
+  storage_ = storage;
+  ++storage_changes_;
 }
 
 void Shard::drain(int64_t spread_ms) {

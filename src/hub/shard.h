@@ -139,6 +139,9 @@ class Shard {
   std::vector<uint64_t> in_use(const std::vector<uint64_t>& credentials) const;
   // Moves the end of a stream, which its holder only may do.
   Renewed renew(const std::string& stream_id, const Renewal& renewal);
+  // Whether what happens can be stored, in a word; every session is told `degraded` until it is "ok", and once then,
+  // each when its next heartbeat is due at the latest.
+  void set_storage(std::string_view storage);
   // Tells every session `draining` and cuts it, spread over `spread_ms`.
   void drain(int64_t spread_ms);
 
@@ -245,6 +248,8 @@ class Shard {
   std::vector<Session*> wheel_;  // heads of the slots
   int64_t wheel_time_ = 0;       // in ticks
   std::mt19937_64 random_;
+  std::string storage_ = "ok";
+  uint8_t storage_changes_ = 0;  // may wrap
   const uint64_t stream_id_salt_;
   uint64_t deliveries_ = 0;
   Rate event_rate_;

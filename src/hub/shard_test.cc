@@ -948,6 +948,25 @@ TEST_F(ShardTest, DrainTellsEveryoneAndSpreadsTheLeaving) {
   }
 }
 
+TEST_F(ShardTest, ThatNothingCanBeStoredIsSaidToEveryoneOnceAndItsEndToo) {
+  FakeSocket before(kPlenty);
+  open(before, kAll);
+  shard->set_storage("full");
+  shard->set_storage("full");
+  FakeSocket meanwhile(kPlenty);
+  open(meanwhile, kAll);
+  pass_ms(60'000);
+  shard->set_storage("ok");
+  FakeSocket after(kPlenty);
+  open(after, kAll);
+  pass_ms(60'000);
+  for (const FakeSocket* socket : {&before, &meanwhile}) {
+    EXPECT_EQ(socket->count_kind("degraded"), 2u);
+    EXPECT_NE(socket->last_kind("degraded").data.find("\"storage\":\"ok\""), std::string::npos);
+  }
+  EXPECT_EQ(after.count_kind("degraded"), 0u);
+}
+
 // Any mix of viewers, sockets, cuts and resumes: what each viewer received over all its connections is exactly what was
 // published to it since it first came, in order, or a gap was declared.
 TEST_F(ShardTest, RandomCutsStallsAndResumesLoseNothingAndDoubleNothing) {

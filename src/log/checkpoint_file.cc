@@ -32,6 +32,8 @@ Result<Database> CheckpointFile::open_database() const {
   const Result<int64_t> version = database->number("PRAGMA user_version");
   if (!version) return version.error();
   if (*version > kVersion) return Error{Code::conflict, path_ + ": written by a later version"};
+  // Nothing is written to a file that is as it should be: a full disk must not keep the log from starting.
+  if (*version == kVersion) return database;
   Status made = database->execute(
       "BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS checkpoint(name TEXT PRIMARY KEY, at INTEGER NOT NULL,"
       " crc INTEGER NOT NULL, state BLOB NOT NULL); PRAGMA user_version=1; COMMIT");

@@ -160,6 +160,26 @@ TEST_F(DiskFaults, FullDiskRefusesReadsGoOnAndRoomHealsIt) {
   log->stop();
 }
 
+TEST_F(DiskFaults, StartsOnAFullDiskServesWhatIsThereAndHeals) {
+  auto log = started();
+  ASSERT_TRUE(append(*log, 1).ok());
+  log->stop();
+  set_disk_fault(DiskFault::full);
+  log = started();
+  for (int i = 0; i < 3; ++i) {
+    const Result<AppendReceipt> refused = append(*log, 2);
+    ASSERT_FALSE(refused.ok());
+    EXPECT_EQ(refused.error().code, Code::storage_full);
+    EXPECT_EQ(read_all(*log).size(), 1u);
+  }
+  EXPECT_TRUE(reports("millstream_log_damaged_files_total 0"));
+  set_disk_fault(DiskFault::none);
+  ASSERT_TRUE(append(*log, 3).ok());
+  EXPECT_EQ(read_all(*log).size(), 2u);
+  EXPECT_TRUE(reports("millstream_log_read_only 0"));
+  log->stop();
+}
+
 TEST_F(DiskFaults, FailedSyncIsNeverTriedAgainInTheSameProcess) {
   auto log = started();
   const Result<AppendReceipt> before = append(*log, 1);

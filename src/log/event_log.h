@@ -133,6 +133,19 @@ struct Checkpoint {
   std::string state;
 };
 
+// Whether the last commit that was tried could be written.
+enum class Storage {
+  ok,
+  full,       // no room: each commit tries again
+  failing,    // another reason, for now
+  read_only,  // another reason, until a restart
+};
+
+constexpr std::string_view storage_name(Storage storage) {
+  constexpr std::string_view kNames[] = {"ok", "full", "failing", "read_only"};
+  return kNames[static_cast<size_t>(storage)];
+}
+
 class EventLog {
  public:
   virtual ~EventLog() = default;
@@ -170,6 +183,7 @@ class EventLog {
   virtual Result<std::optional<Checkpoint>> load_checkpoint(std::string_view name) = 0;
 
   virtual size_t queued_events() const = 0;
+  virtual Storage storage() const = 0;
 };
 
 }  // namespace millstream::log

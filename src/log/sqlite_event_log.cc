@@ -27,6 +27,7 @@
 #include "log/hour_writer.h"
 #include "log/missing_parts.h"
 #include "log/once_batches.h"
+#include "log/retention_time.h"
 
 namespace millstream::log {
 namespace {
@@ -39,6 +40,7 @@ constexpr size_t kRowsPerReadMax =
 constexpr const char* kBeginningName = "log.beginning";
 constexpr std::string_view kLedgerPrefix = "log.hour.";
 constexpr std::string_view kHolePrefix = "log.hole.";
+constexpr const char* kDoubtName = "log.clock";  // the time of retention when it began to doubt the wall clock
 constexpr size_t kLooseEventsPerPage = 512;
 constexpr size_t kSavesWaitingMax = 32;
 constexpr size_t kHoursCheckedMax = 1000;  // at a start
@@ -74,7 +76,9 @@ struct Metrics {
         damaged_files(registry.counter("millstream_log_damaged_files_total", "Hour files set aside as damaged")),
         read_only(
             registry.gauge("millstream_log_read_only", "1: a write failed, and no more are tried until a restart")),
-        unlinked(registry.counter("millstream_log_hours_unlinked_total", "Hour files removed by retention")) {}
+        unlinked(registry.counter("millstream_log_hours_unlinked_total", "Hour files removed by retention")),
+        clock_leaps(registry.counter("millstream_log_clock_leaps_total",
+                                     "Times the wall clock leapt ahead and retention did not follow")) {}
 
   metrics::Histogram& commit;
   metrics::Counter& events;
@@ -83,6 +87,7 @@ struct Metrics {
   metrics::Counter& damaged_files;
   metrics::Gauge& read_only;
   metrics::Counter& unlinked;
+  metrics::Counter& clock_leaps;
 };
 
 class SqliteEventLog final : public EventLog {
@@ -95,7 +100,8 @@ class SqliteEventLog final : public EventLog {
         checkpoints_(options_.directory),
         files_(options_.directory),
         once_(files_, options_.once_keys_max, registry),
-        sealer_(options_.sealing, files_, registry) {}
+        sealer_(options_.sealing, files_, registry),
+        retention_(options_.retention_ms) {}
   ~SqliteEventLog() override { stop(); }
 
   void add_reader(CommitReader& reader) override { readers_.push_back(&reader); }
@@ -118,6 +124,7 @@ class SqliteEventLog final : public EventLog {
   }
   Result<std::optional<Checkpoint>> load_checkpoint(std::string_view name) override { return checkpoints_.load(name); }
   size_t queued_events() const override { return queue_.events(); }
+  Storage storage() const override { return storage_.load(std::memory_order_relaxed); }
 
  private:
   // An hour that is over: its telemetry is put into chunks, then its WAL is emptied, then nobody writes it any more.
@@ -131,6 +138,7 @@ class SqliteEventLog final : public EventLog {
   void check_later(int64_t hour);
   void go_on_sealing(const HourSpan& span);
   Status recover_beginning();
+  void begin_retention(const std::map<std::string, EventId>& known);
   void damaged(int64_t hour, const Error& error);
   void look_for_losses(const std::map<std::string, EventId>& known);
   void lost_end(const IdRange& lost);
@@ -151,11 +159,14 @@ class SqliteEventLog final : public EventLog {
   void seal();
   void close_hours(bool all);
   Error refuse_writes(const Error& why);
+  void move_retention();
+  void note_doubt();
   void unlink_expired_hours();
   Status read_hour(int64_t hour, const std::function<Status(HourReader&)>& work, std::vector<Missing>& missing);
   bool count_damaged_file(int64_t hour);
   void report_damage(const Scan& scan);
   EventId oldest_readable() const { return {std::max<int64_t>(0, clock_.wall_ms() - options_.retention_ms), 0}; }
+  EventId oldest_kept() const { return {retention_.oldest_kept_ms(), 0}; }
   int64_t first_once_hour() const { return hour_of({std::max<int64_t>(0, clock_.wall_ms() - kOnceMs), 0}); }
 
   // constant after start()
@@ -178,14 +189,15 @@ class SqliteEventLog final : public EventLog {
   std::atomic<int64_t> last_id_{0};                                // packed; written by the log thread
   Guarded<std::vector<Missing>> holes_;                            // files set aside, the time before the log
   DamageTold told_;
+  std::atomic<Storage> storage_{Storage::ok};  // written by the log thread
 
   // log-thread-confined
+  RetentionTime retention_;
   std::unique_ptr<HourWriter> writer_;
   std::vector<Closing> closing_;
   SteadyTime next_housekeeping_;
   SteadyTime next_seal_;
-  EventId noted_;         // note_progress() has said this much
-  bool failing_ = false;  // the last commit failed: said once, until one succeeds
+  EventId noted_;  // note_progress() has said this much
   // A write or an fsync failed for another reason than a full disk. Then the kernel may hold as clean what is not on
   // the disk, and a later fsync would say yes to it: nothing is written any more until the process has been restarted.
   std::optional<Error> read_only_;
@@ -228,6 +240,7 @@ Status SqliteEventLog::recover() {
   const Result<std::map<std::string, EventId>> known = checkpoints_.positions();
   if (!known) return known.error();
   for (const auto& [name, at] : *known) last_id_ = std::max(last_id_.load(), at.packed());
+  begin_retention(*known);
   look_for_losses(*known);
   // As a tick would: whatever is appended from now on is above, so that readers know where "before" ends.
   last_id_ = std::max(last_id(), EventId{clock_.wall_ms(), 0}).packed();
@@ -236,7 +249,8 @@ Status SqliteEventLog::recover() {
   const std::vector<HourSpan> spans = files_.spans();
   const int64_t next_hour = hour_of(last_id());
   if (!spans.empty() && spans.back().hour >= next_hour) {
-    if (Status s = open_writer(spans.back().hour); !s) return s;
+    // On a full disk what is there is served; each commit tries again.
+    if (Status s = open_writer(spans.back().hour); !s && s.error().code != Code::storage_full) return s;
   }
   return once_.load(first_once_hour());
 }
@@ -254,7 +268,7 @@ void SqliteEventLog::go_on_sealing(const HourSpan& span) {
 
 // What an hour was known to hold on the disk must be there: a file may have lost its end, or itself.
 void SqliteEventLog::look_for_losses(const std::map<std::string, EventId>& known) {
-  const int64_t oldest_hour = hour_of(oldest_readable());
+  const int64_t oldest_hour = hour_of(oldest_kept());
   for (const auto& [name, at] : known) {
     if (name.starts_with(kHolePrefix)) recover_hole(name, at);
     const std::optional<int64_t> hour = parse_ledger_name(name);
@@ -286,11 +300,25 @@ void SqliteEventLog::lost_end(const IdRange& lost) {
 }
 
 void SqliteEventLog::recover_hole(const std::string& name, EventId to) {
-  if (to < oldest_readable()) {
+  if (to < oldest_kept()) {
     (void)checkpoints_.remove(name);
   } else if (const std::optional<EventId> after = EventId::parse(name.substr(kHolePrefix.size()))) {
     add_hole({.after = *after, .to = to});
   }
+}
+
+// From the newest that was stored, or from where an earlier run stood when it began to doubt the clock.
+void SqliteEventLog::begin_retention(const std::map<std::string, EventId>& known) {
+  const auto doubted = known.find(kDoubtName);
+  const EventId from = doubted == known.end() ? last_id() : doubted->second;
+  retention_.begin(from.ms, clock_.wall_ms(), clock_.steady_ms());
+  if (!retention_.doubts()) {
+    if (doubted != known.end()) (void)checkpoints_.remove(kDoubtName);
+    return;
+  }
+  log_info("after a long pause retention waits before it believes the clock",
+           {{"pause_ms", retention_.ahead_ms()}, {"waits_ms", kPauseDoubtMs}});
+  note_doubt();
 }
 
 // Says in another file up to where this hour's events are on the disk.
@@ -329,7 +357,8 @@ Status SqliteEventLog::recover_file(int64_t hour, bool newest) {
   if (span && !span->last.is_zero() && (hour_of(span->first) != hour || hour_of(span->last) != hour)) {
     span = Error{Code::corrupt, path + ": holds events of another hour"};
   }
-  if (!span && span.error().code == Code::conflict) return span.error();  // of a later version: not ours to judge
+  if (!span && span.error().code == Code::conflict) return span.error();      // of a later version: not ours to judge
+  if (!span && span.error().code == Code::storage_full) return span.error();  // no room to read its WAL: not damaged
   if (!span) {
     damaged(hour, span.error());
     return {};
@@ -438,13 +467,16 @@ void SqliteEventLog::commit(std::vector<WaitingAppend> appends) {
   const int64_t started_us = clock_.steady_us();
   const EventId last = give_ids(events);
   const std::vector<AppendReceipt> receipts = receipts_of(events, ends);
+  const bool was_ok = storage() == Storage::ok;
   const Status written = write(events, OnceBatches::rows(appends, receipts));
   // Ids of a failed commit are not given again: some of its bytes may be on disk after all.
   if (!written) {
     last_id_.store(last.packed(), std::memory_order_release);
     metrics_.failures.add();
-    if (!failing_) log_error("events cannot be stored", {{"reason", written.error().detail}});
-    failing_ = true;
+    if (was_ok) log_error("events cannot be stored", {{"reason", written.error().detail}});
+    storage_ = read_only_                                   ? Storage::read_only
+               : written.error().code == Code::storage_full ? Storage::full
+                                                            : Storage::failing;
     // Who sent them is told what that means for them; where and why stands in our own log.
     const Error told = as_told(written.error(), read_only_.has_value());
     for (WaitingAppend& append : appends) {
@@ -453,8 +485,8 @@ void SqliteEventLog::commit(std::vector<WaitingAppend> appends) {
     once_.failed(told);
     return;
   }
-  if (failing_) log_info("events can be stored again");
-  failing_ = false;
+  if (!was_ok) log_info("events can be stored again");
+  storage_ = Storage::ok;
   metrics_.commit.observe_us(clock_.steady_us() - started_us);
   metrics_.events.add(events.size());
   files_.extend(writer_->hour(), events.front().id, last);
@@ -505,6 +537,7 @@ Error SqliteEventLog::refuse_writes(const Error& why) {
   if (writer_) writer_->leave_wal_as_it_is();
   for (const Closing& closing : closing_) closing.writer->leave_wal_as_it_is();
   read_only_ = Error{Code::unavailable, "the log is read-only until a restart, a write failed: " + why.detail};
+  storage_ = Storage::read_only;
   metrics_.read_only.set(1);
   return *read_only_;
 }
@@ -571,8 +604,9 @@ void SqliteEventLog::housekeeping() {
   if (writer_ && !read_only_ && writer_->hour() < hour_of(last_id()))  // noted above
     closing_.push_back({.writer = std::move(writer_)});
   if (!read_only_) close_hours(false);
+  move_retention();
   unlink_expired_hours();
-  once_.forget_before(first_once_hour());
+  once_.forget_before(hour_of({std::max<int64_t>(0, retention_.now_ms() - kOnceMs), 0}));
 }
 
 void SqliteEventLog::seal() {
@@ -608,8 +642,24 @@ void SqliteEventLog::close_hours(bool all) {
   });
 }
 
+void SqliteEventLog::move_retention() {
+  const bool doubted = retention_.doubts();
+  if (retention_.move(clock_.wall_ms(), clock_.steady_ms())) {
+    metrics_.clock_leaps.add();
+    log_warning("the wall clock leapt ahead: nothing is removed for that until it has been so for a whole retention",
+                {{"ahead_ms", retention_.ahead_ms()}});
+    note_doubt();
+  } else if (doubted && !retention_.doubts()) {
+    log_info("retention goes by the wall clock again");
+    (void)saver_.post([this] { (void)checkpoints_.remove(kDoubtName); });
+  }
+}
+
+// So that a restart does not take the clock's word for it.
+void SqliteEventLog::note_doubt() { save(kDoubtName, {.at = {retention_.now_ms(), 0}, .state = {}}); }
+
 void SqliteEventLog::unlink_expired_hours() {
-  const EventId oldest = oldest_readable();
+  const EventId oldest = oldest_kept();
   for (const HourSpan& span : files_.spans()) {
     if (last_id_of_hour(span.hour) >= oldest) return;
     if (writer_ && writer_->hour() == span.hour) writer_.reset();

@@ -445,6 +445,73 @@ TEST_F(SqliteEventLogTest, RetentionUnlinksWholeHoursAndDeletesNoRows) {
   log->stop();
 }
 
+class Retention : public SqliteEventLogTest {
+ protected:
+  void wait_for_housekeeping() { reader.wait_for_batches(12); }  // more than a second of ticks
+  size_t hours() const {
+    const std::vector<std::string> names = logs.files();
+    return static_cast<size_t>(std::count_if(
+        names.begin(), names.end(), [](const std::string& name) { return parse_hour_file_name(name).has_value(); }));
+  }
+  bool reports(const std::string& line) const {
+    return logs.metrics.back()->prometheus_text().find("\n" + line + "\n") != std::string::npos;
+  }
+};
+
+TEST_F(Retention, NothingIsUnlinkedForAClockThatLeapsADayAhead) {
+  auto log = started();
+  fill(*log, 5, kHourMs);
+  wait_for_housekeeping();
+  ASSERT_EQ(hours(), 5u);
+  ASSERT_TRUE(append_once_and_wait(*log, test_once('a', 'k', 7), {test_event("account:1/site:1/device:1", 1)}).ok());
+  const int64_t right_ms = logs.clock.wall_ms();
+  logs.clock.set_wall_ms(right_ms + 3 * kDayMs);
+  wait_for_housekeeping();
+  EXPECT_EQ(hours(), 6u);
+  EXPECT_TRUE(reports("millstream_log_clock_leaps_total 1"));
+  EXPECT_TRUE(append_once_and_wait(*log, test_once('a', 'k', 7), {}).ok()) << "nor is a key forgotten";
+  log->stop();
+  log = started();  // a restart does not believe it either
+  wait_for_housekeeping();
+  EXPECT_EQ(hours(), 6u);
+  logs.clock.set_wall_ms(right_ms);
+  wait_for_housekeeping();
+  EXPECT_EQ(read_all(*log).size(), 6u) << "the clock is right again, and all is there";
+  log->stop();
+}
+
+TEST_F(Retention, WhatWasStoredBeforeALeapGoesWhenItsTimeIsOver) {
+  auto log = started();
+  fill(*log, 5, kHourMs);
+  logs.clock.set_wall_ms(logs.clock.wall_ms() + kDayMs);
+  wait_for_housekeeping();
+  ASSERT_EQ(hours(), 5u);
+  logs.clock.advance_ms(kDayMs - 2 * kHourMs);
+  wait_for_housekeeping();
+  EXPECT_LT(hours(), 5u) << "it goes on by the steady clock";
+  EXPECT_GT(hours(), 0u);
+  logs.clock.advance_ms(2 * kHourMs);
+  wait_for_housekeeping();
+  EXPECT_EQ(hours(), 0u);
+  log->stop();
+}
+
+TEST_F(Retention, WhatALongPauseMadeOldGoesAnHourAfterTheStart) {
+  auto log = started();
+  fill(*log, 5, kHourMs);
+  log->stop();
+  logs.clock.advance_ms(3 * kDayMs);
+  log = started();
+  wait_for_housekeeping();
+  EXPECT_EQ(hours(), 5u);
+  EXPECT_TRUE(read_all(*log).empty()) << "it is not shown any more";
+  logs.clock.advance_ms(kHourMs);
+  wait_for_housekeeping();
+  EXPECT_EQ(hours(), 0u);
+  EXPECT_TRUE(reports("millstream_log_clock_leaps_total 0"));
+  log->stop();
+}
+
 TEST_F(SqliteEventLogTest, ADamagedHourFileIsSetAsideAndTheRestServes) {
   {
     auto log = logs.open();

@@ -89,11 +89,12 @@ Result<Tickets::Store> Tickets::open_file(const std::string& path) {
   }
   const Result<int64_t> version = connection->read_number("PRAGMA user_version");
   if (!version) return version.error();
-  // Tickets of another version's making are not worth a conversion: whoever has one asks for another.
+  // Nothing is written to a file that is as it should be: a full disk must not keep the server from starting. Tickets
+  // of another version's making are not worth a conversion: whoever has one asks for another.
   if (*version != kSchemaVersion) {
     if (Status s = connection->run("DROP TABLE IF EXISTS tickets"); !s) return s.error();
+    if (Status s = connection->run(kSchema); !s) return s.error();
   }
-  if (Status s = connection->run(kSchema); !s) return s.error();
   Store store{std::move(*connection), {}, 0, 0};
   using Count = std::pair<std::string, int64_t>;
   const auto counts = read_rows<Count>(store.connection, "SELECT account, count(*) FROM tickets GROUP BY account",
@@ -192,7 +193,9 @@ Result<TicketRecord> Tickets::use(std::string_view sha256, bool resuming, int64_
     Result<Statement> update =
         store.connection.prepare("UPDATE tickets SET used = 1, touched_at_ms = $1 WHERE sha256 = $2");
     if (!update) return update.error();
-    if (Status s = update->bind(now_ms).bind_bytes(sha256).finish(); !s) return s.error();
+    const Status noted = update->bind(now_ms).bind_bytes(sha256).finish();
+    // Of a browser that comes back it would only say when: a full disk must not end its stream for good.
+    if (!noted && !(row->used && noted.error().code == Code::storage_full)) return noted.error();
     return std::move(row->record);
   });
 }

@@ -5,7 +5,8 @@
 // Limits   TicketLimits: tickets_max at once; tickets_per_account_max of one account, which then loses those that were
 // longest not used: it
 //          keeps nobody else from having any. What has run out is removed when others are added.
-// Errors   A damaged file is thrown away and begun anew, with a warning: nothing in it lives longer than a day.
+// Errors   On a full disk a stream that comes back with its ticket goes on, and new tickets are refused. A damaged file
+//          is thrown away and begun anew, with a warning: nothing in it lives longer than a day.
 // Thread   any; blocks for the disk
 #pragma once
 

@@ -60,10 +60,14 @@ test('/api/ingest takes 1 MiB and refuses one byte more, before and after inflat
   };
   const exact = await post(server, '/api/ingest', padded(limit), { headers: json });
   assert.equal(exact.status, 200, exact.text);
-  assertProblem(await post(server, '/api/ingest', padded(limit + 1), { headers: json }), 413);
+  const long = await post(server, '/api/ingest', padded(limit + 1), { headers: json });
+  assertProblem(long, 413);
+  assert.equal(long.json().detail, 'body: more than 1048576 bytes');
   const bomb = gzipSync(Buffer.alloc(200 << 20, ' '));
   assert.ok(bomb.length < limit);
-  assertProblem(await post(server, '/api/ingest', bomb, { headers: { ...json, ...gzip } }), 413);
+  const inflated = await post(server, '/api/ingest', bomb, { headers: { ...json, ...gzip } });
+  assertProblem(inflated, 413);
+  assert.equal(inflated.json().detail, 'body: more than 1048576 bytes after inflation');
 });
 
 test('a gzip body whose trailer lies about its size is read whole', async () => {

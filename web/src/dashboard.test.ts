@@ -170,6 +170,19 @@ describe('Dashboard', () => {
     expect(askedFor('/api/devices')).toHaveLength(2);
   });
 
+  it('says that nothing can be stored, until it can or another stream begins', async () => {
+    const stream = await start();
+    stream.hello('5-0');
+    expect(dashboard.storage.value).toBe('ok');
+    stream.block('degraded', { storage: 'full' });
+    expect(dashboard.storage.value).toBe('full');
+    stream.block('degraded', { storage: 'ok' });
+    expect(dashboard.storage.value).toBe('ok');
+    stream.block('degraded', { storage: 'read_only' });
+    stream.hello('6-0');
+    expect(dashboard.storage.value).toBe('ok');
+  });
+
   it('lists the alerts of the day, then live, and toasts only what is new', async () => {
     answers['/api/events/backfill']!.body = { events: [alert('3-0', 'old', 'resolved'), alert('2-0', 'open', 'firing')], next: 'c', last: '5-0' };
     answers['/api/latest']!.body = { asOf: '5-0', events: [alert('2-0', 'open', 'firing')] };

@@ -45,6 +45,7 @@ export class Dashboard {
 
   readonly drawn = signal(0);   // one more for every drawing: views read it to follow the stores
   readonly live = signal<LiveStatus>({ state: 'connecting' });
+  readonly storage = signal('ok');  // else why the server can store nothing new
   readonly nowMs = signal(0);   // the server's clock, whole seconds
   readonly version = signal('');
   readonly devicesLoad = signal<Load>('loading');
@@ -268,6 +269,8 @@ export class Dashboard {
   private takeBlock(block: SystemBlock): void {
     const { kind } = block.data;
     const ts = parseTime(block.ts);
+    if (kind === 'hello') this.storage.value = 'ok';  // said again by a server where it is not so
+    if (kind === 'degraded' && typeof block.data.storage === 'string') this.storage.value = block.data.storage;
     if (kind === 'auth_expiring') this.session.expiring(this.serverNow());
     if (ts !== undefined && (kind === 'hello' || kind === 'heartbeat')) this.clockOffsetMs = ts - Date.now();
     this.mark();

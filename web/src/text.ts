@@ -117,6 +117,8 @@ export const text = {
   signedInAs: (account: string, roles: string) => `Account ${account}, ${roles}`,
   noRoles: 'no roles',
   sessionEnds: (clock: string) => `Your session ends at ${clock}; sign in again to go on.`,
+  storageFull: 'The server cannot store anything new: its disk is full. What you see may be old.',
+  storageFails: 'The server cannot store anything new. What you see may be old; its log says why.',
   signOutFailed: 'Signing out failed: the server did not confirm it. You are still signed in.',
 
   unitSecond: 's',

@@ -1,15 +1,20 @@
-// notices.tsx: what there is to say about the session, under the header.
+// notices.tsx: what there is to say about the session and the server, under the header.
 
 import { formatClockShort } from '../format.ts';
 import { text } from '../text.ts';
 import { useDashboard } from './context.ts';
 
 export function Notices() {
-  const { session } = useDashboard();
+  const { session, storage } = useDashboard();
   const endsAt = session.endsAtMs.value;
   return (
     <>
       <div role="alert">
+        {storage.value !== 'ok' && (
+          <p class="notice refused" data-testid="storage">
+            {storage.value === 'full' ? text.storageFull : text.storageFails}
+          </p>
+        )}
         {session.signOutFailed.value && (
           <p class="notice refused" data-testid="sign-out-failed">
             {text.signOutFailed}

@@ -15,6 +15,7 @@ bool is_space_errno(int error) { return error == ENOSPC || error == EDQUOT || er
 Code code_of(int extended, int system_errno) {
   switch (extended & 0xff) {
     case SQLITE_FULL: return Code::storage_full;
+    case SQLITE_ERROR:       // a table or column that a sound file has
     case SQLITE_CONSTRAINT:  // we never break one in a sound file
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB: return Code::corrupt;

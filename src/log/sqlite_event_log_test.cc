@@ -568,6 +568,23 @@ class LostHours : public SqliteEventLogTest {
   std::string older;  // the second hour's file while it was written
 };
 
+TEST_F(LostHours, AFileWhoseTablesAreCalledOtherwiseIsDeclared) {
+  for (const std::string word : {"ts INTEGER NOT NULL, conclusion", "span INTEGER", "CREATE TABLE block"}) {
+    SCOPED_TRACE(word);
+    const std::string sound = copy_of(1);
+    const size_t at = sound.find(word);
+    ASSERT_NE(at, std::string::npos);
+    std::string damaged = sound;
+    damaged[at + word.find_first_of("tsb")] ^= 0x10;
+    std::ofstream(path(1), std::ios::binary) << damaged;
+    expect_declared(4, 1);
+    for (const std::string& name : logs.files()) {
+      if (name.find(".damaged-") != std::string::npos) std::filesystem::remove(logs.directory + "/" + name);
+    }
+    std::ofstream(path(1), std::ios::binary) << sound;
+  }
+}
+
 TEST_F(LostHours, AFileThatIsGoneOrEmptyIsDeclared) {
   std::filesystem::remove(path(1));
   expect_declared(4, 1);

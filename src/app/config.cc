@@ -13,6 +13,7 @@
 #include "app/issuer_settings.h"
 #include "app/mqtt_settings.h"
 #include "app/rule_settings.h"
+#include "app/rules_file.h"
 #include "app/secret_file.h"
 #include "app/setting.h"
 #include "app/toml_file.h"
@@ -48,12 +49,30 @@ Status apply(const Setting& setting, ConfigDraft& draft) {
 Status apply_rules(const TomlFile& toml, ConfigDraft& draft) {
   std::set<std::string> ids;
   for (const TomlFile::Entry& entry : toml.rules) {
-    Result<model::ThresholdRule> rule = read_rule(entry);
+    Result<model::Rule> rule = read_rule(entry);
     if (!rule) return rule.error();
     if (!ids.insert(rule->id).second) {
       return Error{Code::invalid, entry.place + ": rules.id: there is another rule \"" + rule->id + "\""};
     }
     draft.config.rules.push_back(std::move(*rule));
+  }
+  return {};
+}
+
+// Distinct in their account, whichever way they came.
+Status add_rules_of_file(Config& config) {
+  const std::string& file = config.alerts.rules_file;
+  if (file.empty()) return {};
+  Result<std::vector<model::Rule>> rules = read_rules_file(file);
+  if (!rules) return rules.error();
+  std::set<std::pair<model::AccountId, std::string>> ids;
+  for (const model::Rule& rule : config.rules) ids.emplace(rule.scope.account, rule.id);
+  for (model::Rule& rule : *rules) {
+    if (!ids.emplace(rule.scope.account, rule.id).second) {
+      return Error{Code::invalid, file + ": there is another rule \"" + rule.id + "\" of account \"" +
+                                      rule.scope.account.text() + "\""};
+    }
+    config.rules.push_back(std::move(rule));
   }
   return {};
 }
@@ -197,6 +216,7 @@ Result<Config> load_config(const std::string& file, const std::map<std::string, 
   if (Status s = apply_flags(flags, draft); !s) return s.error();
   if (Status s = take_secret_file(draft); !s) return s.error();
   if (Status s = check_order(draft.config); !s) return s.error();
+  if (Status s = add_rules_of_file(draft.config); !s) return s.error();
   // The one name that everyone means the same by; sockets are opened by number.
   std::string& listen = draft.config.server.listen;
   if (listen.starts_with(kLocalhost)) listen.replace(0, kLocalhost.size(), "127.0.0.1:");

@@ -15,7 +15,7 @@
 #include "base/log_line.h"
 #include "base/result.h"
 #include "connect/feed_options.h"
-#include "model/alert.h"
+#include "model/rule.h"
 #include "model/topic.h"
 
 namespace millstream::app {
@@ -127,7 +127,10 @@ struct Config {
     std::vector<model::AccountId> accounts;  // that its tokens may be for; empty: all
   };
 
-  std::vector<model::ThresholdRule> rules;  // [[rules]]
+  struct Alerts {
+    std::string rules_file;
+  } alerts;
+  std::vector<model::Rule> rules;           // [[rules]], and those of alerts.rules_file
   std::vector<Issuer> issuers;              // [[issuers]]
   std::vector<connect::FeedOptions> feeds;  // [[mqtt]]
 };

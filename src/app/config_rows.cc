@@ -198,6 +198,8 @@ std::vector<ConfigRow> make_rows() {
       size("server.bodies_bytes_max", &C::server, &C::Server::bodies_bytes_max, kBodiesBytesMin, 64 * kGiB,
            "request bodies being received or worked on; beyond, new ones are answered 503"),
 
+      text("alerts.rules_file", &C::alerts, &C::Alerts::rules_file,
+           "alert rules in full, YAML or JSON; beside those of [[rules]]"),
       text("tls.certificate_file", &C::tls, &C::Tls::certificate_file,
            "PEM: the server's certificate, then its issuers'; HTTPS then. SIGHUP reads it again"),
       text("tls.key_file", &C::tls, &C::Tls::key_file, "PEM: its private key, readable by its owner only"),

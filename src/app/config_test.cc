@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -227,23 +228,23 @@ TEST_F(ConfigTest, RulesAreReadInOrderWithDefaults) {
   )");
   ASSERT_TRUE(config.ok()) << config.error().detail;
   ASSERT_EQ(config->rules.size(), 2u);
-  const model::ThresholdRule& first = config->rules[0];
+  const model::Rule& first = config->rules[0];
   EXPECT_EQ(first.name, "r");
   EXPECT_TRUE(first.enabled);
-  EXPECT_EQ(first.clear, 70);
+  EXPECT_EQ(first.levels.at(0).clear, std::nullopt);
   EXPECT_EQ(first.for_ms, 0);
-  EXPECT_EQ(first.severity, model::Severity::warning);
-  EXPECT_EQ(first.message, model::ThresholdRule().message);
-  const model::ThresholdRule& second = config->rules[1];
+  EXPECT_EQ(first.levels[0].severity, model::Severity::warning);
+  EXPECT_EQ(first.message, model::Rule().message);
+  const model::Rule& second = config->rules[1];
   EXPECT_EQ(second.name, "Too dry");
   EXPECT_FALSE(second.enabled);
   EXPECT_EQ(second.scope.text(), "account:1/site:2/device:*");
-  EXPECT_EQ(second.field, "weather.humidity");
-  EXPECT_EQ(second.op, model::Comparison::le);
-  EXPECT_EQ(second.value, 20);
-  EXPECT_EQ(second.clear, 25.5);
+  EXPECT_EQ(second.when.at(0).field, "weather.humidity");
+  EXPECT_EQ(second.levels.at(0).op, model::Comparison::le);
+  EXPECT_EQ(second.levels[0].value, model::Limit(20.0));
+  EXPECT_EQ(second.levels[0].clear, model::Limit(25.5));
   EXPECT_EQ(second.for_ms, 60'000);
-  EXPECT_EQ(second.severity, model::Severity::critical);
+  EXPECT_EQ(second.levels[0].severity, model::Severity::critical);
   EXPECT_EQ(second.message, "{{device}}");
   EXPECT_EQ(second.max_lateness_ms, 5'000);
 }
@@ -555,6 +556,37 @@ TEST(ConfigExample, DemoIsReadyToStart) {
   EXPECT_TRUE(check_config(*config).ok());
   EXPECT_EQ(config->presence.stale_after_ms, 12'000);
   EXPECT_EQ(config->presence.offline_after_ms, 25'000);
+}
+
+TEST(Config, RulesInFullComeFromAFileBesideThoseOfTheConfiguration) {
+  const std::string path = ::testing::TempDir() + "rules-" + std::to_string(::getpid()) + ".yaml";
+  const auto load_rules = [&](const std::string& yaml) {
+    std::ofstream(path) << yaml;
+    return load_config("", {}, {{"alerts.rules_file", path}});
+  };
+  const std::string rule =
+      "  scope: {topic: account:1}\n  when: {all: [{field: T1}]}\n"
+      "  levels: [{severity: warning, op: '>', value: 70}]\n";
+  const auto config = load_rules("- id: a\n" + rule + "- id: b\n" + rule);
+  ASSERT_TRUE(config.ok()) << config.error().detail;
+  ASSERT_EQ(config->rules.size(), 2u);
+  EXPECT_EQ(config->rules[1].id, "b");
+  EXPECT_EQ(config->rules[1].levels[0].value, model::Limit(70.0));
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"- id: a\n" + rule + "- id: a\n" + rule, ": there is another rule \"a\" of account \"1\""},
+      {"- id: a\n  when: {}\n", ":1: scope.topic: missing"},
+      {"- id: b\n" + rule + "- id: a\n" + rule + "  for: 3\n", ":5: for: a duration"},
+      {"- id: a\n" + rule + "  schedule: {tz: Mars/Olympus, active: [{}]}\n", ":1: schedule.tz: no time zone"},
+      {"id: a\n", ": not a list of rules"},
+      {"- id: [\n", ":2: "},
+  };
+  for (const auto& [yaml, reason] : cases) {
+    const auto wrong = load_rules(yaml);
+    ASSERT_FALSE(wrong.ok()) << yaml;
+    EXPECT_EQ(wrong.error().detail.substr(0, path.size() + reason.size()), path + reason) << wrong.error().detail;
+  }
+  ::unlink(path.c_str());
+  EXPECT_FALSE(load_config("", {}, {{"alerts.rules_file", path}}).ok());
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "model/state_text.h"
 #include "presence/presence_engine.h"
 #include "rules/rule_engine.h"
+#include "rules/testing.h"
 
 namespace millstream::app {
 namespace {
@@ -230,22 +231,16 @@ presence::PresenceOptions presence_options(int64_t configuration) {
   return {.stale_after_ms = 80, .offline_after_ms = 350};
 }
 
-model::ThresholdRule rule(const char* id, model::Comparison op, double value, int64_t for_ms) {
-  model::ThresholdRule r;
-  r.id = r.name = id;
-  r.scope = *model::TopicPattern::parse("account:a");
-  r.field = "T1";
-  r.op = op;
-  r.value = r.clear = value;
-  r.for_ms = for_ms;
+model::Rule rule(const char* id, model::Comparison op, double value, int64_t for_ms) {
+  model::Rule r = rules::threshold_rule(id, "account:a", "T1", op, value, for_ms);
   r.max_lateness_ms = 60;
   return r;
 }
 
-std::vector<model::ThresholdRule> rules_of(int64_t configuration) {
+rules::Configuration rules_of(int64_t configuration) {
   using enum model::Comparison;
-  if (configuration == 0) return {rule("hot", gt, 6, 0), rule("warm", gt, 4, 90), rule("cold", lt, 2, 250)};
-  return {rule("hot", gt, 6, 0), rule("warm", gt, 5, 90), rule("new", lt, 2, 0)};
+  if (configuration == 0) return {{rule("hot", gt, 6, 0), rule("warm", gt, 4, 90), rule("cold", lt, 2, 250)}, {}};
+  return {{rule("hot", gt, 6, 0), rule("warm", gt, 5, 90), rule("new", lt, 2, 0)}, {}};
 }
 
 struct Engines {

@@ -8,12 +8,15 @@
 namespace millstream::app {
 namespace {
 
-using model::ThresholdRule;
+using model::Rule;
 
 constexpr size_t kTextBytesMax = 1024;
 
+// A rule of one field and one level, which is what a table says plainly.
 struct Draft {
-  ThresholdRule rule;
+  Rule rule;
+  std::string field;
+  model::Level level;
   std::optional<double> value;
   std::optional<double> clear;
 };
@@ -68,14 +71,14 @@ const std::vector<EntryRow<Draft>>& rows() {
       {"rules.name", [](const Setting& s, Draft& d) { return read_short_text(s, kTextBytesMax, d.rule.name); }},
       {"rules.enabled", [](const Setting& s, Draft& d) { return assign(read_flag(s), d.rule.enabled); }},
       {"rules.topic", [](const Setting& s, Draft& d) { return read_scope(s, d.rule.scope); }, true},
-      {"rules.field", [](const Setting& s, Draft& d) { return read_short_text(s, kFieldNameBytesMax, d.rule.field); },
+      {"rules.field", [](const Setting& s, Draft& d) { return read_short_text(s, kFieldNameBytesMax, d.field); }, true},
+      {"rules.op", [](const Setting& s, Draft& d) { return read_word(s, 4, model::comparison_text, d.level.op); },
        true},
-      {"rules.op", [](const Setting& s, Draft& d) { return read_word(s, 4, model::comparison_text, d.rule.op); }, true},
       {"rules.value", [](const Setting& s, Draft& d) { return assign(read_number(s), d.value); }, true},
       {"rules.clear", [](const Setting& s, Draft& d) { return assign(read_number(s), d.clear); }},
       {"rules.for", [](const Setting& s, Draft& d) { return assign(read_duration_ms(s, 0, kDayMs), d.rule.for_ms); }},
       {"rules.severity",
-       [](const Setting& s, Draft& d) { return read_word(s, 3, model::severity_name, d.rule.severity); }},
+       [](const Setting& s, Draft& d) { return read_word(s, 3, model::severity_name, d.level.severity); }},
       {"rules.message", [](const Setting& s, Draft& d) { return read_short_text(s, kTextBytesMax, d.rule.message); }},
       {"rules.max_lateness",
        [](const Setting& s, Draft& d) { return assign(read_duration_ms(s, 0, kHourMs), d.rule.max_lateness_ms); }},
@@ -84,22 +87,27 @@ const std::vector<EntryRow<Draft>>& rows() {
 }
 
 // A clear value beyond the threshold would resolve an alert while it still holds.
-Status check_clear(const TomlFile::Entry& entry, const ThresholdRule& rule) {
-  const bool upper = rule.op == model::Comparison::gt || rule.op == model::Comparison::ge;
-  if (upper ? rule.clear <= rule.value : rule.clear >= rule.value) return {};
+Status check_clear(const TomlFile::Entry& entry, const Draft& draft) {
+  if (!draft.clear) return {};
+  const bool upper = draft.level.op == model::Comparison::gt || draft.level.op == model::Comparison::ge;
+  if (upper ? *draft.clear <= *draft.value : *draft.clear >= *draft.value) return {};
   return Error{Code::invalid,
                entry.place + ": rules.clear must not be " + (upper ? "above" : "below") + " rules.value"};
 }
 
 }  // namespace
 
-Result<ThresholdRule> read_rule(const TomlFile::Entry& entry) {
+Result<Rule> read_rule(const TomlFile::Entry& entry) {
   Draft draft;
   if (Status s = read_entry(entry, rows(), draft); !s) return s.error();
-  draft.rule.value = *draft.value;
-  draft.rule.clear = draft.clear.value_or(*draft.value);
+  if (Status s = check_clear(entry, draft); !s) return s.error();
+  draft.level.value = *draft.value;
+  if (draft.clear) draft.level.clear = *draft.clear;
+  model::Condition condition;
+  condition.field = std::move(draft.field);
+  draft.rule.when.push_back(std::move(condition));
+  draft.rule.levels.push_back(std::move(draft.level));
   if (draft.rule.name.empty()) draft.rule.name = draft.rule.id;
-  if (Status s = check_clear(entry, draft.rule); !s) return s.error();
   return std::move(draft.rule);
 }
 

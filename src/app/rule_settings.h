@@ -6,10 +6,10 @@
 
 #include "app/toml_file.h"
 #include "base/result.h"
-#include "model/alert.h"
+#include "model/rule.h"
 
 namespace millstream::app {
 
-Result<model::ThresholdRule> read_rule(const TomlFile::Entry& entry);
+Result<model::Rule> read_rule(const TomlFile::Entry& entry);
 
 }  // namespace millstream::app

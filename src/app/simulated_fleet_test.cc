@@ -119,15 +119,16 @@ struct Spell {
   int64_t from_ms;
   int64_t length_ms;
 };
-bool breaches(const model::ThresholdRule& rule, double value) {
-  return rule.op == model::Comparison::gt ? value > rule.value : value < rule.value;
+bool breaches(const model::Rule& rule, double value) {
+  return rule.levels.at(0).op == model::Comparison::gt ? value > std::get<double>(rule.levels.at(0).value)
+                                                       : value < std::get<double>(rule.levels.at(0).value);
 }
-std::vector<Spell> spells(const SimulatedFleet& fleet, const model::ThresholdRule& rule, int64_t duration_ms) {
+std::vector<Spell> spells(const SimulatedFleet& fleet, const model::Rule& rule, int64_t duration_ms) {
   std::vector<Spell> found;
   for (int device = 0; device < fleet.devices(); ++device) {
     int64_t since = 0;
     for (int64_t ts = kStartMs; ts < kStartMs + duration_ms; ts += 5'000) {
-      const bool breach = breaches(rule, number(fleet.sample(device, ts), rule.field));
+      const bool breach = breaches(rule, number(fleet.sample(device, ts), rule.when.at(0).field));
       if (breach && since == 0) since = ts;
       if (!breach && since != 0) {
         const int64_t from = std::exchange(since, 0);
@@ -147,7 +148,7 @@ TEST(SimulatedFleet, TheDemoRulesFireEarlyAndOnlyInTrouble) {
     seeded.seed = seed;
     const SimulatedFleet fleet(seeded);
     int64_t first_fired_ms = INT64_MAX;
-    for (const model::ThresholdRule& rule : demo->rules) {
+    for (const model::Rule& rule : demo->rules) {
       SCOPED_TRACE(rule.id + " seed " + std::to_string(seed));
       // Three hours from the start: 120 troubles, 40 of each kind.
       const std::vector<Spell> found = spells(fleet, rule, 3 * 3'600'000);
@@ -167,12 +168,13 @@ TEST(SimulatedFleet, HealthyValuesStayBeyondTheClearValues) {
   const Result<Config> demo = load_config(EXAMPLES_DIRECTORY "/demo.toml", {}, {});
   ASSERT_TRUE(demo.ok());
   const SimulatedFleet fleet(options());
-  for (const model::ThresholdRule& rule : demo->rules) {
+  for (const model::Rule& rule : demo->rules) {
     for (int64_t ts = kStartMs; ts < kStartMs + 86'400'000; ts += 293'000) {
       for (int device = 0; device < fleet.devices(); ++device) {
         if (fleet.trouble(device, ts) != SimulatedFleet::Trouble::none) continue;
-        const double value = number(fleet.sample(device, ts), rule.field);
-        ASSERT_TRUE(rule.op == model::Comparison::gt ? value < rule.clear : value > rule.clear)
+        const double value = number(fleet.sample(device, ts), rule.when.at(0).field);
+        ASSERT_TRUE(rule.levels.at(0).op == model::Comparison::gt ? value < std::get<double>(*rule.levels.at(0).clear)
+                                                                  : value > std::get<double>(*rule.levels.at(0).clear))
             << rule.id << " " << fleet.device_name(device) << " " << value;
       }
     }

@@ -230,7 +230,7 @@ Status Server::Parts::open_storage(const Config& config) {
   latest = std::make_unique<history::LatestValues>(config.storage.retention_ms);
   presence = std::make_unique<presence::PresenceEngine>(presence::PresenceOptions{
       .stale_after_ms = config.presence.stale_after_ms, .offline_after_ms = config.presence.offline_after_ms});
-  rules = std::make_unique<rules::RuleEngine>(config.rules);
+  rules = std::make_unique<rules::RuleEngine>(rules::Configuration{config.rules, {}});
   dispatcher = std::make_unique<Dispatcher>(metrics);
   runner = std::make_unique<EngineRunner>(*log, std::vector<model::Engine*>{latest.get(), presence.get(), rules.get()},
                                           clock, metrics);

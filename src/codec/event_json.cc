@@ -1,6 +1,7 @@
 #include "codec/event_json.h"
 
 #include <array>
+#include <utility>
 
 #include "base/check.h"
 #include "base/time_text.h"
@@ -123,6 +124,17 @@ class ObjectText {
   bool first_ = true;
 };
 
+void append_tags(const model::Tags& tags, std::string& out) {
+  char before = '{';
+  for (const model::Tag& tag : tags) {
+    out += std::exchange(before, ',');
+    append_json_string(tag.name, out);
+    out += ':';
+    append_json_string(tag.value, out);
+  }
+  out += '}';
+}
+
 // How long the data mostly are.
 size_t telemetry_bytes(const model::Fields& fields, const model::Tags& tags) {
   constexpr size_t frame_bytes = 64, number_bytes = 10;
@@ -194,16 +206,8 @@ std::string encode_telemetry_data(const model::DeviceId& device, const model::Fi
   }
   out += '}';
   if (!tags.empty()) {
-    out += ",\"tags\":{";
-    first = true;
-    for (const model::Tag& tag : tags) {
-      if (!first) out += ',';
-      first = false;
-      append_json_string(tag.name, out);
-      out += ':';
-      append_json_string(tag.value, out);
-    }
-    out += '}';
+    out += ",\"tags\":";
+    append_tags(tags, out);
   }
   out += '}';
   return out;
@@ -238,6 +242,16 @@ std::string encode_alert_data(const model::Alert& alert) {
   object.number("threshold", alert.threshold);
   object.time("startedAt", alert.started_at_ms);
   if (alert.ended_at_ms) object.time("endedAt", *alert.ended_at_ms);
+  if (!alert.reason.empty()) object.text("reason", alert.reason);
+  if (alert.flapping) object.key("flapping") += "true";
+  if (alert.ack) {
+    ObjectText ack(object.key("ack"));
+    ack.text("by", alert.ack->by);
+    ack.time("at", alert.ack->at_ms);
+    ack.text("note", alert.ack->note);
+    ack.end();
+  }
+  if (!alert.labels.empty()) append_tags(alert.labels, object.key("labels"));
   object.end();
   return out;
 }
@@ -259,6 +273,18 @@ Result<model::Alert> decode_alert_data(std::string_view data) {
   alert.threshold = members.number("threshold");
   alert.started_at_ms = members.time("startedAt");
   if (members.has("endedAt")) alert.ended_at_ms = members.time("endedAt");
+  if (members.has("reason")) alert.reason = members.text("reason");
+  alert.flapping = members.has("flapping");
+  if (object ack; !root->at_key("ack").get(ack)) {
+    Members of_ack(ack, "data.ack.");
+    alert.ack = model::AlertAck{std::string(of_ack.text("by")), of_ack.time("at"), std::string(of_ack.text("note"))};
+    if (of_ack.error()) return *of_ack.error();
+  }
+  if (element labels; !root->at_key("labels").get(labels)) {
+    Result<model::Tags> tags = read_tags(labels, "data.labels");
+    if (!tags) return tags.error();
+    alert.labels = std::move(*tags);
+  }
   if (members.error()) return *members.error();
   return alert;
 }

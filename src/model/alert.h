@@ -1,4 +1,4 @@
-// model/alert.h: alerts, device status and the rule that makes an alert, as values.
+// model/alert.h: alerts and device status, as values.
 //
 // Thread   value
 #pragma once
@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "model/point.h"
 #include "model/topic.h"
 
 namespace millstream::model {
@@ -37,6 +38,14 @@ constexpr std::string_view presence_name(Presence p) {
   return names[static_cast<size_t>(p)];
 }
 
+// Who has seen an alert and says so.
+struct AlertAck {
+  std::string by;
+  int64_t at_ms = 0;
+  std::string note;
+  bool operator==(const AlertAck&) const = default;
+};
+
 // The data of an `alert` event.
 struct Alert {
   std::string alert_id;  // the same from firing to resolved
@@ -51,6 +60,11 @@ struct Alert {
   double threshold = 0;
   int64_t started_at_ms = 0;
   std::optional<int64_t> ended_at_ms;
+  // Of this project's rules; a published alert has none of it.
+  std::string reason;  // why it is in this state, when it is not for a value: "no_data", "closed", …
+  bool flapping = false;
+  std::optional<AlertAck> ack;
+  Tags labels;
   bool operator==(const Alert&) const = default;
 };
 
@@ -70,29 +84,6 @@ struct PresenceReport {
   Presence status = Presence::unknown;  // online or offline
   std::string reason;                   // [a-z_]: "last_will", "node_birth"
   bool operator==(const PresenceReport&) const = default;
-};
-
-enum class Comparison : uint8_t { gt, ge, lt, le };
-constexpr std::string_view comparison_text(Comparison c) {
-  constexpr std::string_view texts[] = {">", ">=", "<", "<="};
-  return texts[static_cast<size_t>(c)];
-}
-
-// A threshold on one field: fires when `field op value` has held for `for_ms` of event time, and resolves when the
-// value is back beyond `clear` (hysteresis; equal to `value` when none was given).
-struct ThresholdRule {
-  std::string id;
-  std::string name;
-  bool enabled = true;
-  TopicPattern scope;
-  std::string field;
-  Comparison op = Comparison::gt;
-  double value = 0;
-  double clear = 0;
-  int64_t for_ms = 0;
-  int64_t max_lateness_ms = 30'000;  // event time is clamped to [receive - this, receive]
-  Severity severity = Severity::warning;
-  std::string message = "{{device}} {{field}}={{value}} {{op}} {{threshold}}";
 };
 
 }  // namespace millstream::model

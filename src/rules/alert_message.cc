@@ -2,27 +2,32 @@
 
 #include <string_view>
 
-#include "codec/event_json.h"
+#include "base/time_text.h"
 
 namespace millstream::rules {
 namespace {
 
-bool append_placeholder(std::string_view name, const model::ThresholdRule& rule, const model::Topic& device,
-                        double value, std::string& out) {
+bool append_placeholder(std::string_view name, const AlertFacts& facts, std::string& out) {
   if (name == "device")
-    out += device.device.text();
+    out += facts.device.device.text();
   else if (name == "site")
-    out += device.site.text();
+    out += facts.device.site.text();
   else if (name == "field")
-    out += rule.field;
+    out += facts.condition.field;
+  else if (name == "fn")
+    out += model::function_name(facts.condition.fn);
   else if (name == "value")
-    codec::append_json_number(value, out);
+    out += facts.value;
   else if (name == "op")
-    out += model::comparison_text(rule.op);
+    out += model::comparison_text(facts.condition.op.value_or(facts.level.op));
   else if (name == "threshold")
-    codec::append_json_number(rule.value, out);
+    out += facts.threshold;
+  else if (name == "severity")
+    out += model::severity_name(facts.level.severity);
+  else if (name == "duration")
+    out += duration_text(facts.for_ms);
   else if (name == "rule")
-    out += rule.name.empty() ? rule.id : rule.name;
+    out += facts.rule.name;
   else
     return false;
   return true;
@@ -30,16 +35,16 @@ bool append_placeholder(std::string_view name, const model::ThresholdRule& rule,
 
 }  // namespace
 
-std::string alert_message(const model::ThresholdRule& rule, const model::Topic& device, double value) {
+std::string alert_message(const AlertFacts& facts) {
   std::string out;
-  std::string_view rest = rule.message;
+  std::string_view rest = facts.rule.message;
   while (!rest.empty()) {
     const size_t open = rest.find("{{");
     out += rest.substr(0, open);
     if (open == std::string_view::npos) break;
     rest.remove_prefix(open);
     const size_t close = rest.find("}}");
-    if (close != std::string_view::npos && append_placeholder(rest.substr(2, close - 2), rule, device, value, out)) {
+    if (close != std::string_view::npos && append_placeholder(rest.substr(2, close - 2), facts, out)) {
       rest.remove_prefix(close + 2);
     } else {
       out += rest.front();

@@ -1,16 +1,28 @@
 // rules/alert_message.h: the text of an alert from its rule's template.
 //
-// Shapes   {{device}} {{site}} {{field}} {{value}} {{op}} {{threshold}} {{rule}} are replaced; other text, including
-//          unknown or unfinished placeholders, stays as it is. What was put in is not looked at again.
+// Shapes   {{device}} {{site}} {{field}} {{fn}} {{value}} {{op}} {{threshold}} {{severity}} {{duration}} {{rule}} are
+//          replaced; other text, including unknown or unfinished placeholders, stays as it is. What was put in is not
+//          looked at again.
 // Thread   value
 #pragma once
 
 #include <string>
 
-#include "model/alert.h"
+#include "model/rule.h"
 
 namespace millstream::rules {
 
-std::string alert_message(const model::ThresholdRule& rule, const model::Topic& device, double value);
+// What is known of one alert at one moment.
+struct AlertFacts {
+  const model::Rule& rule;
+  const model::Topic& device;
+  const model::Condition& condition;
+  const model::Level& level;
+  std::string value;  // as text
+  std::string threshold;
+  int64_t for_ms = 0;
+};
+
+std::string alert_message(const AlertFacts& facts);
 
 }  // namespace millstream::rules

@@ -1,36 +1,33 @@
 // rules/rule_engine.h: alert rules as a state machine per (rule, device).
 //
-// Flow     an engine over the log: telemetry moves OK -> PENDING -> FIRING -> OK; device_status "offline" marks a
-// firing
-//          alert stale, never resolves it. One open alert per (rule, device) by construction.
-//          rule_instance.h holds the transitions; rule_set.h and watched_devices.h find who is concerned.
-// Shapes   conclusions are alert events on the device's topic. ts: of `firing`, when `for` was fulfilled (by the log's
-//          clock if time alone fulfilled it); of `resolved` and `updated`, the event time of the value; of `stale`, the
-//          moment the device went offline. startedAt is in event time; endedAt is never before it.
-//          `updated` says that data is back on a stale alert, which is firing still.
-//          alert ids are "<rule id>.<site>.<device>.<started_at ms>.<n>": the same inputs give the same ids.
-//          (n counts the alerts of one rule and device that began in the same millisecond).
-// Rules    A state from load() keeps the rules it was made with until resume(), so that re-stepping the log after a
-//          crash repeats history even when the rules have changed since. resume() puts the configured rules in force:
-//          state carries over where the condition is the same and the scope still takes the device; any other open
-//          alert is resolved by the next advance(), with a message that says why.
-//          Time while the server was down does not count for `for`.
+// Flow     an engine over the log: telemetry, device status and what people say (codec/rule_command.h) go in, alert
+//          events come out. rule_instance.h holds the transitions, account_rules.h finds who is concerned.
+// Rules    One open alert per (rule, device) by construction. What people change goes through the log too, so that
+//          re-stepping it after a crash repeats history. What is configured elsewhere (the registry, files) is put in
+//          force by resume(): state carries over where a rule's condition is the same; any other open alert is resolved
+//          by the next advance(), with the reason. Time while the server was down does not count.
 // Thread   one thread at a time
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "model/alert.h"
 #include "model/engine.h"
+#include "model/rule.h"
 
 namespace millstream::rules {
 
+// What is known of rules apart from the log. Rules of one account have distinct ids.
+struct Configuration {
+  std::vector<model::Rule> rules;
+  std::map<model::Topic, std::vector<std::pair<std::string, double>>> attributes;  // by device
+};
+
 class RuleEngine final : public model::Engine {
  public:
-  // `rules` have distinct ids (checked by app/config).
-  explicit RuleEngine(std::vector<model::ThresholdRule> rules);
+  explicit RuleEngine(Configuration configured);
   ~RuleEngine() override;
 
   std::string_view name() const override { return "rules"; }
@@ -40,15 +37,16 @@ class RuleEngine final : public model::Engine {
   std::string save() const override;
   Status load(std::string_view state) override;
 
+  // Of the moment; nullptr: there is none. For engines that step after this one.
+  const model::Rule* find(const model::AccountId& account, std::string_view rule_id) const;
+  size_t instances() const;  // (rule, device) pairs with state
+
  private:
   struct State;
 
-  void step_telemetry(const model::Event& event, int64_t now_ms, model::Conclusions& out);
-  void step_offline(const model::Topic& topic, int64_t ts_ms, model::Conclusions& out);
-  void fire_due(int64_t now_ms, model::Conclusions& out);
-  void adopt_configured(int64_t now_ms);
+  void step_command(const model::Event& event, int64_t now_ms, model::Conclusions& out);
 
-  const std::vector<model::ThresholdRule> configured_;
+  const Configuration configured_;
   std::unique_ptr<State> state_;
 };
 

@@ -7,29 +7,23 @@
 
 #include "base/limits.h"
 #include "codec/event_json.h"
-#include "rules/alert_message.h"
+#include "rules/testing.h"
 
 namespace millstream::rules {
 namespace {
 
 using model::Comparison;
 using model::Conclusions;
-using model::ThresholdRule;
+using model::Rule;
 
 using Lines = std::vector<std::string>;
 
-ThresholdRule rule(std::string id, std::string field, Comparison op, double value, int64_t for_ms = 0) {
-  ThresholdRule r;
-  r.id = std::move(id);
+Rule rule(const std::string& id, const std::string& field, Comparison op, double value, int64_t for_ms = 0) {
+  Rule r = threshold_rule(id, "account:a", field, op, value, for_ms);
   r.name = "Rule " + r.id;
-  r.scope = *model::TopicPattern::parse("account:a");
-  r.field = std::move(field);
-  r.op = op;
-  r.value = r.clear = value;
-  r.for_ms = for_ms;
   return r;
 }
-ThresholdRule over_70(int64_t for_ms = 0) { return rule("hot", "T1", Comparison::gt, 70, for_ms); }
+Rule over_70(int64_t for_ms = 0) { return rule("hot", "T1", Comparison::gt, 70, for_ms); }
 
 model::Topic topic_of(const std::string& device) { return *model::Topic::parse("account:a/site:s/device:" + device); }
 
@@ -75,7 +69,8 @@ Lines lines(const Conclusions& out) {
 
 // As the runner drives an engine.
 struct Driver {
-  explicit Driver(std::vector<ThresholdRule> rules) : engine(std::make_unique<RuleEngine>(std::move(rules))) {}
+  explicit Driver(std::vector<Rule> rules)
+      : engine(std::make_unique<RuleEngine>(Configuration{std::move(rules), {}})) {}
 
   void value(int64_t at_ms, double v) { value_at("d", at_ms, at_ms, v); }
   void late_value(int64_t at_ms, int64_t ts_ms, double v) { value_at("d", at_ms, ts_ms, v); }
@@ -93,8 +88,8 @@ struct Driver {
     return texts;
   }
   // As a restart with these rules does.
-  void restart(std::vector<ThresholdRule> rules, int64_t from_ms, int64_t now_ms) {
-    auto next = std::make_unique<RuleEngine>(std::move(rules));
+  void restart(std::vector<Rule> rules, int64_t from_ms, int64_t now_ms) {
+    auto next = std::make_unique<RuleEngine>(Configuration{std::move(rules), {}});
     ASSERT_TRUE(next->load(engine->save()).ok());
     engine = std::move(next);
     engine->resume(from_ms, now_ms);
@@ -137,8 +132,8 @@ TEST(Rules, EveryComparisonFiresAndResolvesOnItsOwnSide) {
                         Case{Comparison::gt, 70, 70, 70.5, 70.5, 70}, Case{Comparison::ge, 70, 69.5, 70, 70, 69.5},
                         Case{Comparison::lt, 70, 70, 69.5, 69.5, 70}, Case{Comparison::le, 70, 70.5, 70, 70, 70.5}}) {
     SCOPED_TRACE(std::string(model::comparison_text(c.op)) + " clear " + std::to_string(c.clear));
-    ThresholdRule r = rule("r", "T1", c.op, 70);
-    r.clear = c.clear;
+    Rule r = rule("r", "T1", c.op, 70);
+    r.levels[0].clear = c.clear;
     Driver d({r});
     d.value(1, c.calm);
     EXPECT_EQ(d.take().size(), 0u);
@@ -296,22 +291,22 @@ TEST(Rules, OnlyNumbersOfTheFieldCount) {
 }
 
 TEST(Rules, ScopeAndEnabledDecideWhoIsWatched) {
-  ThresholdRule other_account = over_70();
+  Rule other_account = over_70();
   other_account.id = "other_account";
   other_account.scope = *model::TopicPattern::parse("account:b");
-  ThresholdRule other_site = over_70();
+  Rule other_site = over_70();
   other_site.id = "other_site";
   other_site.scope = *model::TopicPattern::parse("account:a/site:t/device:*");
-  ThresholdRule this_device = over_70();
+  Rule this_device = over_70();
   this_device.id = "this_device";
   this_device.scope = *model::TopicPattern::parse("account:a/site:*/device:d");
-  ThresholdRule disabled = over_70();
+  Rule disabled = over_70();
   disabled.id = "disabled";
   disabled.enabled = false;
   Driver d({other_account, other_site, disabled, this_device, over_70()});
   d.value_at("d", 1, 1, 80);
   d.value_at("e", 2, 2, 80);
-  EXPECT_EQ(d.take(), (Lines{"1 firing this_device.s.d.1.1 80", "1 firing hot.s.d.1.1 80", "2 firing hot.s.e.2.1 80"}));
+  EXPECT_EQ(d.take(), (Lines{"1 firing hot.s.d.1.1 80", "1 firing this_device.s.d.1.1 80", "2 firing hot.s.e.2.1 80"}));
 }
 
 TEST(Rules, DeadlinesComeByTimeThenTopicThenRule) {
@@ -325,8 +320,8 @@ TEST(Rules, DeadlinesComeByTimeThenTopicThenRule) {
 }
 
 TEST(Rules, AlertCarriesTheRule) {
-  ThresholdRule r = over_70();
-  r.severity = model::Severity::critical;
+  Rule r = over_70();
+  r.levels[0].severity = model::Severity::critical;
   Driver d({r});
   d.value(1000, 71.5);
   const model::Alert alert = alert_of(d.out.at(0));
@@ -341,19 +336,18 @@ TEST(Rules, AlertCarriesTheRule) {
 }
 
 TEST(AlertMessage, PlaceholdersAreReplacedOnceAndTheRestStays) {
-  ThresholdRule r = over_70();
-  r.name = "{{device}}";
   const auto message = [&](std::string text) {
+    Rule r = over_70();
+    r.name = "{{device}}";
     r.message = std::move(text);
-    return alert_message(r, topic_of("d"), 71.25);
+    Driver d({r});
+    d.value(1000, 71.25);
+    return alert_of(d.out.at(0)).message;
   };
   EXPECT_EQ(message("{{device}}@{{site}}: {{field}} {{value}} {{op}} {{threshold}}"), "d@s: T1 71.25 > 70");
-  EXPECT_EQ(message("{{rule}}"), "{{device}}");
+  EXPECT_EQ(message("{{rule}} {{fn}} {{severity}} {{duration}}"), "{{device}} last warning 0s");
   EXPECT_EQ(message("{{colour}} {{ value }} {{{value}}} {{"), "{{colour}} {{ value }} {71.25} {{");
-  EXPECT_EQ(message(""), "");
   EXPECT_EQ(message("{{{{device}}"), "{{d");
-  r.name.clear();
-  EXPECT_EQ(message("{{rule}}"), "hot");
 }
 
 TEST(Rules, OwnDowntimeDoesNotCountForFor) {
@@ -373,7 +367,7 @@ TEST(Rules, OwnDowntimeDoesNotCountForFor) {
 TEST(Rules, LoadedStateKeepsItsRulesUntilResume) {
   Driver d({over_70(10'000)});
   d.value(1000, 80);
-  RuleEngine changed({rule("hot", "T1", Comparison::gt, 90, 10'000)});
+  RuleEngine changed(Configuration{{rule("hot", "T1", Comparison::gt, 90, 10'000)}, {}});
   ASSERT_TRUE(changed.load(d.engine->save()).ok());
   Conclusions out;
   changed.advance(11'000, out);
@@ -382,7 +376,7 @@ TEST(Rules, LoadedStateKeepsItsRulesUntilResume) {
   changed.resume(11'000, 11'000);
   changed.advance(11'000, out);
   ASSERT_EQ(lines(out), (Lines{"11000 resolved hot.s.d.11000.1 80 until 11000"}));
-  EXPECT_EQ(alert_of(out[0]).message, "resolved because the rule was changed");
+  EXPECT_EQ(alert_of(out[0]).reason, "rule_changed");
   out.clear();
   changed.step(telemetry("d", 12'000, 12'000, {{"T1", 85.0}}), 12'000, out);
   changed.advance(100'000, out);
@@ -390,15 +384,15 @@ TEST(Rules, LoadedStateKeepsItsRulesUntilResume) {
 }
 
 TEST(Rules, OpenAlertsOfRulesNoLongerInForceAreResolvedWithTheReason) {
-  std::vector<ThresholdRule> before;
+  std::vector<Rule> before;
   for (const char* id : {"kept", "removed", "disabled", "changed", "moved", "renamed"}) {
     before.push_back(over_70());
     before.back().id = id;
   }
-  std::vector<ThresholdRule> after = before;
+  std::vector<Rule> after = before;
   after.erase(after.begin() + 1);
   after[1].enabled = false;
-  after[2].clear = 60;
+  after[2].levels[0].clear = 60.0;
   after[3].scope = *model::TopicPattern::parse("account:a/site:elsewhere");
   after[4].message = "new words {{value}}";
   std::reverse(after.begin(), after.end());
@@ -408,11 +402,9 @@ TEST(Rules, OpenAlertsOfRulesNoLongerInForceAreResolvedWithTheReason) {
   d.restart(after, 1000, 5000);
   d.until(6000);
   Lines reasons;
-  for (const model::Event& event : d.out) reasons.push_back(alert_of(event).rule_id + ": " + alert_of(event).message);
-  EXPECT_EQ(reasons,
-            (Lines{"removed: resolved because the rule was removed", "disabled: resolved because the rule was disabled",
-                   "changed: resolved because the rule was changed",
-                   "moved: resolved because the rule no longer covers the device"}));
+  for (const model::Event& event : d.out) reasons.push_back(alert_of(event).rule_id + ": " + alert_of(event).reason);
+  EXPECT_EQ(reasons, (Lines{"moved: device_not_covered", "changed: rule_changed", "disabled: rule_disabled",
+                            "removed: rule_deleted"}));
   for (const model::Event& event : d.out) {
     EXPECT_EQ(event.ts_ms, 5000);
     EXPECT_EQ(alert_of(event).ended_at_ms, 5000);
@@ -420,16 +412,16 @@ TEST(Rules, OpenAlertsOfRulesNoLongerInForceAreResolvedWithTheReason) {
   d.out.clear();
   d.value(7000, 60);
   ASSERT_EQ(d.out.size(), 2u);
-  EXPECT_EQ(alert_of(d.out[0]).rule_id, "renamed");
-  EXPECT_EQ(alert_of(d.out[0]).message, "new words 60");
-  EXPECT_EQ(alert_of(d.out[0]).started_at_ms, 1000);
-  EXPECT_EQ(alert_of(d.out[1]).rule_id, "kept");
+  EXPECT_EQ(alert_of(d.out[0]).rule_id, "kept");
+  EXPECT_EQ(alert_of(d.out[1]).rule_id, "renamed");
+  EXPECT_EQ(alert_of(d.out[1]).message, "new words 60");
+  EXPECT_EQ(alert_of(d.out[1]).started_at_ms, 1000);
 }
 
 TEST(Rules, PendingSurvivesAChangeOfWordsAndEndsWithItsRule) {
   Driver d({over_70(10'000), rule("gone", "T1", Comparison::gt, 70, 10'000)});
   d.value(1000, 80);
-  ThresholdRule renamed = over_70(10'000);
+  Rule renamed = over_70(10'000);
   renamed.name = "Hotter";
   d.restart({renamed}, 1000, 1000);
   d.until(20'000);
@@ -441,7 +433,7 @@ TEST(Rules, FarewellsSurviveASave) {
   d.value(1000, 80);
   d.take();
   d.restart({}, 1000, 2000);
-  RuleEngine again({});
+  RuleEngine again(Configuration{});
   ASSERT_TRUE(again.load(d.engine->save()).ok());
   Conclusions out;
   again.advance(3000, out);
@@ -461,7 +453,7 @@ TEST(Rules, DamagedStateIsRefusedAndLeavesTheEngineAsItWas) {
   EXPECT_TRUE(d.engine->load(state).ok());
   EXPECT_EQ(d.engine->save(), state);
   // One device named twice.
-  const size_t device = state.find("25:");
+  const size_t device = state.find("25:account");
   ASSERT_NE(device, std::string::npos);
   ASSERT_EQ(state.substr(device - 2, 2), "1 ");
   const std::string body = state.substr(device);
@@ -490,12 +482,13 @@ TEST(Rules, ConclusionsDoNotDependOnHowOftenTimeIsToldNorOnRestarts) {
   for (unsigned seed = 1; seed <= 150; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     std::mt19937_64 random(seed);
-    std::vector<ThresholdRule> rules;
+    std::vector<Rule> rules;
     for (int i = 0; i < 6; ++i) {
       rules.push_back(rule("r" + std::to_string(i), i % 2 ? "T1" : "T2", static_cast<Comparison>(random() % 4),
                            static_cast<double>(random() % 8), static_cast<int64_t>(random() % 3 * 150)));
-      rules.back().clear =
-          rules.back().value + (rules.back().op <= Comparison::ge ? -1.0 : 1.0) * static_cast<double>(random() % 2);
+      model::Level& level = rules.back().levels[0];
+      level.clear =
+          std::get<double>(level.value) + (level.op <= Comparison::ge ? -1.0 : 1.0) * static_cast<double>(random() % 2);
       rules.back().max_lateness_ms = 200;
     }
     Driver plain(rules);

@@ -1,54 +1,127 @@
-// rules/rule_instance.h: one rule watching one device: the state machine OK -> PENDING -> FIRING -> OK.
+// rules/rule_instance.h: one rule watching one device: OK -> PENDING -> FIRING -> RECOVERING.
 //
-// Flow     rule_engine feeds it values, deadlines and silence, and turns each Change into an alert event.
-// Shapes   event time: the device's time, clamped to [receive - max_lateness, receive]. A value whose event time is
-//          older than the newest one seen is late and changes nothing.
-//          `for` is fulfilled in one of two ways, and in both the alert started at t0 + for, t0 being the event time of
-//          the first breach:
-//          - a later breaching value at event time >= t0 + for. A device that was cut off and sends its minutes of
-//            breach in one go alerts at once;
-//          - `for` passes by the log's clock after the first breach was received, with nothing to the contrary. The
-//            receive time counts here, because to a device whose clock is behind (or whose points queued somewhere)
-//            t0 + for may be over already when the first breach arrives, which then has held for no time at all.
-//          For a device whose clock is right the two coincide.
-//          Silent: the device went offline after the newest value; an alert is then stale, never resolved.
+// Flow     take() puts values in, judge() lets the state follow them; on_deadline() does so when time has passed;
+//          on_status() tells of the device's presence. Each change is one alert event, which alert_text.h writes.
+// Shapes   event time: the device's time, clamped to [receive - max_lateness, receive]. A value older than the newest
+//          of its field is late and changes nothing.
+//          A level holds when it has been met for its `for`, in event time or by the log's clock since the breach was
+//          received, whichever is first, and by min_samples values (of a window: values in it). The alert began at
+//          the first breach + for, in event time.
+//          FIRING ends by RECOVERING: inside `clear` of its level for keep_firing. Then a lower level that has not
+//          cleared goes on with the same alert; else the alert is resolved.
+//          `missing` and `offline` are met when the silence has lasted for the level's `for`.
+//          Silent: the device went offline, or sent nothing for no_data.after. An open alert is then stale; no timer
+//          resolves it.
+//          Flapping: the state of the breach changed in more than flap.high of the last flap.history values. The alert
+//          says so once and stays open until it is below flap.low; only a higher level is told meanwhile.
+//          Closed by hand: nothing fires until the values have been in order once.
 // Thread   value
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <limits>
+#include <memory>
+#include <string>
+#include <vector>
 
 #include "model/alert.h"
+#include "model/state_text.h"
+#include "rules/baseline.h"
+#include "rules/compiled_rule.h"
+#include "rules/window.h"
 
 namespace millstream::rules {
 
-enum class Phase : uint8_t { ok, pending, firing };
+enum class Phase : uint8_t { ok, pending, firing, recovering };
 
-struct Instance {
-  static constexpr int64_t kNever = std::numeric_limits<int64_t>::min();
+inline constexpr int64_t kNever = std::numeric_limits<int64_t>::min();
 
-  uint32_t rule = 0;  // its place in the rule set
-  Phase phase = Phase::ok;
-  bool silent = false;
-  uint32_t alerts_at_start = 0;    // how many alerts began at started_at_ms; makes their ids distinct
-  int64_t newest_ms = kNever;      // newest event time seen
-  int64_t first_breach_ms = 0;     // pending: t0, event time
-  int64_t deadline_ms = 0;         // pending: when `for` has passed since that breach was received
-  int64_t started_at_ms = kNever;  // of the newest alert
-  double value = 0;                // newest value seen
+// What a condition has to compare.
+struct Reading {
+  bool known = false;
+  bool is_text = false;
+  double number = 0;
+  std::string text;
+  int64_t ms = kNever;  // event time of the newest value
+  uint64_t samples = 1;
+  // missing, offline: since when, in event time and by the log's clock.
+  int64_t silent_ms = kNever;
+  int64_t silent_received_ms = 0;
 };
 
-enum class Change : uint8_t { none, fired, returned, resolved, went_stale };
+// Of a rule that is not plain; by condition.
+struct Inputs {
+  explicit Inputs(size_t conditions) : readings(conditions), windows(conditions), baselines(conditions) {}
+  std::vector<Reading> readings;
+  std::vector<Window> windows;
+  std::vector<Baseline> baselines;
+};
 
-bool breaches(const model::ThresholdRule& rule, double value);
-// Back on the safe side of the threshold and of `clear`. With clear == value that is "no longer breaching".
-bool clears(const model::ThresholdRule& rule, double value);
+struct Instance {
+  const CompiledRule* rule = nullptr;
+  Phase phase = Phase::ok;
+  int8_t level = -1;     // of the open alert
+  bool silent = false;   // and the alert, if there is one, was called stale
+  bool no_data = false;  // no_data.after is over
+  bool flapping = false;
+  bool closed = false;             // by hand
+  bool breached = false;           // by the newest values
+  uint32_t breaches = 0;           // values in a row
+  uint32_t alerts_at_start = 0;    // how many alerts began at started_at_ms; makes their ids distinct
+  int64_t newest_ms = kNever;      // event time
+  int64_t received_ms = kNever;    // of the newest value
+  int64_t started_at_ms = kNever;  // of the newest alert
+  int64_t recovering_ms = 0;       // event time
+  int64_t recovering_received_ms = 0;
+  std::array<int64_t, model::kRuleLevelsMax> since_ms{kNever, kNever, kNever};  // the level is met, event time
+  std::array<int64_t, model::kRuleLevelsMax> since_received_ms{};
+  uint64_t flips = 0;         // bit 0: whether the newest value changed the state
+  double value = 0;           // newest, of a plain rule
+  int64_t timer_ms = kNever;  // when it is in the list of deadlines
+  std::unique_ptr<Inputs> inputs;
+  std::unique_ptr<model::AlertAck> ack;
 
-// Precondition: the rule is enabled and reads this value. `now_ms` is the receive time.
-Change on_value(const model::ThresholdRule& rule, Instance& instance, double value, int64_t ts_ms, int64_t now_ms);
-// Precondition: pending and deadline_ms reached.
-Change on_deadline(const model::ThresholdRule& rule, Instance& instance);
-// The device went offline at `ts_ms`. A value from after that moment outdates the news.
-Change on_offline(Instance& instance, int64_t ts_ms);
+  bool open() const { return phase == Phase::firing || phase == Phase::recovering; }
+};
+
+// Attributes of the device that limits may name.
+using Attributes = std::vector<std::pair<std::string, double>>;
+
+struct Change {
+  model::AlertState state = model::AlertState::firing;
+  int64_t ts_ms = 0;
+  const char* reason = "";
+};
+using Changes = std::vector<Change>;
+
+struct Moment {
+  const Attributes& attributes;
+  int64_t now_ms = 0;  // by the log's clock
+};
+
+Instance make_instance(const CompiledRule& rule);
+
+// Takes a value for one condition; false: it is late, or no value of that kind.
+bool take(Instance& instance, size_t condition, const model::FieldValue& value, int64_t ts_ms, int64_t now_ms);
+// After the values of one event were taken.
+void judge(Instance& instance, const Moment& moment, Changes& out);
+// Precondition: deadline_of() has come; now is that moment.
+void on_deadline(Instance& instance, const Moment& moment, Changes& out);
+void on_offline(Instance& instance, int64_t ts_ms, const Moment& moment, Changes& out);
+void on_online(Instance& instance, int64_t ts_ms, const Moment& moment, Changes& out);
+// When time alone may change something; kNever: it does not. Never before or at `now`.
+int64_t deadline_of(const Instance& instance, int64_t now_ms);
+// Nothing was listened to for that long: it does not count.
+void postpone(Instance& instance, int64_t ms);
+void close_by_hand(Instance& instance);
+
+// The condition an alert of this level shows, and its reading.
+size_t shown_condition(const Instance& instance, const Attributes& attributes);
+Reading reading_of(const Instance& instance, size_t condition);
+model::Limit limit_for(const model::Limit& limit, const Attributes& attributes);
+
+void save(const Instance& instance, model::StateWriter& writer);
+bool load(Instance& instance, model::StateReader& reader);  // `rule` is set
 
 }  // namespace millstream::rules

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "rules/rule_engine.h"
+#include "rules/testing.h"
 
 namespace millstream::rules {
 namespace {
@@ -13,17 +14,14 @@ constexpr int kRules = 1000;
 constexpr int kDevices = 10'000;
 constexpr int kSites = 100;  // ten rules a site: every point meets ten rules
 
-std::vector<model::ThresholdRule> ten_rules_a_site(int64_t for_ms) {
-  std::vector<model::ThresholdRule> rules(kRules);
+Configuration ten_rules_a_site(int64_t for_ms) {
+  Configuration configuration;
   for (int i = 0; i < kRules; ++i) {
-    model::ThresholdRule& rule = rules[static_cast<size_t>(i)];
-    rule.id = "rule-" + std::to_string(i);
-    rule.scope = *model::TopicPattern::parse("account:demo/site:" + std::to_string(i % kSites));
-    rule.field = "T1";
-    rule.value = rule.clear = 70;
-    rule.for_ms = for_ms;
+    configuration.rules.push_back(threshold_rule("rule-" + std::to_string(i),
+                                                 "account:demo/site:" + std::to_string(i % kSites), "T1",
+                                                 model::Comparison::gt, 70, for_ms));
   }
-  return rules;
+  return configuration;
 }
 
 std::vector<model::Event> one_point_of_each(double value) {

@@ -1,0 +1,55 @@
+// codec/rule_command.h: what people tell the rule engine, as system events in the log.
+//
+// Flow     api/ appends a command; the engine steps over it like over everything else, so that a restart finds the same
+//          again, and whoever follows the topic sees who did what.
+// Shapes   data.kind is one of kRuleCommandKinds (model/system_kind.h: nobody else may say them). `by` is the subject.
+// Errors   decode: Code::invalid naming the place; none: it is a system event of another kind.
+// Thread   value
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/result.h"
+#include "model/event.h"
+#include "model/rule.h"
+
+namespace millstream::codec {
+
+// On the account's topic, or the site's the rule's scope lies in.
+struct SaveRule {
+  model::Rule rule;
+  std::string by;
+};
+struct DeleteRule {
+  std::string rule_id;
+  std::string by;
+};
+enum class AlertAction : uint8_t { ack, unack, close };
+constexpr std::string_view alert_action_name(AlertAction action) {
+  constexpr std::string_view names[] = {"ack", "unack", "close"};
+  return names[static_cast<size_t>(action)];
+}
+// On the device's topic.
+struct AlertCommand {
+  std::string alert_id;
+  AlertAction action = AlertAction::ack;
+  std::string by;
+  std::string note;
+};
+// On the device's topic: all of its attributes.
+struct SetAttributes {
+  std::vector<std::pair<std::string, double>> attributes;
+  std::string by;
+};
+using RuleCommand = std::variant<SaveRule, DeleteRule, AlertCommand, SetAttributes>;
+
+std::string encode_rule_command(const RuleCommand& command);
+// Of a system event.
+Result<std::optional<RuleCommand>> decode_rule_command(const model::Event& event);
+
+}  // namespace millstream::codec

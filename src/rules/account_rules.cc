@@ -1,0 +1,406 @@
+#include "rules/account_rules.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "base/log_line.h"
+#include "codec/event_json.h"
+#include "codec/rule_json.h"
+
+namespace millstream::rules {
+namespace {
+
+using model::AlertState;
+
+constexpr uint32_t kNoField = 0;
+
+Error unreadable() { return Error{Code::corrupt, "rules: the saved state cannot be read"}; }
+
+bool is_idle(const Instance& instance, int64_t ms) {
+  return instance.phase == Phase::ok && !instance.closed && instance.timer_ms == kNever &&
+         instance.newest_ms < ms - instance.rule->rule.max_lateness_ms;
+}
+
+const char* reason_of(codec::AlertAction action) { return action == codec::AlertAction::close ? "closed" : ""; }
+
+AlertState state_of(codec::AlertAction action) {
+  switch (action) {
+    case codec::AlertAction::ack: return AlertState::acknowledged;
+    case codec::AlertAction::unack: return AlertState::unacknowledged;
+    case codec::AlertAction::close: break;
+  }
+  return AlertState::resolved;
+}
+
+}  // namespace
+
+bool Deadline::operator<(const Deadline& other) const {
+  if (ms != other.ms) return ms < other.ms;
+  if (device != other.device) {
+    const auto order = *device->topic <=> *other.device->topic;
+    if (order != 0) return order < 0;
+  }
+  return device->instances[instance].rule->rule.id < other.device->instances[other.instance].rule->rule.id;
+}
+
+// ---- rules ----
+
+uint32_t AccountRules::number_of(const std::string& field) {
+  const auto [entry, added] = numbers_.emplace(field, static_cast<uint32_t>(numbers_.size()));
+  if (added) readers_.emplace_back();
+  return entry->second;
+}
+
+void AccountRules::index_rules() {
+  for (auto& readers : readers_) readers.clear();
+  asks_for_tags_ = false;
+  for (const auto& [id, rule] : rules_) {
+    if (!rule->rule.enabled) continue;
+    asks_for_tags_ |= !rule->rule.tags.empty();
+    for (const model::Condition& condition : rule->rule.when) {
+      auto& readers = readers_[number_of(condition.field)];
+      if (readers.empty() || readers.back() != rule.get()) readers.push_back(rule.get());
+    }
+  }
+}
+
+void AccountRules::put(std::unique_ptr<const CompiledRule> rule, int64_t now_ms, model::Conclusions& out) {
+  const std::string id = rule->rule.id;
+  std::unique_ptr<const CompiledRule> before = std::move(rules_[id]);
+  rules_[id] = std::move(rule);
+  const CompiledRule& after = *rules_[id];
+  index_rules();
+  const bool same = before && same_condition(before->rule, after.rule);
+  const char* reason = after.rule.enabled ? "rule_changed" : "rule_disabled";
+  for (WatchedDevice* device : by_topic()) {
+    replace(*device, before.get(), same && after.rule.enabled ? &after : nullptr, reason, now_ms, out);
+  }
+}
+
+void AccountRules::remove(const std::string& rule_id, int64_t now_ms, model::Conclusions& out) {
+  const auto found = rules_.find(rule_id);
+  if (found == rules_.end()) return;
+  const std::unique_ptr<const CompiledRule> before = std::move(found->second);
+  rules_.erase(found);
+  index_rules();
+  for (WatchedDevice* device : by_topic()) replace(*device, before.get(), nullptr, "rule_deleted", now_ms, out);
+}
+
+const model::Rule* AccountRules::find(std::string_view rule_id) const {
+  const auto found = rules_.find(rule_id);
+  return found == rules_.end() ? nullptr : &found->second->rule;
+}
+
+std::vector<std::string> AccountRules::rule_ids() const {
+  std::vector<std::string> ids;
+  for (const auto& [id, rule] : rules_) ids.push_back(id);
+  return ids;
+}
+
+size_t AccountRules::instances() const {
+  size_t count = 0;
+  for (const auto& [topic, device] : devices_) count += device.instances.size();
+  return count;
+}
+
+void AccountRules::replace(WatchedDevice& device, const CompiledRule* before, const CompiledRule* after,
+                           const char* reason, int64_t now_ms, model::Conclusions& out) {
+  device.fields.clear();  // which rules read what is found out anew
+  if (before == nullptr) return;
+  unset_timers(device);
+  for (size_t at = device.instances.size(); at > 0; --at) {
+    Instance& instance = device.instances[at - 1];
+    if (instance.rule != before) continue;
+    if (after != nullptr && covers(after->rule, *device.topic, device.tags)) {
+      instance.rule = after;
+    } else {
+      drop(device, at - 1, after == nullptr ? reason : "device_not_covered", now_ms, out);
+    }
+  }
+  set_timers(device, now_ms);
+}
+
+void AccountRules::drop(WatchedDevice& device, size_t at, const char* reason, int64_t now_ms, model::Conclusions& out) {
+  const auto place = device.instances.begin() + static_cast<std::ptrdiff_t>(at);
+  if (place->open()) out.push_back(farewell(*place, *device.topic, reason, now_ms));
+  device.instances.erase(place);
+}
+
+// ---- devices ----
+
+WatchedDevice& AccountRules::device(const model::Topic& topic) {
+  const auto [entry, added] = devices_.try_emplace(topic);
+  if (added) {
+    entry->second.account = this;
+    entry->second.topic = &entry->first;
+  }
+  return entry->second;
+}
+
+std::vector<WatchedDevice*> AccountRules::by_topic() {
+  std::vector<WatchedDevice*> devices;
+  devices.reserve(devices_.size());
+  for (auto& [topic, device] : devices_) devices.push_back(&device);
+  std::sort(devices.begin(), devices.end(),
+            [](const WatchedDevice* a, const WatchedDevice* b) { return *a->topic < *b->topic; });
+  return devices;
+}
+
+uint32_t AccountRules::instance_of(WatchedDevice& device, const CompiledRule& rule) {
+  for (uint32_t at = 0; at < device.instances.size(); ++at) {
+    if (device.instances[at].rule == &rule) return at;
+  }
+  device.instances.push_back(make_instance(rule));
+  return static_cast<uint32_t>(device.instances.size() - 1);
+}
+
+std::vector<WatchedDevice::Watch>& AccountRules::watches(WatchedDevice& device, uint32_t field) {
+  const auto place = std::lower_bound(device.fields.begin(), device.fields.end(), field,
+                                      [](const WatchedDevice::Field& f, uint32_t n) { return f.number < n; });
+  if (place != device.fields.end() && place->number == field) return place->watches;
+  WatchedDevice::Field found{field, {}};
+  for (const CompiledRule* rule : readers_[field]) {
+    if (!covers(rule->rule, *device.topic, device.tags)) continue;
+    const uint32_t at = instance_of(device, *rule);
+    for (uint32_t condition = 0; condition < rule->rule.when.size(); ++condition) {
+      if (numbers_.at(rule->rule.when[condition].field) == field) found.watches.push_back({at, condition});
+    }
+  }
+  return device.fields.insert(place, std::move(found))->watches;
+}
+
+void AccountRules::set_attributes(const model::Topic& topic, Attributes attributes) {
+  const auto found = devices_.find(topic);
+  if (found == devices_.end() && attributes.empty()) return;
+  device(topic).attributes = std::move(attributes);
+}
+
+std::vector<model::Topic> AccountRules::devices_with_attributes() const {
+  std::vector<model::Topic> topics;
+  for (const auto& [topic, device] : devices_) {
+    if (!device.attributes.empty()) topics.push_back(topic);
+  }
+  std::sort(topics.begin(), topics.end());
+  return topics;
+}
+
+void AccountRules::take_tags(WatchedDevice& device, const model::Event& event, int64_t now_ms,
+                             model::Conclusions& out) {
+  Result<model::Tags> tags = codec::decode_telemetry_tags(event.data);
+  if (!tags || *tags == device.tags) return;
+  device.tags = std::move(*tags);
+  device.fields.clear();
+  unset_timers(device);
+  for (size_t at = device.instances.size(); at > 0; --at) {
+    if (covers(device.instances[at - 1].rule->rule, *device.topic, device.tags)) continue;
+    drop(device, at - 1, "device_not_covered", now_ms, out);
+  }
+  set_timers(device, now_ms);
+}
+
+// ---- what happens ----
+
+void AccountRules::on_telemetry(const model::Event& event, int64_t now_ms, model::Conclusions& out) {
+  WatchedDevice* watched = nullptr;
+  touched_.clear();
+  for (const model::Field& field : event.fields) {
+    const auto number = numbers_.find(field.name);
+    if (number == numbers_.end() || readers_[number->second].empty()) continue;
+    if (watched == nullptr) {
+      watched = &device(event.topic);
+      if (asks_for_tags_) take_tags(*watched, event, now_ms, out);
+    }
+    for (const auto [at, condition] : watches(*watched, number->second)) {
+      if (!take(watched->instances[at], condition, field.value, event.ts_ms, now_ms)) continue;
+      if (std::find(touched_.begin(), touched_.end(), at) == touched_.end()) touched_.push_back(at);
+    }
+  }
+  for (const uint32_t at : touched_) {
+    changes_.clear();
+    judge(watched->instances[at], {watched->attributes, now_ms}, changes_);
+    conclude(*watched, at, now_ms, out);
+  }
+}
+
+void AccountRules::on_status(const model::Topic& topic, model::Presence status, int64_t ts_ms, int64_t now_ms,
+                             model::Conclusions& out) {
+  if (status != model::Presence::offline && status != model::Presence::online) return;
+  const bool watched = !readers_[kNoField].empty();
+  const auto found = devices_.find(topic);
+  if (found == devices_.end() && !watched) return;
+  WatchedDevice& known = found == devices_.end() ? device(topic) : found->second;
+  if (watched) (void)watches(known, kNoField);
+  for (uint32_t at = 0; at < known.instances.size(); ++at) {
+    changes_.clear();
+    const Moment moment{known.attributes, now_ms};
+    if (status == model::Presence::offline) {
+      on_offline(known.instances[at], ts_ms, moment, changes_);
+    } else {
+      on_online(known.instances[at], ts_ms, moment, changes_);
+    }
+    conclude(known, at, now_ms, out);
+  }
+}
+
+void AccountRules::on_command(const model::Topic& topic, const codec::AlertCommand& command, int64_t now_ms,
+                              model::Conclusions& out) {
+  const auto found = devices_.find(topic);
+  if (found == devices_.end()) return;
+  WatchedDevice& device = found->second;
+  for (uint32_t at = 0; at < device.instances.size(); ++at) {
+    Instance& instance = device.instances[at];
+    if (!instance.open() || alert_id(instance, topic) != command.alert_id) continue;
+    if (command.action == codec::AlertAction::unack && !instance.ack) return;
+    instance.ack.reset();
+    if (command.action != codec::AlertAction::unack) {
+      instance.ack = std::make_unique<model::AlertAck>(model::AlertAck{command.by, now_ms, command.note});
+    }
+    const int64_t ts_ms = std::max(now_ms, instance.started_at_ms);
+    out.push_back(
+        alert_event(instance, topic, device.attributes, {state_of(command.action), ts_ms, reason_of(command.action)}));
+    if (command.action == codec::AlertAction::close) close_by_hand(instance);
+    set_timer(device, at, now_ms);
+    return;
+  }
+}
+
+void AccountRules::on_deadline(WatchedDevice& device, uint32_t at, int64_t now_ms, model::Conclusions& out) {
+  changes_.clear();
+  unset_timer(device, at);
+  rules::on_deadline(device.instances[at], {device.attributes, now_ms}, changes_);
+  conclude(device, at, now_ms, out);
+}
+
+void AccountRules::conclude(WatchedDevice& device, uint32_t at, int64_t now_ms, model::Conclusions& out) {
+  Instance& instance = device.instances[at];
+  for (const Change& change : changes_) {
+    out.push_back(alert_event(instance, *device.topic, device.attributes, change));
+    if (change.state == AlertState::resolved) instance.ack.reset();
+  }
+  set_timer(device, at, now_ms);
+}
+
+// ---- deadlines ----
+
+// A timer that is due earlier than it need be finds nothing to do and is set again: so the next value mostly moves
+// none.
+void AccountRules::set_timer(WatchedDevice& device, uint32_t at, int64_t now_ms) {
+  Instance& instance = device.instances[at];
+  const int64_t due_ms = deadline_of(instance, now_ms);
+  if (due_ms == kNever || (instance.timer_ms != kNever && instance.timer_ms <= due_ms)) return;
+  unset_timer(device, at);
+  instance.timer_ms = due_ms;
+  deadlines_.insert({due_ms, &device, at});
+}
+
+void AccountRules::unset_timer(WatchedDevice& device, uint32_t at) {
+  Instance& instance = device.instances[at];
+  if (instance.timer_ms == kNever) return;
+  deadlines_.erase({instance.timer_ms, &device, at});
+  instance.timer_ms = kNever;
+}
+
+void AccountRules::unset_timers(WatchedDevice& device) {
+  for (uint32_t at = 0; at < device.instances.size(); ++at) unset_timer(device, at);
+}
+
+void AccountRules::set_timers(WatchedDevice& device, int64_t now_ms) {
+  for (uint32_t at = 0; at < device.instances.size(); ++at) set_timer(device, at, now_ms);
+}
+
+void AccountRules::postpone(int64_t ms, int64_t now_ms) {
+  for (auto& [topic, device] : devices_) {
+    unset_timers(device);
+    for (Instance& instance : device.instances) rules::postpone(instance, ms);
+    set_timers(device, now_ms);
+  }
+}
+
+void AccountRules::forget_idle_since(int64_t ms) {
+  for (auto entry = devices_.begin(); entry != devices_.end();) {
+    WatchedDevice& device = entry->second;
+    const auto idle = [ms](const Instance& instance) { return is_idle(instance, ms); };
+    if (std::any_of(device.instances.begin(), device.instances.end(), idle)) {
+      // Those that stay have new places, which their deadlines name.
+      for (uint32_t at = 0; at < device.instances.size(); ++at) {
+        const int64_t timer_ms = device.instances[at].timer_ms;
+        unset_timer(device, at);
+        device.instances[at].timer_ms = timer_ms;
+      }
+      std::erase_if(device.instances, idle);
+      device.fields.clear();
+      for (uint32_t at = 0; at < device.instances.size(); ++at) {
+        const int64_t timer_ms = device.instances[at].timer_ms;
+        if (timer_ms != kNever) deadlines_.insert({timer_ms, &device, at});
+      }
+    }
+    const bool empty = device.instances.empty() && device.attributes.empty();
+    entry = empty ? devices_.erase(entry) : std::next(entry);
+  }
+}
+
+// ---- the saved state ----
+
+void AccountRules::save(model::StateWriter& writer) const {
+  writer.number(rules_.size());
+  for (const auto& [id, rule] : rules_) writer.text(codec::encode_rule(rule->rule));
+  writer.number(devices_.size());
+  for (const auto& [topic, device] : devices_) {
+    writer.text(topic.text()).number(device.tags.size()).number(device.attributes.size());
+    for (const model::Tag& tag : device.tags) writer.text(tag.name).text(tag.value);
+    for (const auto& [name, value] : device.attributes) writer.text(name).real(value);
+    writer.number(device.instances.size());
+    for (const Instance& instance : device.instances) {
+      writer.text(instance.rule->rule.id).number(instance.timer_ms);
+      rules::save(instance, writer);
+    }
+  }
+}
+
+Status AccountRules::load(const model::AccountId& account, model::StateReader& reader) {
+  const int64_t rules = reader.number();
+  for (int64_t i = 0; i < rules && reader.ok(); ++i) {
+    Result<model::Rule> rule = codec::parse_rule(reader.text(), account);
+    if (!rule) return unreadable();
+    auto compiled = compile(std::move(*rule));
+    if (!compiled) return compiled.error();
+    rules_[(*compiled)->rule.id] = std::move(*compiled);
+  }
+  index_rules();
+  const int64_t devices = reader.number();
+  for (int64_t i = 0; i < devices && reader.ok(); ++i) {
+    if (Status s = load_device(reader); !s) return s;
+  }
+  return reader.ok() ? Status() : Status(unreadable());
+}
+
+Status AccountRules::load_device(model::StateReader& reader) {
+  const Result<model::Topic> topic = model::Topic::parse(reader.text());
+  if (!topic || devices_.contains(*topic)) return unreadable();
+  WatchedDevice& added = device(*topic);
+  const int64_t tags = reader.number(), attributes = reader.number();
+  for (int64_t i = 0; i < tags && reader.ok(); ++i) {
+    std::string name(reader.text());
+    added.tags.push_back({std::move(name), std::string(reader.text())});
+  }
+  for (int64_t i = 0; i < attributes && reader.ok(); ++i) {
+    std::string name(reader.text());
+    added.attributes.emplace_back(std::move(name), reader.real());
+  }
+  const int64_t instances = reader.number();
+  for (int64_t i = 0; i < instances && reader.ok(); ++i) {
+    const auto rule = rules_.find(reader.text());
+    const int64_t timer_ms = reader.number();
+    if (rule == rules_.end()) return unreadable();
+    Instance& instance = added.instances.emplace_back(make_instance(*rule->second));
+    if (!rules::load(instance, reader)) return unreadable();
+    instance.timer_ms = timer_ms;
+    if (timer_ms != kNever && !deadlines_.insert({timer_ms, &added, static_cast<uint32_t>(i)}).second) {
+      return unreadable();  // a rule named twice
+    }
+  }
+  return {};
+}
+
+}  // namespace millstream::rules

@@ -44,7 +44,8 @@ struct CommandLine {
   TailOptions tail;
   SimulateOptions simulate;
   BackupOptions backup;
-  bool json = false;  // of check-data
+  bool json = false;               // of check-data
+  std::vector<std::string> files;  // of rules test
   std::function<Result<int>()> run;
 
   Result<Config> load() const {
@@ -358,6 +359,21 @@ void add_check_data(CLI::App& app, CommandLine& line) {
   });
 }
 
+void add_rules(CLI::App& app, CommandLine& line) {
+  CLI::App* command = app.add_subcommand("rules", "Try alert rules out, without a server");
+  command->require_subcommand(1);
+  CLI::App* test =
+      command->add_subcommand("test", "Go through scenarios: what comes in, and which alerts it must bring");
+  test->add_option("file", line.files, "scenarios, in YAML or JSON; docs/rules.md tells how they are written")
+      ->required();
+  test->footer(
+      "Each is gone through twice, the second time with a restart before every step.\n"
+      "Exit code 0: all came as expected; 1: something did not; 2: a file cannot be read.\n\n"
+      "Example:\n"
+      "  millstream rules test tests/scenarios/*.yaml");
+  test->callback([&line] { line.run = [&line] { return run_rules_test(line.files); }; });
+}
+
 void add_commands(CLI::App& app, CommandLine& line) {
   app.require_subcommand(1);
   app.fallthrough();
@@ -377,6 +393,7 @@ void add_commands(CLI::App& app, CommandLine& line) {
   add_device(app, line);
   add_backup(app, line);
   add_check_data(app, line);
+  add_rules(app, line);
   app.add_subcommand("check-config", "Say whether the server would start with this configuration")->callback([&line] {
     line.run = line.with_config([&line](const Config& config) { return run_check_config(config, line.config_file); });
   });

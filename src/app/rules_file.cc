@@ -36,10 +36,8 @@ Result<std::vector<model::Rule>> read_rules_file(const std::string& file) {
       }
       rules.push_back(std::move(*rule));
     }
-  } catch (const YAML::BadFile&) {
-    return Error{Code::not_found, file + ": cannot be read"};
   } catch (const YAML::Exception& e) {
-    return Error{Code::invalid, file + ":" + std::to_string(e.mark.line + 1) + ": " + e.msg};
+    return yaml_error(file, e);
   }
   return rules;
 }

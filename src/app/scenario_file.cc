@@ -3,9 +3,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
-#include <fstream>
 #include <initializer_list>
-#include <sstream>
 
 #include "app/yaml_json.h"
 #include "base/time_text.h"
@@ -167,17 +165,13 @@ Scenario read_scenario(const YAML::Node& node) {
 }  // namespace
 
 Result<std::vector<Scenario>> read_scenarios(const std::string& file) {
-  std::ifstream in(file);
-  std::stringstream text;
-  text << in.rdbuf();
-  if (!in) return Error{Code::not_found, file + ": cannot be read"};
   std::vector<Scenario> scenarios;
   try {
-    for (const YAML::Node& node : YAML::LoadAll(text.str())) scenarios.push_back(read_scenario(node));
+    for (const YAML::Node& node : YAML::LoadAllFromFile(file)) scenarios.push_back(read_scenario(node));
   } catch (const Wrong& e) {
     return Error{Code::invalid, file + ":" + std::to_string(e.line) + ": " + e.what};
   } catch (const YAML::Exception& e) {
-    return Error{Code::invalid, file + ":" + std::to_string(e.mark.line + 1) + ": " + e.msg};
+    return yaml_error(file, e);
   }
   return scenarios;
 }

@@ -4,27 +4,28 @@
 
 #include <charconv>
 #include <cmath>
+#include <optional>
 
 #include "codec/event_json.h"
 
 namespace millstream::app {
 namespace {
 
-bool is_number(const std::string& text) {
+std::optional<double> number_of(const std::string& text) {
   double value = 0;
   const std::from_chars_result end = std::from_chars(text.data(), text.data() + text.size(), value);
-  return end.ec == std::errc{} && end.ptr == text.data() + text.size() && std::isfinite(value);
+  const bool whole = end.ec == std::errc{} && end.ptr == text.data() + text.size();
+  return whole && std::isfinite(value) ? std::optional(value) : std::nullopt;
 }
 
 void append_scalar(const YAML::Node& node, std::string& out) {
   const std::string& text = node.Scalar();
   const bool quoted = node.Tag() == "!";
-  if (!quoted && (text == "true" || text == "false" || text == "null")) {
+  const std::optional<double> number = quoted ? std::nullopt : number_of(text);
+  if (number) {
+    codec::append_json_number(*number, out);
+  } else if (!quoted && (text == "true" || text == "false" || text == "null")) {
     out += text;
-  } else if (!quoted && is_number(text)) {
-    double value = 0;
-    std::from_chars(text.data(), text.data() + text.size(), value);
-    codec::append_json_number(value, out);
   } else {
     codec::append_json_string(text, out);
   }
@@ -65,6 +66,11 @@ std::string json_of(const YAML::Node& node) {
   std::string out;
   append(node, out);
   return out;
+}
+
+Error yaml_error(const std::string& file, const YAML::Exception& thrown) {
+  if (dynamic_cast<const YAML::BadFile*>(&thrown) != nullptr) return {Code::not_found, file + ": cannot be read"};
+  return {Code::invalid, file + ":" + std::to_string(thrown.mark.line + 1) + ": " + thrown.msg};
 }
 
 }  // namespace millstream::app

@@ -7,12 +7,17 @@
 
 #include <string>
 
+#include "base/result.h"
+
 namespace YAML {
 class Node;
-}
+class Exception;
+}  // namespace YAML
 
 namespace millstream::app {
 
 std::string json_of(const YAML::Node& node);
+// What the library throws for a file that cannot be read, or is no YAML.
+Error yaml_error(const std::string& file, const YAML::Exception& thrown);
 
 }  // namespace millstream::app

@@ -1,5 +1,6 @@
 #include "codec/rule_command.h"
 
+#include "base/overloaded.h"
 #include "codec/event_json.h"
 #include "codec/json_input.h"
 #include "codec/rule_json.h"
@@ -10,13 +11,6 @@ namespace {
 
 using simdjson::dom::element;
 using simdjson::dom::object;
-
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
-template <class... F>
-Overloaded(F...) -> Overloaded<F...>;
 
 void append_text(std::string_view key, std::string_view value, std::string& out) {
   out.append(",\"").append(key).append("\":");

@@ -1,13 +1,12 @@
 #include "codec/rule_json.h"
 
 #include <algorithm>
-#include <cctype>
+#include <array>
 #include <limits>
 #include <set>
 
 #include "base/limits.h"
 #include "base/time_text.h"
-#include "base/utf8.h"
 #include "codec/event_json.h"
 #include "codec/json_input.h"
 
@@ -255,6 +254,11 @@ Condition read_condition(element from, const std::string& path, std::optional<Er
   return condition;
 }
 
+// Whether a level says what to compare with, or only for how long.
+bool compares_levels(const Rule& rule) {
+  return std::any_of(rule.when.begin(), rule.when.end(), [](const Condition& c) { return !c.op && !is_silence(c.fn); });
+}
+
 // Whether a level may compare with text: all that it is compared with are values as they come.
 bool may_be_text(const Rule& rule) {
   return std::all_of(rule.when.begin(), rule.when.end(),
@@ -284,9 +288,7 @@ Level read_level(element from, const std::string& path, const Rule& rule, std::o
   int64_t for_ms = -1;
   in.duration("for", 0, kDurationMsMax, for_ms);
   if (for_ms >= 0) level.for_ms = for_ms;
-  const bool compares =
-      std::any_of(rule.when.begin(), rule.when.end(), [](const Condition& c) { return !c.op && !is_silence(c.fn); });
-  if (!compares) {
+  if (!compares_levels(rule)) {
     for (const std::string_view name : {"op", "value", "clear"}) {
       if (in.find(name)) in.fail(name, "no condition is compared with it");
     }
@@ -307,11 +309,12 @@ Level read_level(element from, const std::string& path, const Rule& rule, std::o
   return level;
 }
 
+constexpr std::array<std::string_view, 7> kDays{"mon", "tue", "wed", "thu", "fri", "sat", "sun"};
+
 std::optional<int> day_of(std::string_view text) {
-  constexpr std::array<std::string_view, 7> names{"mon", "tue", "wed", "thu", "fri", "sat", "sun"};
-  const auto found = std::find(names.begin(), names.end(), text);
-  if (found == names.end()) return std::nullopt;
-  return static_cast<int>(found - names.begin());
+  const auto found = std::find(kDays.begin(), kDays.end(), text);
+  if (found == kDays.end()) return std::nullopt;
+  return static_cast<int>(found - kDays.begin());
 }
 
 // "mon-fri", "sat,sun", "fri-mon".
@@ -334,12 +337,11 @@ std::optional<uint8_t> parse_days(std::string_view text) {
 }
 
 std::string days_text(uint8_t days) {
-  constexpr std::array<std::string_view, 7> names{"mon", "tue", "wed", "thu", "fri", "sat", "sun"};
   std::string out;
-  for (size_t day = 0; day < names.size(); ++day) {
+  for (size_t day = 0; day < kDays.size(); ++day) {
     if ((days >> day & 1u) == 0) continue;
     if (!out.empty()) out += ',';
-    out += names[day];
+    out += kDays[day];
   }
   return out;
 }
@@ -674,8 +676,7 @@ std::string encode_rule(const Rule& rule) {
       Writer when(out);
       when.list(rule.any ? "any" : "all", rule.when, [&](const Condition& c) { append_condition(c, out); });
     }
-    const bool compares =
-        std::any_of(rule.when.begin(), rule.when.end(), [](const Condition& c) { return !c.op && !is_silence(c.fn); });
+    const bool compares = compares_levels(rule);
     w.list("levels", rule.levels, [&](const Level& level) { append_level(level, compares, out); });
     w.duration("for", rule.for_ms);
     w.number("minSamples", rule.min_samples);

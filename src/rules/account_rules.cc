@@ -4,7 +4,6 @@
 #include <iterator>
 #include <utility>
 
-#include "base/log_line.h"
 #include "codec/event_json.h"
 #include "codec/rule_json.h"
 
@@ -96,12 +95,6 @@ std::vector<std::string> AccountRules::rule_ids() const {
   std::vector<std::string> ids;
   for (const auto& [id, rule] : rules_) ids.push_back(id);
   return ids;
-}
-
-size_t AccountRules::instances() const {
-  size_t count = 0;
-  for (const auto& [topic, device] : devices_) count += device.instances.size();
-  return count;
 }
 
 void AccountRules::replace(WatchedDevice& device, const CompiledRule* before, const CompiledRule* after,
@@ -317,23 +310,20 @@ void AccountRules::postpone(int64_t ms, int64_t now_ms) {
   }
 }
 
-void AccountRules::forget_idle_since(int64_t ms) {
+void AccountRules::forget_idle_since(int64_t ms, int64_t now_ms) {
   for (auto entry = devices_.begin(); entry != devices_.end();) {
     WatchedDevice& device = entry->second;
-    const auto idle = [ms](const Instance& instance) { return is_idle(instance, ms); };
-    if (std::any_of(device.instances.begin(), device.instances.end(), idle)) {
-      // Those that stay have new places, which their deadlines name.
-      for (uint32_t at = 0; at < device.instances.size(); ++at) {
-        const int64_t timer_ms = device.instances[at].timer_ms;
-        unset_timer(device, at);
-        device.instances[at].timer_ms = timer_ms;
-      }
-      std::erase_if(device.instances, idle);
+    std::vector<const CompiledRule*> idle;  // a device has one instance of a rule
+    for (const Instance& instance : device.instances) {
+      if (is_idle(instance, ms)) idle.push_back(instance.rule);
+    }
+    if (!idle.empty()) {
+      unset_timers(device);  // they name places, which change
+      std::erase_if(device.instances, [&](const Instance& instance) {
+        return std::find(idle.begin(), idle.end(), instance.rule) != idle.end();
+      });
       device.fields.clear();
-      for (uint32_t at = 0; at < device.instances.size(); ++at) {
-        const int64_t timer_ms = device.instances[at].timer_ms;
-        if (timer_ms != kNever) deadlines_.insert({timer_ms, &device, at});
-      }
+      set_timers(device, now_ms);
     }
     const bool empty = device.instances.empty() && device.attributes.empty();
     entry = empty ? devices_.erase(entry) : std::next(entry);

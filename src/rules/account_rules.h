@@ -65,7 +65,6 @@ class AccountRules {
   void remove(const std::string& rule_id, int64_t now_ms, model::Conclusions& out);
   const model::Rule* find(std::string_view rule_id) const;
   std::vector<std::string> rule_ids() const;
-  size_t instances() const;
 
   void set_attributes(const model::Topic& device, Attributes attributes);
   std::vector<model::Topic> devices_with_attributes() const;
@@ -79,7 +78,7 @@ class AccountRules {
   void on_deadline(WatchedDevice& device, uint32_t instance, int64_t now_ms, model::Conclusions& out);
 
   void postpone(int64_t ms, int64_t now_ms);
-  void forget_idle_since(int64_t ms);
+  void forget_idle_since(int64_t ms, int64_t now_ms);
 
   void save(model::StateWriter& writer) const;
   Status load(const model::AccountId& account, model::StateReader& reader);

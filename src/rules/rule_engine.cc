@@ -6,6 +6,7 @@
 
 #include "base/limits.h"
 #include "base/log_line.h"
+#include "base/overloaded.h"
 #include "codec/event_json.h"
 #include "codec/rule_command.h"
 #include "model/state_text.h"
@@ -17,13 +18,6 @@ namespace {
 constexpr int64_t kStateVersion = 2;
 
 Error unreadable() { return Error{Code::corrupt, "rules: the saved state cannot be read"}; }
-
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
-template <class... F>
-Overloaded(F...) -> Overloaded<F...>;
 
 }  // namespace
 
@@ -109,7 +103,7 @@ void RuleEngine::advance(int64_t now_ms, model::Conclusions& out) {
   if (now_ms < state_->next_forget_ms) return;
   const int64_t hour = now_ms / kHourMs;
   state_->next_forget_ms = (hour + 1) * kHourMs;
-  for (auto& [account, rules] : state_->accounts) rules.forget_idle_since(hour * kHourMs - kDayMs);
+  for (auto& [account, rules] : state_->accounts) rules.forget_idle_since(hour * kHourMs - kDayMs, now_ms);
 }
 
 void RuleEngine::resume(int64_t from_ms, int64_t now_ms) {
@@ -117,17 +111,6 @@ void RuleEngine::resume(int64_t from_ms, int64_t now_ms) {
     for (auto& [account, rules] : state_->accounts) rules.postpone(now_ms - from_ms, now_ms);
   }
   state_->put_in_force(configured_, now_ms);
-}
-
-const model::Rule* RuleEngine::find(const model::AccountId& account, std::string_view rule_id) const {
-  const AccountRules* rules = state_->find(account);
-  return rules == nullptr ? nullptr : rules->find(rule_id);
-}
-
-size_t RuleEngine::instances() const {
-  size_t count = 0;
-  for (const auto& [account, rules] : state_->accounts) count += rules.instances();
-  return count;
 }
 
 std::string RuleEngine::save() const {

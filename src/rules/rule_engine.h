@@ -37,10 +37,6 @@ class RuleEngine final : public model::Engine {
   std::string save() const override;
   Status load(std::string_view state) override;
 
-  // Of the moment; nullptr: there is none. For engines that step after this one.
-  const model::Rule* find(const model::AccountId& account, std::string_view rule_id) const;
-  size_t instances() const;  // (rule, device) pairs with state
-
  private:
   struct State;
 

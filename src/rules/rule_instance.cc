@@ -57,13 +57,17 @@ bool is_clear(const Level& level, const Reading& reading, const Attributes& attr
 class View {
  public:
   View(const Instance& instance, const Moment& moment)
-      : instance_(instance), rule_(instance.rule->rule), moment_(moment) {}
+      : instance_(instance), rule_(instance.rule->rule), moment_(moment) {
+    if (instance.rule->plain) plain_ = reading_of(instance, 0);
+  }
 
   bool met(size_t condition, size_t level) const {
     const Condition& c = rule_.when[condition];
     if (model::is_silence(c.fn)) return is_silent(condition, level);
-    if (instance_.rule->plain) return met(c, rule_.levels[level], plain_reading());
-    return met(c, rule_.levels[level], instance_.inputs->readings[condition]);
+    const Reading& of = reading(condition);
+    if (!of.known) return false;
+    const Level& l = rule_.levels[level];
+    return compare(c.op.value_or(l.op), of, limit_for(c.op ? c.value : l.value, moment_.attributes));
   }
   bool met(size_t level) const {
     const auto is_met = [&](size_t condition) { return met(condition, level); };
@@ -87,19 +91,16 @@ class View {
   }
 
  private:
-  Reading plain_reading() const { return reading_of(instance_, 0); }
-  bool met(const Condition& c, const Level& level, const Reading& reading) const {
-    if (!reading.known) return false;
-    return c.op ? compare(*c.op, reading, limit_for(c.value, moment_.attributes))
-                : compare(level.op, reading, limit_for(level.value, moment_.attributes));
+  const Reading& reading(size_t condition) const {
+    return instance_.rule->plain ? plain_ : instance_.inputs->readings[condition];
   }
   bool cleared(size_t condition, size_t level) const {
     const Condition& c = rule_.when[condition];
     if (model::is_silence(c.fn)) return !is_silent(condition, level);
-    const Reading reading = instance_.rule->plain ? plain_reading() : instance_.inputs->readings[condition];
-    if (!reading.known) return rule_.any;
-    return c.op ? !compare(*c.op, reading, limit_for(c.value, moment_.attributes))
-                : is_clear(rule_.levels[level], reading, moment_.attributes);
+    const Reading& of = reading(condition);
+    if (!of.known) return rule_.any;
+    return c.op ? !compare(*c.op, of, limit_for(c.value, moment_.attributes))
+                : is_clear(rule_.levels[level], of, moment_.attributes);
   }
   bool is_silent(size_t condition, size_t level) const {
     const Reading& reading = instance_.inputs->readings[condition];
@@ -120,6 +121,7 @@ class View {
   const Instance& instance_;
   const Rule& rule_;
   const Moment& moment_;
+  Reading plain_;
 };
 
 // Lets one instance follow what is known at one moment.

@@ -2,19 +2,13 @@
 
 #include <memory>
 
+#include "base/overloaded.h"
 #include "base/time_text.h"
 #include "codec/event_json.h"
 #include "rules/rule_engine.h"
 
 namespace millstream::rules {
 namespace {
-
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
-template <class... F>
-Overloaded(F...) -> Overloaded<F...>;
 
 std::string number_text(double value) {
   std::string out;

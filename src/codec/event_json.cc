@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/time_text.h"
 #include "codec/json_input.h"
+#include "codec/object_text.h"
 #include "model/system_kind.h"
 
 namespace millstream::codec {
@@ -98,31 +99,6 @@ Result<model::Fields> fields_of(object data) {
   if (data.at_key("fields").get(fields)) return Error{Code::invalid, "data.fields: missing"};
   return read_fields(fields, "data.fields", kDecodedFieldsMax);
 }
-
-// Appends "key":"value" pairs with the commas between them.
-class ObjectText {
- public:
-  explicit ObjectText(std::string& out) : out_(out) {}
-  std::string& key(std::string_view key) {
-    out_ += first_ ? "{\"" : ",\"";
-    first_ = false;
-    out_ += key;
-    out_ += "\":";
-    return out_;
-  }
-  void text(std::string_view name, std::string_view value) { append_json_string(value, key(name)); }
-  void number(std::string_view name, double value) { append_json_number(value, key(name)); }
-  void time(std::string_view name, int64_t ms) {
-    key(name) += '"';
-    append_rfc3339_ms(ms, out_);
-    out_ += '"';
-  }
-  void end() { out_ += '}'; }
-
- private:
-  std::string& out_;
-  bool first_ = true;
-};
 
 void append_tags(const model::Tags& tags, std::string& out) {
   char before = '{';
@@ -229,30 +205,30 @@ Result<model::Tags> decode_telemetry_tags(std::string_view data) {
 
 std::string encode_alert_data(const model::Alert& alert) {
   std::string out;
-  ObjectText object(out);
-  object.text("alertId", alert.alert_id);
-  object.text("ruleId", alert.rule_id);
-  object.text("ruleName", alert.rule_name);
-  object.text("deviceId", alert.device.text());
-  object.text("state", alert_state_name(alert.state));
-  object.text("severity", severity_name(alert.severity));
-  object.text("message", alert.message);
-  object.text("field", alert.field);
-  object.number("value", alert.value);
-  object.number("threshold", alert.threshold);
-  object.time("startedAt", alert.started_at_ms);
-  if (alert.ended_at_ms) object.time("endedAt", *alert.ended_at_ms);
-  if (!alert.reason.empty()) object.text("reason", alert.reason);
-  if (alert.flapping) object.key("flapping") += "true";
-  if (alert.ack) {
-    ObjectText ack(object.key("ack"));
-    ack.text("by", alert.ack->by);
-    ack.time("at", alert.ack->at_ms);
-    ack.text("note", alert.ack->note);
-    ack.end();
+  {
+    ObjectText object(out);
+    object.text("alertId", alert.alert_id);
+    object.text("ruleId", alert.rule_id);
+    object.text("ruleName", alert.rule_name);
+    object.text("deviceId", alert.device.text());
+    object.text("state", alert_state_name(alert.state));
+    object.text("severity", severity_name(alert.severity));
+    object.text("message", alert.message);
+    object.text("field", alert.field);
+    object.number("value", alert.value);
+    object.number("threshold", alert.threshold);
+    object.time("startedAt", alert.started_at_ms);
+    if (alert.ended_at_ms) object.time("endedAt", *alert.ended_at_ms);
+    if (!alert.reason.empty()) object.text("reason", alert.reason);
+    if (alert.flapping) object.flag("flapping", true);
+    if (alert.ack) {
+      ObjectText ack(object.key("ack"));
+      ack.text("by", alert.ack->by);
+      ack.time("at", alert.ack->at_ms);
+      ack.text("note", alert.ack->note);
+    }
+    object.tags("labels", alert.labels);
   }
-  if (!alert.labels.empty()) append_tags(alert.labels, object.key("labels"));
-  object.end();
   return out;
 }
 
@@ -291,12 +267,13 @@ Result<model::Alert> decode_alert_data(std::string_view data) {
 
 std::string encode_device_status_data(const model::DeviceStatus& status) {
   std::string out;
-  ObjectText object(out);
-  object.text("deviceId", status.device.text());
-  object.text("status", presence_name(status.status));
-  object.text("reason", status.reason);
-  object.time("lastSeen", status.last_seen_ms);
-  object.end();
+  {
+    ObjectText object(out);
+    object.text("deviceId", status.device.text());
+    object.text("status", presence_name(status.status));
+    object.text("reason", status.reason);
+    object.time("lastSeen", status.last_seen_ms);
+  }
   return out;
 }
 
@@ -315,12 +292,13 @@ Result<model::DeviceStatus> decode_device_status_data(std::string_view data) {
 
 std::string encode_presence_report_data(const model::PresenceReport& report) {
   std::string out;
-  ObjectText object(out);
-  object.text("kind", model::kPresenceReportKind);
-  object.text("deviceId", report.device.text());
-  object.text("status", presence_name(report.status));
-  object.text("reason", report.reason);
-  object.end();
+  {
+    ObjectText object(out);
+    object.text("kind", model::kPresenceReportKind);
+    object.text("deviceId", report.device.text());
+    object.text("status", presence_name(report.status));
+    object.text("reason", report.reason);
+  }
   return out;
 }
 

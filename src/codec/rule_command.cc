@@ -3,6 +3,7 @@
 #include "base/overloaded.h"
 #include "codec/event_json.h"
 #include "codec/json_input.h"
+#include "codec/object_text.h"
 #include "codec/rule_json.h"
 #include "model/system_kind.h"
 
@@ -11,11 +12,6 @@ namespace {
 
 using simdjson::dom::element;
 using simdjson::dom::object;
-
-void append_text(std::string_view key, std::string_view value, std::string& out) {
-  out.append(",\"").append(key).append("\":");
-  append_json_string(value, out);
-}
 
 Error unreadable(std::string_view what) {
   return {Code::invalid, "data." + std::string(what) + ": not as it should be"};
@@ -65,40 +61,37 @@ Result<std::optional<RuleCommand>> read_attributes(object data) {
 }  // namespace
 
 std::string encode_rule_command(const RuleCommand& command) {
-  std::string out = "{\"kind\":";
-  std::visit(Overloaded{[&](const SaveRule& c) {
-                          append_json_string(model::kRuleSavedKind, out);
-                          out += ",\"rule\":" + encode_rule(c.rule);
-                          append_text("by", c.by, out);
-                        },
-                        [&](const DeleteRule& c) {
-                          append_json_string(model::kRuleDeletedKind, out);
-                          append_text("ruleId", c.rule_id, out);
-                          append_text("by", c.by, out);
-                        },
-                        [&](const AlertCommand& c) {
-                          append_json_string(model::kAlertCommandKind, out);
-                          append_text("alertId", c.alert_id, out);
-                          append_text("action", alert_action_name(c.action), out);
-                          append_text("by", c.by, out);
-                          append_text("note", c.note, out);
-                        },
-                        [&](const SetAttributes& c) {
-                          append_json_string(model::kDeviceAttributesKind, out);
-                          out += ",\"attributes\":{";
-                          bool first = true;
-                          for (const auto& [name, value] : c.attributes) {
-                            if (!first) out += ',';
-                            first = false;
-                            append_json_string(name, out);
-                            out += ':';
-                            append_json_number(value, out);
-                          }
-                          out += '}';
-                          append_text("by", c.by, out);
-                        }},
-             command);
-  return out + "}";
+  std::string out;
+  {
+    ObjectText object(out);
+    std::visit(Overloaded{[&](const SaveRule& c) {
+                            object.text("kind", model::kRuleSavedKind);
+                            object.key("rule") += encode_rule(c.rule);
+                            object.text("by", c.by);
+                          },
+                          [&](const DeleteRule& c) {
+                            object.text("kind", model::kRuleDeletedKind);
+                            object.text("ruleId", c.rule_id);
+                            object.text("by", c.by);
+                          },
+                          [&](const AlertCommand& c) {
+                            object.text("kind", model::kAlertCommandKind);
+                            object.text("alertId", c.alert_id);
+                            object.text("action", alert_action_name(c.action));
+                            object.text("by", c.by);
+                            object.text("note", c.note);
+                          },
+                          [&](const SetAttributes& c) {
+                            object.text("kind", model::kDeviceAttributesKind);
+                            {
+                              ObjectText attributes(object.key("attributes"));
+                              for (const auto& [name, value] : c.attributes) attributes.number(name, value);
+                            }
+                            object.text("by", c.by);
+                          }},
+               command);
+  }
+  return out;
 }
 
 Result<std::optional<RuleCommand>> decode_rule_command(const model::Event& event) {

@@ -9,6 +9,7 @@
 #include "base/time_text.h"
 #include "codec/event_json.h"
 #include "codec/json_input.h"
+#include "codec/object_text.h"
 
 namespace millstream::codec {
 namespace {
@@ -526,48 +527,6 @@ void read_members(Reader& in, Rule& rule, const AccountId& account, std::optiona
           [&](element item, const std::string& place) { rule.notify.push_back(read_notify(item, place, error)); });
 }
 
-// Members of an object, with commas between them.
-class Writer {
- public:
-  explicit Writer(std::string& out) : out_(out) { out_ += '{'; }
-  ~Writer() { out_ += '}'; }
-  std::string& key(std::string_view name) {
-    if (!first_) out_ += ',';
-    first_ = false;
-    out_.append("\"").append(name).append("\":");
-    return out_;
-  }
-  void text(std::string_view name, std::string_view value) { append_json_string(value, key(name)); }
-  void number(std::string_view name, double value) { append_json_number(value, key(name)); }
-  void duration(std::string_view name, int64_t ms) { text(name, duration_text(ms)); }
-  void tags(std::string_view name, const Tags& tags) {
-    if (tags.empty()) return;
-    key(name);
-    Writer inner(out_);
-    for (const Tag& tag : tags) append_json_string(tag.value, inner.raw_key(tag.name));
-  }
-  std::string& raw_key(std::string_view name) {
-    if (!first_) out_ += ',';
-    first_ = false;
-    append_json_string(name, out_);
-    return out_ += ':';
-  }
-  template <class Items, class Each>
-  void list(std::string_view name, const Items& items, Each each) {
-    key(name) += '[';
-    for (size_t i = 0; i < items.size(); ++i) {
-      if (i > 0) out_ += ',';
-      each(items[i]);
-    }
-    out_ += ']';
-  }
-  std::string& out() { return out_; }
-
- private:
-  std::string& out_;
-  bool first_ = true;
-};
-
 void append_limit(const Limit& limit, std::string& out) {
   if (const auto* number = std::get_if<double>(&limit)) {
     append_json_number(*number, out);
@@ -581,14 +540,14 @@ void append_limit(const Limit& limit, std::string& out) {
     append_json_string(*text, out);
   } else {
     const auto& attribute = std::get<AttributeLimit>(limit);
-    Writer w(out);
+    ObjectText w(out);
     w.text("attr", attribute.name);
     w.number("default", attribute.otherwise);
   }
 }
 
 void append_condition(const Condition& condition, std::string& out) {
-  Writer w(out);
+  ObjectText w(out);
   if (!condition.field.empty()) w.text("field", condition.field);
   w.text("fn", function_name(condition.fn));
   if (condition.window_ms > 0) w.duration("window", condition.window_ms);
@@ -605,7 +564,7 @@ void append_condition(const Condition& condition, std::string& out) {
 }
 
 void append_level(const Level& level, bool compares, std::string& out) {
-  Writer w(out);
+  ObjectText w(out);
   w.text("severity", severity_name(level.severity));
   if (compares) {
     w.text("op", comparison_text(level.op));
@@ -616,10 +575,10 @@ void append_level(const Level& level, bool compares, std::string& out) {
 }
 
 void append_schedule(const Schedule& schedule, std::string& out) {
-  Writer w(out);
+  ObjectText w(out);
   w.text("tz", schedule.tz);
   w.list("active", schedule.active, [&](const ActiveTime& active) {
-    Writer a(out);
+    ObjectText a(out);
     a.text("days", days_text(active.days));
     a.text("from", minute_text(active.from_min));
     a.text("to", minute_text(active.to_min));
@@ -627,7 +586,7 @@ void append_schedule(const Schedule& schedule, std::string& out) {
 }
 
 void append_notify(const NotifyPolicy& policy, std::string& out) {
-  Writer w(out);
+  ObjectText w(out);
   w.text("channel", policy.channel);
   w.text("minSeverity", severity_name(policy.min_severity));
   if (!policy.group_by.empty()) {
@@ -636,7 +595,7 @@ void append_notify(const NotifyPolicy& policy, std::string& out) {
   w.duration("groupWait", policy.group_wait_ms);
   w.duration("groupInterval", policy.group_interval_ms);
   w.duration("repeat", policy.repeat_ms);
-  w.key("resolved") += policy.resolved ? "true" : "false";
+  w.flag("resolved", policy.resolved);
 }
 
 }  // namespace
@@ -660,20 +619,20 @@ Result<Rule> parse_rule(std::string_view json, const AccountId& account) {
 std::string encode_rule(const Rule& rule) {
   std::string out;
   {
-    Writer w(out);
+    ObjectText w(out);
     w.text("id", rule.id);
     w.text("name", rule.name);
-    w.key("enabled") += rule.enabled ? "true" : "false";
+    w.flag("enabled", rule.enabled);
     w.number("version", static_cast<double>(rule.version));
     w.key("scope");
     {
-      Writer scope(out);
+      ObjectText scope(out);
       scope.text("topic", rule.scope.text());
       scope.tags("tags", rule.tags);
     }
     w.key("when");
     {
-      Writer when(out);
+      ObjectText when(out);
       when.list(rule.any ? "any" : "all", rule.when, [&](const Condition& c) { append_condition(c, out); });
     }
     const bool compares = compares_levels(rule);
@@ -683,14 +642,14 @@ std::string encode_rule(const Rule& rule) {
     w.duration("keepFiring", rule.keep_firing_ms);
     if (rule.no_data) {
       w.key("noData");
-      Writer no_data(out);
+      ObjectText no_data(out);
       no_data.duration("after", rule.no_data->after_ms);
       no_data.text("do", no_data_name(rule.no_data->what));
     }
     w.duration("maxLateness", rule.max_lateness_ms);
     if (rule.flap) {
       w.key("flap");
-      Writer flap(out);
+      ObjectText flap(out);
       flap.number("history", rule.flap->history);
       flap.number("high", rule.flap->high);
       flap.number("low", rule.flap->low);

@@ -9,7 +9,8 @@ namespace millstream {
 inline constexpr int64_t kHourMs = 3'600'000;
 inline constexpr int64_t kDayMs = 24 * kHourMs;
 
-inline constexpr size_t kNameBytesMax = 64;        // an account, site or device name
+inline constexpr size_t kNameBytesMax = 64;  // an account, site or device name
+inline constexpr size_t kTopicTextBytesMax = 3 * (kNameBytesMax + 16);
 inline constexpr size_t kFieldNameBytesMax = 256;  // "<measurement>.<field>"
 inline constexpr size_t kStringFieldBytesMax = 64 << 10;
 inline constexpr size_t kFieldsPerPointMax = 256;

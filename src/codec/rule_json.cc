@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <limits>
-#include <set>
 
 #include "base/limits.h"
 #include "base/time_text.h"
 #include "codec/event_json.h"
 #include "codec/json_input.h"
+#include "codec/object_members.h"
 #include "codec/object_text.h"
 
 namespace millstream::codec {
@@ -23,167 +23,10 @@ constexpr int64_t kDurationMsMax = kDayMs;
 constexpr int64_t kRepeatMsMax = 7 * kDayMs;
 constexpr int64_t kHalfLifeMsMax = 7 * kDayMs;
 
-// The members of one object, each asked for by name; the first thing that is wrong is kept.
-class Reader {
- public:
-  Reader(element from, std::string path, std::optional<Error>& error) : path_(std::move(path)), error_(error) {
-    if (from.get(members_))
-      fail("", "not an object");
-    else
-      is_object_ = true;
-  }
-  // At the end: what was never asked for is unknown.
-  ~Reader() {
-    if (is_object_ && !error_) check_names();
-  }
-  Reader(const Reader&) = delete;
-  Reader& operator=(const Reader&) = delete;
-
-  std::optional<element> find(std::string_view name) {
-    asked_.insert(name);
-    element found;
-    if (!is_object_ || members_.at_key(name).get(found) || found.is_null()) return std::nullopt;
-    return found;
-  }
-  bool needs(std::string_view name) {
-    if (find(name)) return true;
-    fail(name, "missing");
-    return false;
-  }
-  void fail(std::string_view name, std::string reason) {
-    if (!error_) error_ = Error{Code::invalid, place(name) + ": " + std::move(reason)};
-  }
-  std::string place(std::string_view name) const {
-    if (path_.empty()) return name.empty() ? "rule" : std::string(name);
-    return name.empty() ? path_ : path_ + "." + std::string(name);
-  }
-  std::optional<Error>& error() { return error_; }
-
-  void text(std::string_view name, size_t bytes_max, std::string& target) {
-    const auto found = find(name);
-    if (!found) return;
-    std::string_view value;
-    if (found->get(value)) return fail(name, "not a string");
-    if (value.empty() || value.size() > bytes_max) return fail(name, "1 to " + std::to_string(bytes_max) + " bytes");
-    target = value;
-  }
-  void flag(std::string_view name, bool& target) {
-    const auto found = find(name);
-    if (found && found->get(target)) fail(name, "neither true nor false");
-  }
-  void number(std::string_view name, double low, double high, double& target) {
-    const auto found = find(name);
-    if (!found) return;
-    if (found->get(target) || target < low || target > high) fail(name, range_text("a number", low, high));
-  }
-  template <class N>
-  void whole(std::string_view name, int64_t low, int64_t high, N& target) {
-    const auto found = find(name);
-    if (!found) return;
-    int64_t value = 0;
-    if (found->get(value) || value < low || value > high) {
-      return fail(name, "a whole number from " + std::to_string(low) + " to " + std::to_string(high));
-    }
-    target = static_cast<N>(value);
-  }
-  void duration(std::string_view name, int64_t low_ms, int64_t high_ms, int64_t& target) {
-    const auto found = find(name);
-    if (!found) return;
-    std::string_view value;
-    if (!found->get(value)) {
-      const Result<int64_t> ms = parse_duration_ms(value);
-      if (ms && *ms >= low_ms && *ms <= high_ms) {
-        target = *ms;
-        return;
-      }
-    }
-    fail(name, "a duration from " + duration_text(low_ms) + " to " + duration_text(high_ms) + ", such as \"30s\"");
-  }
-  template <class E>
-  void one_of(std::string_view name, size_t count, std::string_view (*name_of)(E), E& target) {
-    const auto found = find(name);
-    if (!found) return;
-    std::string_view value;
-    std::string words;
-    const bool is_text = !found->get(value);
-    for (size_t i = 0; i < count; ++i) {
-      const std::string_view word = name_of(static_cast<E>(i));
-      if (is_text && word == value) {
-        target = static_cast<E>(i);
-        return;
-      }
-      words.append(" ").append(word);
-    }
-    fail(name, "not one of" + words);
-  }
-  // Calls each(element, place) for the items of a list.
-  template <class Each>
-  void list(std::string_view name, size_t count_min, size_t count_max, Each each) {
-    const auto found = find(name);
-    if (!found) return;
-    array items;
-    if (found->get(items)) return fail(name, "not a list");
-    if (items.size() < count_min || items.size() > count_max) {
-      return fail(name, std::to_string(count_min) + " to " + std::to_string(count_max) + " items");
-    }
-    size_t i = 0;
-    for (const element item : items) each(item, place(name) + "[" + std::to_string(i++) + "]");
-  }
-  // Texts by name.
-  void tags(std::string_view name, size_t count_max, Tags& target) {
-    const auto found = find(name);
-    if (!found) return;
-    object values;
-    if (found->get(values)) return fail(name, "not an object");
-    for (const auto [key, value] : values) {
-      std::string_view text;
-      if (value.get(text)) return fail(name, "\"" + std::string(shortened_key(key)) + "\" is not a string");
-      if (key.empty() || key.size() > kFieldNameBytesMax || text.size() > kFieldNameBytesMax) {
-        return fail(name, "names and values of at most " + std::to_string(kFieldNameBytesMax) + " bytes");
-      }
-      if (std::any_of(target.begin(), target.end(), [&](const Tag& tag) { return tag.name == key; })) {
-        return fail(name, "\"" + std::string(shortened_key(key)) + "\" is given more than once");
-      }
-      target.push_back({std::string(key), std::string(text)});
-      if (target.size() > count_max) return fail(name, "at most " + std::to_string(count_max));
-    }
-    std::sort(target.begin(), target.end());
-  }
-
- private:
-  static std::string_view shortened_key(std::string_view key) { return key.substr(0, kNameBytesMax); }
-  static std::string range_text(std::string what, double low, double high) {
-    if (low == -std::numeric_limits<double>::max()) return what;
-    what += " from ";
-    append_json_number(low, what);
-    if (high == std::numeric_limits<double>::max()) return what + " on";
-    what += " to ";
-    append_json_number(high, what);
-    return what;
-  }
-
-  void check_names() {
-    std::set<std::string_view> seen;
-    for (const auto [key, value] : members_) {
-      if (!seen.insert(key).second) return fail(shortened_key(key), "given more than once");
-      if (asked_.contains(key)) continue;
-      std::string known;
-      for (const std::string_view name : asked_) known.append(" ").append(name);
-      return fail(shortened_key(key), "unknown; known are:" + known);
-    }
-  }
-
-  object members_;
-  bool is_object_ = false;
-  std::string path_;
-  std::optional<Error>& error_;
-  std::set<std::string_view> asked_;
-};
-
 constexpr double kAnyNumber = std::numeric_limits<double>::max();
 
 // `range`: low and high are what is compared with; else one value.
-void read_limit(Reader& in, std::string_view name, bool range, bool text, Limit& target) {
+void read_limit(ObjectMembers& in, std::string_view name, bool range, bool text, Limit& target) {
   const auto found = in.find(name);
   if (!found) return;
   double number = 0;
@@ -206,7 +49,7 @@ void read_limit(Reader& in, std::string_view name, bool range, bool text, Limit&
     target = std::string(words);
   } else if (found->is_object()) {
     AttributeLimit limit;
-    Reader attribute(*found, in.place(name), in.error());
+    ObjectMembers attribute(*found, in.place(name), in.error());
     attribute.needs("attr");
     attribute.text("attr", kFieldNameBytesMax, limit.name);
     attribute.needs("default");
@@ -223,7 +66,7 @@ bool takes_text(Comparison op) { return op == Comparison::eq || op == Comparison
 
 Condition read_condition(element from, const std::string& path, std::optional<Error>& error) {
   Condition condition;
-  Reader in(from, path, error);
+  ObjectMembers in(from, path, error);
   in.one_of("fn", kFunctions, &function_name, condition.fn);
   in.text("field", kFieldNameBytesMax, condition.field);
   if (condition.fn != Function::offline && condition.field.empty()) in.fail("field", "missing");
@@ -283,7 +126,7 @@ bool clears_within(Comparison op, const Limit& value, const Limit& clear) {
 
 Level read_level(element from, const std::string& path, const Rule& rule, std::optional<Error>& error) {
   Level level;
-  Reader in(from, path, error);
+  ObjectMembers in(from, path, error);
   in.needs("severity");
   in.one_of("severity", 3, &severity_name, level.severity);
   int64_t for_ms = -1;
@@ -360,7 +203,7 @@ std::string minute_text(int minute) {
   return std::string(2 - hours.size(), '0') + hours + ":" + std::string(2 - minutes.size(), '0') + minutes;
 }
 
-void read_minute(Reader& in, std::string_view name, int& target) {
+void read_minute(ObjectMembers& in, std::string_view name, int& target) {
   std::string text;
   in.text(name, 5, text);
   if (text.empty()) return;
@@ -371,7 +214,7 @@ void read_minute(Reader& in, std::string_view name, int& target) {
 
 ActiveTime read_active(element from, const std::string& path, std::optional<Error>& error) {
   ActiveTime active;
-  Reader in(from, path, error);
+  ObjectMembers in(from, path, error);
   std::string days;
   in.text("days", 64, days);
   if (!days.empty()) {
@@ -389,7 +232,7 @@ ActiveTime read_active(element from, const std::string& path, std::optional<Erro
 
 NotifyPolicy read_notify(element from, const std::string& path, std::optional<Error>& error) {
   NotifyPolicy policy;
-  Reader in(from, path, error);
+  ObjectMembers in(from, path, error);
   in.needs("channel");
   in.text("channel", kNameBytesMax, policy.channel);
   if (!policy.channel.empty() && !is_name(policy.channel)) in.fail("channel", "1 to 64 of A-Z a-z 0-9 . _ -");
@@ -409,16 +252,16 @@ NotifyPolicy read_notify(element from, const std::string& path, std::optional<Er
   return policy;
 }
 
-void read_scope(Reader& rule_in, Rule& rule, const AccountId& account, std::optional<Error>& error) {
+void read_scope(ObjectMembers& rule_in, Rule& rule, const AccountId& account, std::optional<Error>& error) {
   const auto found = rule_in.find("scope");
   if (!found) {
     rule.scope = TopicPattern::all_of(account);
     return;
   }
-  Reader in(*found, "scope", error);
+  ObjectMembers in(*found, "scope", error);
   rule.scope = TopicPattern::all_of(account);
   std::string topic;
-  in.text("topic", 3 * (kNameBytesMax + 16), topic);
+  in.text("topic", kTopicTextBytesMax, topic);
   if (!topic.empty()) {
     Result<TopicPattern> pattern = TopicPattern::parse(topic);
     if (!pattern)
@@ -431,9 +274,9 @@ void read_scope(Reader& rule_in, Rule& rule, const AccountId& account, std::opti
   in.tags("tags", kTagsPerPointMax, rule.tags);
 }
 
-void read_when(Reader& rule_in, Rule& rule, std::optional<Error>& error) {
+void read_when(ObjectMembers& rule_in, Rule& rule, std::optional<Error>& error) {
   if (!rule_in.needs("when")) return;
-  Reader in(*rule_in.find("when"), "when", error);
+  ObjectMembers in(*rule_in.find("when"), "when", error);
   const bool all = in.find("all").has_value();
   rule.any = in.find("any").has_value();
   if (all == rule.any) return in.fail("", "needs either \"all\" or \"any\"");
@@ -445,7 +288,7 @@ void read_when(Reader& rule_in, Rule& rule, std::optional<Error>& error) {
   }
 }
 
-void read_levels(Reader& in, Rule& rule, std::optional<Error>& error) {
+void read_levels(ObjectMembers& in, Rule& rule, std::optional<Error>& error) {
   if (!in.needs("levels")) return;
   in.list("levels", 1, kRuleLevelsMax, [&](element item, const std::string& place) {
     rule.levels.push_back(read_level(item, place, rule, error));
@@ -467,22 +310,22 @@ void check_silence(const Rule& rule, std::optional<Error>& error) {
   }
 }
 
-void read_no_data(Reader& rule_in, Rule& rule, std::optional<Error>& error) {
+void read_no_data(ObjectMembers& rule_in, Rule& rule, std::optional<Error>& error) {
   const auto found = rule_in.find("noData");
   if (!found) return;
   NoData no_data;
-  Reader in(*found, "noData", error);
+  ObjectMembers in(*found, "noData", error);
   in.needs("after");
   in.duration("after", 1000, kDurationMsMax, no_data.after_ms);
   in.one_of("do", 3, &no_data_name, no_data.what);
   rule.no_data = no_data;
 }
 
-void read_flap(Reader& rule_in, Rule& rule, std::optional<Error>& error) {
+void read_flap(ObjectMembers& rule_in, Rule& rule, std::optional<Error>& error) {
   const auto found = rule_in.find("flap");
   if (!found) return;
   Flap flap;
-  Reader in(*found, "flap", error);
+  ObjectMembers in(*found, "flap", error);
   in.whole("history", 3, kFlapHistoryMax, flap.history);
   in.number("high", 0.01, 1, flap.high);
   in.number("low", 0, 1, flap.low);
@@ -490,11 +333,11 @@ void read_flap(Reader& rule_in, Rule& rule, std::optional<Error>& error) {
   rule.flap = flap;
 }
 
-void read_schedule(Reader& rule_in, Rule& rule, std::optional<Error>& error) {
+void read_schedule(ObjectMembers& rule_in, Rule& rule, std::optional<Error>& error) {
   const auto found = rule_in.find("schedule");
   if (!found) return;
   Schedule schedule;
-  Reader in(*found, "schedule", error);
+  ObjectMembers in(*found, "schedule", error);
   in.text("tz", kNameBytesMax, schedule.tz);
   in.needs("active");
   in.list("active", 1, kRuleActiveMax,
@@ -502,7 +345,7 @@ void read_schedule(Reader& rule_in, Rule& rule, std::optional<Error>& error) {
   rule.schedule = std::move(schedule);
 }
 
-void read_members(Reader& in, Rule& rule, const AccountId& account, std::optional<Error>& error) {
+void read_members(ObjectMembers& in, Rule& rule, const AccountId& account, std::optional<Error>& error) {
   in.needs("id");
   in.text("id", kNameBytesMax, rule.id);
   if (!rule.id.empty() && !is_name(rule.id)) in.fail("id", "1 to 64 of A-Z a-z 0-9 . _ -");
@@ -609,7 +452,7 @@ Result<Rule> parse_rule(std::string_view json, const AccountId& account) {
   Rule rule;
   std::optional<Error> error;
   {
-    Reader in(*root, "", error);
+    ObjectMembers in(*root, "", error, "rule");
     read_members(in, rule, account, error);
   }
   if (error) return *error;

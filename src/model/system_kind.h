@@ -19,11 +19,27 @@ inline constexpr std::string_view kRuleSavedKind = "rule_saved";
 inline constexpr std::string_view kRuleDeletedKind = "rule_deleted";
 inline constexpr std::string_view kAlertCommandKind = "alert_command";
 inline constexpr std::string_view kDeviceAttributesKind = "device_attributes";
-inline constexpr std::string_view kStreamKinds[] = {
-    "hello",           "heartbeat",          "snapshot",          "gap",          "degraded",
-    "auth_expiring",   "auth_expired",       "draining",          "overloaded",   "slow",
-    "replay_skip",     "replay_end",         kPresenceReportKind, kRuleSavedKind, kRuleDeletedKind,
-    kAlertCommandKind, kDeviceAttributesKind};
+inline constexpr std::string_view kSilenceSavedKind = "silence_saved";
+inline constexpr std::string_view kSilenceDeletedKind = "silence_deleted";
+inline constexpr std::string_view kStreamKinds[] = {"hello",
+                                                    "heartbeat",
+                                                    "snapshot",
+                                                    "gap",
+                                                    "degraded",
+                                                    "auth_expiring",
+                                                    "auth_expired",
+                                                    "draining",
+                                                    "overloaded",
+                                                    "slow",
+                                                    "replay_skip",
+                                                    "replay_end",
+                                                    kPresenceReportKind,
+                                                    kRuleSavedKind,
+                                                    kRuleDeletedKind,
+                                                    kAlertCommandKind,
+                                                    kDeviceAttributesKind,
+                                                    kSilenceSavedKind,
+                                                    kSilenceDeletedKind};
 
 constexpr bool is_stream_kind(std::string_view text) {
   return std::find(std::begin(kStreamKinds), std::end(kStreamKinds), text) != std::end(kStreamKinds);

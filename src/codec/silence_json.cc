@@ -1,0 +1,179 @@
+#include "codec/silence_json.h"
+
+#include "base/limits.h"
+#include "base/overloaded.h"
+#include "base/time_text.h"
+#include "codec/event_json.h"
+#include "codec/json_input.h"
+#include "codec/object_members.h"
+#include "codec/object_text.h"
+#include "model/system_kind.h"
+
+namespace millstream::codec {
+namespace {
+
+using model::Silence;
+using simdjson::dom::element;
+using simdjson::dom::object;
+
+constexpr size_t kSubjectBytesMax = 1024;
+
+void read_topic(ObjectMembers& in, const model::AccountId& account, Silence& silence) {
+  std::string text;
+  if (in.needs("topic")) in.text("topic", kTopicTextBytesMax, text);
+  if (text.empty()) return;
+  Result<model::TopicPattern> pattern = model::TopicPattern::parse(text);
+  if (!pattern) return in.fail("topic", pattern.error().detail);
+  if (pattern->account != account) return in.fail("topic", "account:" + account.text() + " is yours, and no other");
+  silence.topic = std::move(*pattern);
+}
+
+void read_rules(ObjectMembers& in, Silence& silence) {
+  in.list("rules", 0, model::kSilenceRulesMax, [&](element item, const std::string& place) {
+    std::string_view id;
+    if (!item.get(id) && model::is_name(id)) {
+      silence.rules.emplace_back(id);
+    } else if (!in.error()) {
+      in.error() = Error{Code::invalid, place + ": not the id of a rule"};
+    }
+  });
+}
+
+void read_comment(ObjectMembers& in, Silence& silence) {
+  std::string_view text;
+  const auto found = in.find("comment");
+  if (!found) return;
+  if (found->get(text) || text.size() > model::kSilenceCommentBytesMax) {
+    return in.fail("comment", "a string of at most " + std::to_string(model::kSilenceCommentBytesMax) + " bytes");
+  }
+  silence.comment = text;
+}
+
+void read_times(ObjectMembers& in, Silence& silence) {
+  in.time("startsAt", silence.starts_at_ms);
+  const bool has_end = in.find("endsAt").has_value();
+  if (in.find("duration")) {
+    if (has_end) return in.fail("duration", "there is an endsAt already");
+    int64_t duration_ms = 0;
+    in.duration("duration", 1000, model::kSilenceMsMax, duration_ms);
+    silence.ends_at_ms = silence.starts_at_ms + duration_ms;
+    return;
+  }
+  if (!in.needs("endsAt")) return;
+  in.time("endsAt", silence.ends_at_ms);
+  if (silence.ends_at_ms <= silence.starts_at_ms) in.fail("endsAt", "not after startsAt");
+  if (silence.ends_at_ms - silence.starts_at_ms > model::kSilenceMsMax) {
+    in.fail("endsAt", "a silence lasts at most " + duration_text(model::kSilenceMsMax));
+  }
+}
+
+template <class Read>
+Result<Silence> parse(std::string_view json, Read read) {
+  if (json.size() > kSilenceBytesMax) {
+    return Error{Code::invalid, "silence: at most " + std::to_string(kSilenceBytesMax) + " bytes"};
+  }
+  const Result<element> root = parse_json(json);
+  if (!root) return Error{root.error().code, "silence: " + root.error().detail};
+  Silence silence;
+  std::optional<Error> error;
+  {
+    ObjectMembers in(*root, "", error, "silence");
+    read(in, silence);
+  }
+  if (error) return *error;
+  return silence;
+}
+
+void read_asked(ObjectMembers& in, const model::AccountId& account, Silence& silence) {
+  read_topic(in, account, silence);
+  read_rules(in, silence);
+  read_times(in, silence);
+  read_comment(in, silence);
+}
+
+Error unreadable(std::string_view what) {
+  return {Code::invalid, "data." + std::string(what) + ": not as it should be"};
+}
+
+std::string text_of(object data, std::string_view key) {
+  std::string_view text;
+  return data[key].get(text) ? std::string() : std::string(text);
+}
+
+}  // namespace
+
+Result<Silence> parse_new_silence(std::string_view json, const model::AccountId& account, int64_t now_ms) {
+  return parse(json, [&](ObjectMembers& in, Silence& silence) {
+    silence.starts_at_ms = silence.created_at_ms = now_ms;
+    read_asked(in, account, silence);
+    if (silence.ends_at_ms <= now_ms) in.fail(in.find("duration") ? "duration" : "endsAt", "has passed");
+  });
+}
+
+Result<Silence> parse_silence(std::string_view json, const model::AccountId& account) {
+  return parse(json, [&](ObjectMembers& in, Silence& silence) {
+    if (in.needs("id")) in.text("id", kNameBytesMax, silence.id);
+    if (!model::is_name(silence.id)) in.fail("id", "not a name");
+    in.text("createdBy", kSubjectBytesMax, silence.created_by);
+    in.time("createdAt", silence.created_at_ms);
+    read_asked(in, account, silence);
+  });
+}
+
+std::string encode_silence(const Silence& silence) {
+  std::string out;
+  {
+    ObjectText w(out);
+    w.text("id", silence.id);
+    w.text("topic", silence.topic.text());
+    if (!silence.rules.empty()) {
+      w.list("rules", silence.rules, [&](const std::string& id) { append_json_string(id, out); });
+    }
+    w.time("startsAt", silence.starts_at_ms);
+    w.time("endsAt", silence.ends_at_ms);
+    if (!silence.comment.empty()) w.text("comment", silence.comment);
+    if (!silence.created_by.empty()) w.text("createdBy", silence.created_by);
+    w.time("createdAt", silence.created_at_ms);
+  }
+  return out;
+}
+
+std::string encode_silence_command(const SilenceCommand& command) {
+  std::string out;
+  {
+    ObjectText object(out);
+    std::visit(Overloaded{[&](const SaveSilence& c) {
+                            object.text("kind", model::kSilenceSavedKind);
+                            object.key("silence") += encode_silence(c.silence);
+                            object.text("by", c.by);
+                          },
+                          [&](const DeleteSilence& c) {
+                            object.text("kind", model::kSilenceDeletedKind);
+                            object.text("silenceId", c.silence_id);
+                            object.text("by", c.by);
+                          }},
+               command);
+  }
+  return out;
+}
+
+Result<std::optional<SilenceCommand>> decode_silence_command(const model::Event& event) {
+  const Result<element> root = parse_json(event.data);
+  object data;
+  if (!root || root->get(data)) return unreadable("kind");
+  const std::string kind = text_of(data, "kind");
+  std::string by = text_of(data, "by");
+  if (kind == model::kSilenceDeletedKind) {
+    return std::optional<SilenceCommand>(DeleteSilence{text_of(data, "silenceId"), std::move(by)});
+  }
+  if (kind != model::kSilenceSavedKind) return std::optional<SilenceCommand>();
+  element silence;
+  if (data["silence"].get(silence)) return unreadable("silence");
+  std::string json;
+  append_json_element(silence, json);
+  Result<Silence> parsed = parse_silence(json, event.topic.account);  // the tree is gone from here on
+  if (!parsed) return parsed.error();
+  return std::optional<SilenceCommand>(SaveSilence{std::move(*parsed), std::move(by)});
+}
+
+}  // namespace millstream::codec

@@ -15,7 +15,13 @@ using model::Level;
 using model::Limit;
 using model::Rule;
 
-bool compare(Comparison op, const Reading& reading, const Limit& limit) {
+// Precondition: a number, or the name of one.
+double bound_of(const Limit& limit, const Attributes& attributes) {
+  if (const auto* named = std::get_if<model::AttributeLimit>(&limit)) return attribute_or(*named, attributes);
+  return std::get<double>(limit);
+}
+
+bool compare(Comparison op, const Reading& reading, const Limit& limit, const Attributes& attributes) {
   if (const auto* text = std::get_if<std::string>(&limit)) {
     const bool same = reading.is_text && reading.text == *text;
     return op == Comparison::eq ? same : !same;
@@ -25,7 +31,7 @@ bool compare(Comparison op, const Reading& reading, const Limit& limit) {
     const bool inside = reading.number >= range->low && reading.number <= range->high;
     return op == Comparison::in ? inside : !inside;
   }
-  const double bound = std::get<double>(limit);
+  const double bound = bound_of(limit, attributes);
   switch (op) {
     case Comparison::gt: return reading.number > bound;
     case Comparison::ge: return reading.number >= bound;
@@ -38,17 +44,15 @@ bool compare(Comparison op, const Reading& reading, const Limit& limit) {
 
 // Back on the safe side of the limit and of `clear`.
 bool is_clear(const Level& level, const Reading& reading, const Attributes& attributes) {
-  const Limit limit = limit_for(level.value, attributes);
-  if (compare(level.op, reading, limit)) return false;
+  if (compare(level.op, reading, level.value, attributes)) return false;
   if (!level.clear) return true;
-  const Limit clear = limit_for(*level.clear, attributes);
   switch (level.op) {
     case Comparison::gt:
-    case Comparison::ge: return reading.number <= std::get<double>(clear);
+    case Comparison::ge: return reading.number <= bound_of(*level.clear, attributes);
     case Comparison::lt:
-    case Comparison::le: return reading.number >= std::get<double>(clear);
-    case Comparison::outside: return compare(Comparison::in, reading, clear);
-    case Comparison::in: return compare(Comparison::outside, reading, clear);
+    case Comparison::le: return reading.number >= bound_of(*level.clear, attributes);
+    case Comparison::outside: return compare(Comparison::in, reading, *level.clear, attributes);
+    case Comparison::in: return compare(Comparison::outside, reading, *level.clear, attributes);
     default: return true;
   }
 }
@@ -67,7 +71,7 @@ class View {
     const Reading& of = reading(condition);
     if (!of.known) return false;
     const Level& l = rule_.levels[level];
-    return compare(c.op.value_or(l.op), of, limit_for(c.op ? c.value : l.value, moment_.attributes));
+    return compare(c.op.value_or(l.op), of, c.op ? c.value : l.value, moment_.attributes);
   }
   bool met(size_t level) const {
     const auto is_met = [&](size_t condition) { return met(condition, level); };
@@ -99,7 +103,7 @@ class View {
     if (model::is_silence(c.fn)) return !is_silent(condition, level);
     const Reading& of = reading(condition);
     if (!of.known) return rule_.any;
-    return c.op ? !compare(*c.op, of, limit_for(c.value, moment_.attributes))
+    return c.op ? !compare(*c.op, of, c.value, moment_.attributes)
                 : is_clear(rule_.levels[level], of, moment_.attributes);
   }
   bool is_silent(size_t condition, size_t level) const {
@@ -346,13 +350,11 @@ void take_number(Inputs& inputs, size_t at, const Condition& c, double number, i
 
 }  // namespace
 
-model::Limit limit_for(const Limit& limit, const Attributes& attributes) {
-  const auto* named = std::get_if<model::AttributeLimit>(&limit);
-  if (named == nullptr) return limit;
+double attribute_or(const model::AttributeLimit& limit, const Attributes& attributes) {
   for (const auto& [name, value] : attributes) {
-    if (name == named->name) return value;
+    if (name == limit.name) return value;
   }
-  return named->otherwise;
+  return limit.otherwise;
 }
 
 Instance make_instance(const CompiledRule& rule) {

@@ -119,7 +119,7 @@ void close_by_hand(Instance& instance);
 // The condition an alert of this level shows, and its reading.
 size_t shown_condition(const Instance& instance, const Attributes& attributes);
 Reading reading_of(const Instance& instance, size_t condition);
-model::Limit limit_for(const model::Limit& limit, const Attributes& attributes);
+double attribute_or(const model::AttributeLimit& limit, const Attributes& attributes);
 
 void save(const Instance& instance, model::StateWriter& writer);
 bool load(Instance& instance, model::StateReader& reader);  // `rule` is set

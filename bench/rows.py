@@ -1,6 +1,7 @@
 """The rows of the benchmark: what is run against what, which figures are kept, and what is asked of them."""
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import peers
 
@@ -110,6 +111,16 @@ class Row:
     in_place: bool = False  # runs share what is stored: they only read it
     until_sealed: bool = False  # what it takes on disk is asked again when the log has sealed it
 
+
+ALERTS = [
+    Metric("alert_p50_us", "us", "point to alert p50"),
+    Metric("alert_p99_us", "us", "point to alert p99"),
+    Metric("alert_max_us", "us", "point to alert, slowest"),
+    Metric("alerts", "alerts", "alert events"),
+    Metric("events_per_s", "events/s", "events acknowledged beside"),
+    Metric("server_us_per_event", "us", "server CPU per event"),
+    Metric("foreign_cpu_share", "share", "others on the server's core"),
+]
 
 INGEST = [
     Metric("points_per_s", "points/s", "points acknowledged"),
@@ -320,6 +331,12 @@ POINT_ROWS = [
         [Floor("events_per_s", 1980), Ceiling("ack_p50_us", 5000), Ceiling("ack_p99_us", 20_000),
          Ceiling("ack_max_us", 60_000), Ceiling("server_peak_rss_mb", 300)],
         seconds={"quick": 60, "full": 300}),
+    Row("alerts_rate", "from a point to its alert on a viewer's socket, beside 2000 lines x 10 fields a second of 10000 "
+        "devices that meet nine rules each", "ingest",
+        fleet(200, 10, 10, devices=10_000, rate=2000, warmup_ms=6000, alert_probe_ms=20), ALERTS,
+        [MILLSTREAM, "2_cores"], [Floor("events_per_s", 1980), Ceiling("alert_p99_us", 50_000)],
+        seconds={"quick": 30, "full": 120},
+        server={"alerts.rules_file": Path(__file__).resolve().parent / "alert_rules.yaml"}),
     Row("points_stored", "durable points: a day of 60 devices of the demo's plant, every 5 s, on disk", "ingest",
         {"data": "history", "connections": 6, "events": 10, "devices": 60, "fields": 10, "warmup_ms": 0}, INGEST,
         targets=[Ceiling("stopped_bytes_per_point", 2)], seconds={"quick": 300, "full": 300}, until_sealed=True),

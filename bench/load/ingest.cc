@@ -2,8 +2,10 @@
 #include <algorithm>
 #include <charconv>
 #include <functional>
+#include <thread>
 
 #include "base/limits.h"
+#include "load/alert_probe.h"
 #include "load/event_ids.h"
 #include "load/fleet_batch.h"
 #include "load/ingest_load.h"
@@ -108,6 +110,35 @@ Commits read_commits(const TargetOptions& target) {
   return {sample(*text, "millstream_log_commit_seconds_count"), sample(*text, "millstream_log_commit_seconds_sum")};
 }
 
+// Alerts measured beside the load, when they are asked for.
+class ProbeBeside {
+ public:
+  ProbeBeside(const TargetOptions& target, int64_t interval_ms) : probe_(target, interval_ms) {}
+  ~ProbeBeside() { end(); }
+  Status begin() {
+    if (const Status open = probe_.open(); !open) return open;
+    thread_ = std::thread([this] { probe_.run(); });
+    return {};
+  }
+  void restart_clock() { probe_.restart_clock(); }
+  void end() {
+    probe_.finish();
+    if (thread_.joinable()) thread_.join();
+  }
+  // After end().
+  void add_to(JsonLine& line) const {
+    const AlertProbe::Counts& counts = probe_.counts();
+    const Latencies& latencies = probe_.latencies();
+    line.add("alert_p50_us", latencies.percentile_us(0.5)).add("alert_p99_us", latencies.percentile_us(0.99));
+    line.add("alert_max_us", latencies.max_us()).add("alerts", counts.seen);
+    line.add("lost", counts.sent - counts.seen).add("probes_refused", counts.refused);
+  }
+
+ private:
+  AlertProbe probe_;
+  std::thread thread_;
+};
+
 double per(double amount, double count) { return count > 0 ? amount / count : 0.0; }
 
 }  // namespace
@@ -124,20 +155,27 @@ Status run_ingest(Options& options) {
   shape.events_per_second = options.number("rate", 0);
   const int64_t seconds = options.number("seconds", 5);
   const int64_t warmup_ms = options.number("warmup_ms", 1000);
+  const int64_t probe_ms = options.number("alert_probe_ms", 0);  // 0: no alerts are looked for
   const Result<TargetOptions> target = TargetOptions::read(options);
   if (!target) return target.error();
   if (const Status status = check(content); !status) return status;
 
   IngestLoad load(*target, std::move(shape));
   if (const Status status = load.open(sources_of(content)); !status) return status;
+  std::optional<ProbeBeside> probe;
+  if (probe_ms > 0) {
+    if (const Status begun = probe.emplace(*target, probe_ms).begin(); !begun) return begun;
+  }
   bool answered = load.run(warmup_ms * 1'000'000);
   load.restart_clock();
+  if (probe) probe->restart_clock();
   const Commits commits_before = read_commits(*target);
   const IngestLoad::Counts before = load.counts();
   const CpuReading cpu_before = target->cost.cpu();
   if (answered) answered = load.run(seconds * kSecondNs);
   const CpuReading cpu = target->cost.cpu().since(cpu_before);
   const MemoryReading memory = target->cost.memory();
+  if (probe) probe->end();
   const IngestLoad::Counts& after = load.counts();
   const Commits commits_after = read_commits(*target);
 
@@ -166,6 +204,7 @@ Status run_ingest(Options& options) {
   line.add("load_cpu_share", per(static_cast<double>(cpu.own_ns), static_cast<double>(cpu.at_ns)));
   line.add("accepted_in_all", after.accepted);
   line.add("rejected", after.rejected).add("closed", load.closed()).add("stalled", int64_t{!answered});
+  if (probe) probe->add_to(line);
   line.add("first_complaint", load.first_complaint());
   line.print();
   return {};

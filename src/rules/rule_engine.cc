@@ -15,7 +15,7 @@
 namespace millstream::rules {
 namespace {
 
-constexpr int64_t kStateVersion = 2;
+constexpr int64_t kStateVersion = 3;
 
 Error unreadable() { return Error{Code::corrupt, "rules: the saved state cannot be read"}; }
 
@@ -25,7 +25,7 @@ struct RuleEngine::State {
   Deadlines deadlines;  // outlives those who set them
   std::map<model::AccountId, AccountRules> accounts;
   model::Conclusions farewells;  // alerts of rules no longer in force, for the next advance()
-  int64_t next_forget_ms = 0;    // not saved: forgetting once more shows nowhere
+  int64_t next_forget_ms = 0;
 
   AccountRules& of(const model::AccountId& account) { return accounts.try_emplace(account, deadlines).first->second; }
   AccountRules* find(const model::AccountId& account) {
@@ -116,7 +116,7 @@ void RuleEngine::resume(int64_t from_ms, int64_t now_ms) {
 std::string RuleEngine::save() const {
   std::string state;
   model::StateWriter writer(state);
-  writer.number(kStateVersion).number(state_->farewells.size());
+  writer.number(kStateVersion).number(state_->next_forget_ms).number(state_->farewells.size());
   for (const model::Event& event : state_->farewells) {
     writer.number(event.ts_ms).text(event.topic.text()).text(event.data);
   }
@@ -132,6 +132,7 @@ Status RuleEngine::load(std::string_view state) {
   model::StateReader reader(state);
   if (reader.number() != kStateVersion) return unreadable();
   auto loaded = std::make_unique<State>();
+  loaded->next_forget_ms = reader.number();
   const int64_t farewells = reader.number();
   for (int64_t i = 0; i < farewells && reader.ok(); ++i) {
     model::Event event;

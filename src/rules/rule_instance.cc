@@ -88,8 +88,16 @@ class View {
     }
     return -1;
   }
-  bool has_samples() const {
-    if (instance_.rule->silence) return true;
+  // The condition that is met by silence, which has lasted for the level's `for`.
+  std::optional<size_t> silent_condition(size_t level) const {
+    if (instance_.rule->plain) return std::nullopt;
+    for (size_t c = 0; c < rule_.when.size(); ++c) {
+      if (model::is_silence(rule_.when[c].fn) && is_silent(c, level)) return c;
+    }
+    return std::nullopt;
+  }
+  bool has_samples(size_t level) const {
+    if (silent_condition(level)) return true;
     const bool of_window = model::has_window(rule_.when[0].fn);
     return (of_window ? instance_.inputs->readings[0].samples : instance_.breaches) >= rule_.min_samples;
   }
@@ -187,34 +195,39 @@ class Step {
 
   void emit(AlertState state, int64_t ts_ms, const char* reason) { out_.push_back({state, ts_ms, reason}); }
 
-  // Since when each level is met, by the newest values.
+  // Since when each level is met, by the newest values or by silence.
   void note_levels(int top) {
     for (size_t n = 0; n < rule_.levels.size(); ++n) {
+      const bool is_new = i_.since_ms[n] == kNever;
       if (static_cast<int>(n) > top) {
         i_.since_ms[n] = kNever;
-      } else if (i_.since_ms[n] == kNever) {
-        i_.since_ms[n] = i_.rule->silence ? silence_begun_ms(n) : event_ms();
+      } else if (const auto silent = view_.silent_condition(n); silent && (is_new || !is_over(n))) {
+        const Reading& reading = i_.inputs->readings[*silent];
+        // The rest of the conditions may have been met only now.
+        i_.since_ms[n] = by_clock_ ? reading.silent_ms : std::max(reading.silent_ms, event_ms() - rule_.for_of(n));
+        i_.since_received_ms[n] = reading.silent_received_ms;
+      } else if (is_new) {
+        i_.since_ms[n] = event_ms();
         i_.since_received_ms[n] = moment_.now_ms;
       }
     }
   }
 
-  int64_t silence_begun_ms(size_t n) const { return i_.inputs->readings[0].silent_ms + rule_.for_of(n); }
+  bool is_over(size_t n) const {
+    const int64_t for_ms = rule_.for_of(n);
+    return event_ms() - i_.since_ms[n] >= for_ms || moment_.now_ms - i_.since_received_ms[n] >= for_ms;
+  }
 
   int held_level(int top) const {
-    if (top < 0 || !view_.has_samples()) return -1;
     for (int n = top; n >= 0; --n) {
-      const auto at = static_cast<size_t>(n);
-      if (i_.rule->silence) return n;
-      const int64_t for_ms = rule_.for_of(at);
-      if (event_ms() - i_.since_ms[at] >= for_ms || moment_.now_ms - i_.since_received_ms[at] >= for_ms) return n;
+      if (is_over(static_cast<size_t>(n)) && view_.has_samples(static_cast<size_t>(n))) return n;
     }
     return -1;
   }
 
   int64_t begun_ms(int n) const {
     const auto at = static_cast<size_t>(n);
-    return i_.rule->silence ? i_.since_ms[at] : i_.since_ms[at] + rule_.for_of(at);
+    return i_.since_ms[at] + rule_.for_of(at);
   }
 
   void fire(int at, int64_t started_ms, const char* reason) {

@@ -18,6 +18,7 @@
 #include "base/limits.h"
 #include "base/shared_results.h"
 #include "base/work_queue.h"
+#include "history/alert_book.h"
 #include "history/latest_values.h"
 #include "http/server.h"
 #include "hub/shard.h"
@@ -39,6 +40,7 @@ struct Context {
   metrics::Registry& metrics;
   log::EventLog& log;
   const history::LatestValues& latest;
+  history::AlertBook& alerts;
   const auth::Authenticator& authenticator;
   registry::Registry& registry;
   model::TicketStore& tickets;
@@ -53,6 +55,7 @@ struct Context {
   int64_t started_at_ms = 0;
   bool gzip_streams = false;  // for viewers that take it
   hub::StreamPlaces& stream_places;
+  int64_t alert_wait_ms = 2000;                // for the conclusion of a command
   size_t topics_max = kPatternsPerRequestMax;  // that one request may name
   auth::LoginThrottle& login_throttle;
   auth::RateLimits& ingest_rates;  // in points

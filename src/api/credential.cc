@@ -78,6 +78,13 @@ Result<model::Grants> grants_of(const Context& context, const http::Request& req
   return grants && grants->credential == 0 ? open_grants(context, request) : std::move(grants);
 }
 
+Result<model::Grants> grants_of_role(const Context& context, const http::Request& request, model::Role role) {
+  Result<model::Grants> grants = grants_of(context, request);
+  if (!grants) return grants;
+  if (const Status has = auth::authorize_role(*grants, role); !has) return has.error();
+  return grants;
+}
+
 Result<model::Grants> influx_grants_of(const Context& context, const http::Request& request) {
   std::string credential;
   if (const auto password = request.query.get("p")) {

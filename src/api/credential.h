@@ -22,6 +22,9 @@ std::optional<std::string> session_cookie_of(const Context& context, const http:
 Result<model::Grants> grants_of(const Context& context, const http::Request& request);
 Result<model::Grants> influx_grants_of(const Context& context, const http::Request& request);
 
+// Those of a holder who has this role, else Code::forbidden.
+Result<model::Grants> grants_of_role(const Context& context, const http::Request& request, model::Role role);
+
 // The same grants when they may write points at all, else Code::forbidden. Asked twice for each body: on the head
 // alone, so that strangers send none, and when all of it is here, because a slow body can outlive its credential.
 Result<model::Grants> writing_grants(Result<model::Grants> grants);

@@ -7,6 +7,7 @@
 #include "api/write_points.h"
 #include "auth/authorize.h"
 #include "base/limits.h"
+#include "codec/event_json.h"
 #include "codec/published_event.h"
 
 namespace millstream::api {
@@ -15,16 +16,9 @@ namespace {
 // Blanks and escapes of a body are not counted in the event.
 constexpr size_t kBodyBytesMax = 2 * kEventBytesMax;
 
-// Whoever may publish at all: asked on the head alone, and when the body is here.
-Result<model::Grants> publishing_grants(const Context& context, const http::Request& request) {
-  Result<model::Grants> grants = grants_of(context, request);
-  if (!grants) return grants;
-  if (const Status role = auth::authorize_role(*grants, model::Role::publish); !role) return role.error();
-  return grants;
-}
-
 std::optional<http::Response> admit_publish(Context& context, const http::Request& request) {
-  const Result<model::Grants> grants = publishing_grants(context, request);
+  // On the head alone, and again when the body is here.
+  const Result<model::Grants> grants = grants_of_role(context, request, model::Role::publish);
   if (!grants) return problem(grants.error());
   return refuse_over_quota(context, *grants, [](const Error& error) { return problem(error); });
 }
@@ -38,6 +32,19 @@ Status check_open_alerts(const Context& context, const codec::PublishedEvent& pu
                                         " published alerts open, which is the limit: publish \"resolved\" for some"};
 }
 
+// Who acknowledged an alert stays on it, whatever its publisher tells of it: viewers take the newest event for all
+// there is.
+void keep_ack(const Context& context, codec::PublishedEvent& published) {
+  if (published.type != model::EventType::alert) return;
+  std::optional<model::AlertAck> ack = context.alerts.ack_of(published.topic, published.alert_id);
+  if (!ack) return;
+  Result<model::Alert> alert = codec::decode_alert_data(published.data);
+  if (!alert || alert->state == model::AlertState::unacknowledged) return;
+  alert->ack = std::move(ack);
+  std::string data = codec::encode_alert_data(*alert);
+  if (data.size() <= kEventBytesMax) published.data = std::move(data);
+}
+
 Result<model::Event> event_of(const Context& context, const model::Grants& grants, std::string_view body) {
   Result<codec::PublishedEvent> published = codec::parse_published_event(body);
   if (!published) return published.error();
@@ -46,6 +53,7 @@ Result<model::Event> event_of(const Context& context, const model::Grants& grant
   const int64_t ts_ms = published->ts_ms.value_or(now_ms);
   if (const Status time = ingest::check_time(ts_ms, now_ms, context.retention_ms); !time) return time.error();
   if (const Status room = check_open_alerts(context, *published); !room) return room.error();
+  keep_ack(context, *published);
   model::Event event;
   event.ts_ms = ts_ms;
   event.topic = std::move(published->topic);
@@ -62,7 +70,7 @@ http::Response accepted(const log::AppendReceipt& receipt) {
 void handle_publish(Context& context, const http::ExchangePtr& exchange) {
   const http::Request& request = exchange->request();
   if (const Status known = check_known(request.query, {}); !known) return exchange->respond(problem(known.error()));
-  const Result<model::Grants> grants = publishing_grants(context, request);
+  const Result<model::Grants> grants = grants_of_role(context, request, model::Role::publish);
   if (!grants) return exchange->respond(problem(grants.error()));
   const Result<std::optional<Idempotency>> idempotency = idempotency_of(request, *grants);
   if (!idempotency) return exchange->respond(problem(idempotency.error()));

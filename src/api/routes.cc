@@ -36,6 +36,9 @@ void add_routes(http::Router& router, Context& context) {
   add_backfill_routes(router, context);
   add_device_routes(router, context);
   add_series_routes(router, context);
+  add_alert_routes(router, context);
+  add_alert_command_routes(router, context);
+  add_silence_routes(router, context);
   add_stats_routes(router, context);
   add_operation_routes(router, context);
 }

@@ -129,6 +129,7 @@ struct Config {
 
   struct Alerts {
     std::string rules_file;
+    int64_t silences_per_account_max = 1000;
   } alerts;
   std::vector<model::Rule> rules;           // [[rules]], and those of alerts.rules_file
   std::vector<Issuer> issuers;              // [[issuers]]

@@ -200,6 +200,8 @@ std::vector<ConfigRow> make_rows() {
 
       text("alerts.rules_file", &C::alerts, &C::Alerts::rules_file,
            "alert rules in full, YAML or JSON; beside those of [[rules]]"),
+      whole("alerts.silences_per_account_max", &C::alerts, &C::Alerts::silences_per_account_max, 1, 100'000,
+            "silences that an account may have; ended ones give way"),
       text("tls.certificate_file", &C::tls, &C::Tls::certificate_file,
            "PEM: the server's certificate, then its issuers'; HTTPS then. SIGHUP reads it again"),
       text("tls.key_file", &C::tls, &C::Tls::key_file, "PEM: its private key, readable by its owner only"),

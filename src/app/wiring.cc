@@ -22,6 +22,7 @@
 #include "auth/password.h"
 #include "base/log_line.h"
 #include "connect/mqtt_feed.h"
+#include "history/alert_book.h"
 #include "history/latest_values.h"
 #include "http/static_files.h"
 #include "hub/framed_batch.h"
@@ -174,6 +175,7 @@ struct Server::Parts {
   std::unique_ptr<IssuerKeys> issuer_keys;
   std::unique_ptr<log::EventLog> log;
   std::unique_ptr<history::LatestValues> latest;
+  std::unique_ptr<history::AlertBook> alerts;
   std::unique_ptr<presence::PresenceEngine> presence;
   std::unique_ptr<rules::RuleEngine> rules;
   std::unique_ptr<EngineRunner> runner;
@@ -211,7 +213,8 @@ struct Server::Parts {
 Status Server::Parts::open_storage(const Config& config) {
   const registry::RegistryOptions known{
       .login_sessions = {.idle_ms = config.auth.session_idle_ms},
-      .devices = {.devices_per_account_max = static_cast<size_t>(config.ingest.devices_per_account_max)}};
+      .devices = {.devices_per_account_max = static_cast<size_t>(config.ingest.devices_per_account_max)},
+      .silences = {.silences_per_account_max = static_cast<size_t>(config.alerts.silences_per_account_max)}};
   Result<std::unique_ptr<registry::Registry>> opened = registry::Registry::open(config.server.data_directory, known);
   if (!opened) return opened.error();
   registry = std::move(*opened);
@@ -228,12 +231,13 @@ Status Server::Parts::open_storage(const Config& config) {
   log = log::make_sqlite_event_log(options, clock, metrics);
 
   latest = std::make_unique<history::LatestValues>(config.storage.retention_ms);
+  alerts = std::make_unique<history::AlertBook>(history::AlertBookOptions{.retention_ms = config.storage.retention_ms});
   presence = std::make_unique<presence::PresenceEngine>(presence::PresenceOptions{
       .stale_after_ms = config.presence.stale_after_ms, .offline_after_ms = config.presence.offline_after_ms});
   rules = std::make_unique<rules::RuleEngine>(rules::Configuration{config.rules, {}});
   dispatcher = std::make_unique<Dispatcher>(metrics);
-  runner = std::make_unique<EngineRunner>(*log, std::vector<model::Engine*>{latest.get(), presence.get(), rules.get()},
-                                          clock, metrics);
+  runner = std::make_unique<EngineRunner>(
+      *log, std::vector<model::Engine*>{latest.get(), presence.get(), rules.get(), alerts.get()}, clock, metrics);
   return {};
 }
 
@@ -275,6 +279,7 @@ void Server::Parts::make_context(const Config& config, const std::string& versio
                                  .metrics = metrics,
                                  .log = *log,
                                  .latest = *latest,
+                                 .alerts = *alerts,
                                  .authenticator = *authenticator,
                                  .registry = *registry,
                                  .tickets = *tickets,
@@ -387,6 +392,8 @@ void Server::Parts::add_gauges() {
     metrics.gauge_from("millstream_tls_certificate_expires_seconds", "Unix time at which the certificate ends",
                        [this] { return tls->expires_at_s(); });
   }
+  metrics.gauge_from("millstream_alerts_dropped", "Ended alerts left out of the book before their time",
+                     [this] { return static_cast<int64_t>(alerts->ended_dropped()); });
   metrics.gauge_from("millstream_devices", "Devices heard of within the retention",
                      [this] { return static_cast<int64_t>(latest->device_count()); });
 }
@@ -523,6 +530,7 @@ void Server::stop() {
   if (p.hashers) p.hashers->stop();
   if (p.runner) p.runner->stop();
   if (p.log) p.log->stop();
+  if (p.alerts) p.alerts->end_waiting();
   if (p.readers) p.readers->stop();  // reads that wait are dropped: nobody loses anything, and they could be thousands
   if (p.series) p.series->stop();
   for (const std::unique_ptr<IoThread>& io : p.io_threads) {

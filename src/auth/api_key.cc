@@ -5,6 +5,7 @@
 #include "auth/authenticator.h"
 #include "auth/base64url.h"
 #include "auth/digest.h"
+#include "auth/random_text.h"
 
 namespace millstream::auth {
 namespace {
@@ -12,19 +13,6 @@ namespace {
 constexpr size_t kIdBytes = 12;
 constexpr size_t kSecretBytes = 32;
 constexpr size_t kSecretTextBytes = 43;
-constexpr std::string_view kIdAlphabet = "abcdefghijklmnopqrstuvwxyz0123456789";
-
-std::string random_id() {
-  std::string id;
-  while (id.size() < kIdBytes) {
-    for (const char byte : random_bytes(kIdBytes)) {
-      // 252 is the largest multiple of 36 in a byte; above it the first letters would come up more often.
-      const unsigned value = static_cast<unsigned char>(byte);
-      if (value < 252 && id.size() < kIdBytes) id += kIdAlphabet[value % kIdAlphabet.size()];
-    }
-  }
-  return id;
-}
 
 struct KeyParts {
   std::string_view id;
@@ -36,14 +24,14 @@ std::optional<KeyParts> split_key(std::string_view text) {
   if (text.size() != kApiKeyPrefix.size() + kIdBytes + 1 + kSecretTextBytes) return std::nullopt;
   if (!text.starts_with(kApiKeyPrefix) || text[kApiKeyPrefix.size() + kIdBytes] != '_') return std::nullopt;
   const KeyParts parts{text.substr(kApiKeyPrefix.size(), kIdBytes), text.substr(text.size() - kSecretTextBytes)};
-  if (parts.id.find_first_not_of(kIdAlphabet) != std::string_view::npos) return std::nullopt;
+  if (parts.id.find_first_not_of(kRandomNameLetters) != std::string_view::npos) return std::nullopt;
   return parts;
 }
 
 }  // namespace
 
 NewApiKey make_api_key(std::string name, model::Grants grants, int64_t now_ms) {
-  const std::string id = random_id();
+  const std::string id = random_name(kIdBytes);
   const std::string secret = encode_base64url(random_bytes(kSecretBytes));
   grants.subject = model::key_subject(id);
   model::ApiKeyRecord record;

@@ -46,6 +46,12 @@ std::optional<NameOrAny<N>> both(const NameOrAny<N>& a, const NameOrAny<N>& b) {
   return std::nullopt;
 }
 
+// Whether any topic under the pattern is among those granted.
+bool overlaps(const Grants& grants, const TopicPattern& pattern) {
+  return pattern.account == grants.account && (pattern.site.any() || allows(grants.sites, pattern.site.name)) &&
+         (pattern.device.any() || allows(grants.devices, pattern.device.name));
+}
+
 Status check_selectors(const Grants& grants, const Selection& selection) {
   if (!selection.account.empty() && selection.account != grants.account) {
     return not_allowed("accountId", selection.account.text());
@@ -57,10 +63,7 @@ Status check_selectors(const Grants& grants, const Selection& selection) {
     return not_allowed("deviceId", selection.device.text());
   }
   for (const TopicPattern& topic : selection.topics) {
-    const bool inside = topic.account == grants.account &&
-                        (topic.site.any() || allows(grants.sites, topic.site.name)) &&
-                        (topic.device.any() || allows(grants.devices, topic.device.name));
-    if (!inside) return not_allowed("topic", topic.text());
+    if (!overlaps(grants, topic)) return not_allowed("topic", topic.text());
   }
   return {};
 }
@@ -136,6 +139,14 @@ Status authorize_publish(const Grants& grants, const model::Topic& topic) {
   return not_allowed("topic", topic.text());
 }
 
+Status authorize_silence(const Grants& grants, const TopicPattern& topic) {
+  if (const Status role = authorize_role(grants, Role::operator_); !role) return role;
+  const bool site = topic.site.any() ? grants.sites.empty() : allows(grants.sites, topic.site.name);
+  const bool device = topic.device.any() ? grants.devices.empty() : allows(grants.devices, topic.device.name);
+  if (topic.account == grants.account && site && device) return {};
+  return not_allowed("topic", topic.text());
+}
+
 Status authorize_role(const Grants& grants, Role role) {
   const bool implied = grants.roles.has(Role::admin) || (role == Role::viewer && grants.roles.has(Role::operator_));
   if (grants.roles.has(role) || implied) return {};
@@ -166,6 +177,10 @@ bool may_read(const Grants& grants, const model::Topic& topic) {
   if (topic.site.empty()) return true;
   if (!allows(grants.sites, topic.site)) return false;
   return topic.device.empty() || allows(grants.devices, topic.device);
+}
+
+bool may_read(const Grants& grants, const TopicPattern& pattern) {
+  return can_read(grants) && overlaps(grants, pattern);
 }
 
 }  // namespace millstream::auth

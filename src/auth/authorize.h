@@ -46,7 +46,12 @@ Status authorize_role(const model::Grants& grants, model::Role role);
 // May the holder make a credential that allows this, or end one? Needs Role::admin, and all of it within its own.
 Status authorize_giving(const model::Grants& holder, const model::Grants& given);
 
+// May the holder silence alerts there? Needs Role::operator_ (or admin), and the grants must cover all of the pattern.
+Status authorize_silence(const model::Grants& grants, const model::TopicPattern& topic);
+
 // May the holder see this very topic? (for resources named by id)
 bool may_read(const model::Grants& grants, const model::Topic& topic);
+// May the holder see anything under this pattern?
+bool may_read(const model::Grants& grants, const model::TopicPattern& pattern);
 
 }  // namespace millstream::auth

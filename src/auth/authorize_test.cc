@@ -166,6 +166,33 @@ TEST(Authorize, PublishingNeedsAllThatATopicReaches) {
             "topic \"account:2/site:a\" is not allowed");
 }
 
+TEST(Authorize, ASilenceNeedsAllThatItCoversAndIsSeenByWhoeverItConcerns) {
+  Grants grants = viewer_of("1");
+  EXPECT_EQ(authorize_silence(grants, pattern("account:1")).error().detail, "this needs the role operator");
+  grants.roles = model::Roles().with(Role::operator_);
+  struct Row {
+    const char* topic;
+    bool whole_account, one_site, one_device, seen;  // seen by the last
+  };
+  for (const Row& row :
+       {Row{"account:1", true, false, false, true}, Row{"account:1/site:a", true, true, false, true},
+        Row{"account:1/site:b", true, false, false, false}, Row{"account:1/site:*/device:x", true, false, false, true},
+        Row{"account:1/site:a/device:x", true, true, true, true},
+        Row{"account:1/site:a/device:y", true, true, false, false}, Row{"account:2", false, false, false, false},
+        Row{"account:2/site:a/device:x", false, false, false, false}}) {
+    SCOPED_TRACE(row.topic);
+    Grants narrow = grants;
+    EXPECT_EQ(authorize_silence(narrow, pattern(row.topic)).ok(), row.whole_account);
+    narrow.sites = {site("a")};
+    EXPECT_EQ(authorize_silence(narrow, pattern(row.topic)).ok(), row.one_site);
+    narrow.devices = {device("x")};
+    EXPECT_EQ(authorize_silence(narrow, pattern(row.topic)).ok(), row.one_device);
+    EXPECT_EQ(may_read(narrow, pattern(row.topic)), row.seen);
+    narrow.roles = model::Roles().with(Role::ingest);
+    EXPECT_FALSE(may_read(narrow, pattern(row.topic)));
+  }
+}
+
 TEST(Authorize, InnerTopicsAreReadByThoseUnderThem) {
   Grants grants = viewer_of("1");
   grants.sites = {site("a")};

@@ -19,4 +19,16 @@ std::optional<std::string> random_text_sha256(std::string_view text, std::string
   return sha256(text);
 }
 
+std::string random_name(size_t letters) {
+  std::string name;
+  while (name.size() < letters) {
+    for (const char byte : random_bytes(letters)) {
+      // 252 is the largest multiple of 36 in a byte; above it the first letters would come up more often.
+      const unsigned value = static_cast<unsigned char>(byte);
+      if (value < 252 && name.size() < letters) name += kRandomNameLetters[value % kRandomNameLetters.size()];
+    }
+  }
+  return name;
+}
+
 }  // namespace millstream::auth

@@ -241,8 +241,8 @@ Result<model::Alert> decode_alert_data(std::string_view data) {
   alert.rule_id = members.text("ruleId");
   alert.rule_name = members.text("ruleName");
   alert.device = members.parsed("deviceId", &model::DeviceId::parse);
-  alert.state = members.one_of("state", 6, &model::alert_state_name);
-  alert.severity = members.one_of("severity", 3, &model::severity_name);
+  alert.state = members.one_of("state", model::kAlertStates, &model::alert_state_name);
+  alert.severity = members.one_of("severity", model::kSeverities, &model::severity_name);
   alert.message = members.text("message");
   alert.field = members.text("field");
   alert.value = members.number("value");

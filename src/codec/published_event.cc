@@ -125,6 +125,7 @@ Status take_alert(PublishedEvent& event) {
     return invalid("data.deviceId: not the topic's device");
   }
   event.opens_alert = alert->state != model::AlertState::resolved;
+  event.alert_id = alert->alert_id;
   event.data = encode_alert_data(*alert);
   return {};
 }

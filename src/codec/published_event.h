@@ -23,6 +23,7 @@ struct PublishedEvent {
   model::EventType type = model::EventType::system;
   std::optional<int64_t> ts_ms;
   std::string data;          // compact
+  std::string alert_id;      // of an alert
   bool opens_alert = false;  // an alert that is not resolved by this
 };
 

@@ -4,7 +4,7 @@
 //          give "duration" in place of endsAt; a silence without startsAt begins now. What is asked for has no id of
 //          its own, no createdBy and no createdAt.
 //          The events are {"kind":"silence_saved","silence":{…},"by"} and {"kind":"silence_deleted","silenceId","by"},
-//          on the account's topic, or the site's the silence's topic lies in.
+//          on the innermost topic that the silence's own names from the account on.
 // Errors   Code::invalid naming the place: "endsAt: not after startsAt". decode: none when it is an event of another
 //          kind.
 // Thread   value

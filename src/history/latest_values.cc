@@ -16,11 +16,9 @@ bool matches_any(const std::vector<model::TopicPattern>& patterns, const model::
   return std::any_of(patterns.begin(), patterns.end(), [&](const auto& pattern) { return pattern.matches(topic); });
 }
 
-// Ids of published alerts are their publishers' choice: whatever one says, it names no alert of another topic, nor an
-// engine's.
-std::string alert_key(const model::Topic& topic, const std::string& alert_id, bool published) {
-  return published ? topic.text() + ' ' + alert_id : alert_id;
-}
+// Ids of published alerts are their publishers' choice, and rules of two accounts may have one id: an alert's id names
+// no alert of another topic.
+std::string alert_key(const model::Topic& topic, const std::string& alert_id) { return topic.text() + ' ' + alert_id; }
 
 void save_topic(const model::Topic& topic, model::StateWriter& out) { out.text(topic.text()); }
 
@@ -183,8 +181,8 @@ void LatestValues::take_status(const model::Event& event) {
 void LatestValues::take_alert(const model::Event& event) {
   Result<model::Alert> alert = codec::decode_alert_data(event.data);
   if (!alert) return log_warning("alert event not understood", {{"id", event.id.text()}});
-  const bool published = event.conclusion == 0;
-  const std::string key = alert_key(event.topic, alert->alert_id, published);
+  const bool published = model::is_published_alert(alert->alert_id);
+  const std::string key = alert_key(event.topic, alert->alert_id);
   const size_t before = alerts_.size();
   if (alert->state == model::AlertState::resolved) {
     alerts_.erase(key);
@@ -305,7 +303,7 @@ Status LatestValues::load(std::string_view state) {
       break;
     }
     open.alert = std::move(*alert);
-    std::string key = alert_key(open.topic, open.alert.alert_id, open.published);
+    std::string key = alert_key(open.topic, open.alert.alert_id);
     alerts.emplace(std::move(key), std::move(open));
   }
   if (!in.at_end()) return Error{Code::corrupt, "latest values: saved state is damaged"};

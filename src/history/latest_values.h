@@ -48,7 +48,7 @@ struct OpenAlert {
   model::Topic topic;
   model::EventId event;  // the newest event of this alert
   int64_t ts_ms = 0;
-  bool published = false;  // from outside, not an engine's conclusion
+  bool published = false;  // of another system, not of a rule
   model::Alert alert;
 };
 

@@ -145,38 +145,35 @@ TEST_F(LatestValuesTest, SavedStateLoadsToTheSameSnapshotAndDamagedStateIsRefuse
   EXPECT_FALSE(LatestValues(kDay).load(state + "x").ok());
 }
 
-Event concluded(Event event) {
-  event.conclusion = 1;
-  return event;
-}
-
-TEST_F(LatestValuesTest, APublishedAlertTouchesNoEnginesAndNoneOfAnotherTopic) {
-  step(concluded(alert("x", {kNow, 0}, model::AlertState::firing)));
-  Event elsewhere = alert("x", {kNow, 1}, model::AlertState::firing);
-  elsewhere.topic = *model::Topic::parse("account:2/site:s/device:d");
-  step(elsewhere);
-  step(alert("x", {kNow, 2}, model::AlertState::firing));
-  EXPECT_EQ(latest.snapshot(kAll).alerts.size(), 2u);
-  step(alert("x", {kNow, 3}, model::AlertState::resolved));
-  ASSERT_EQ(latest.snapshot(kAll).alerts.size(), 1u);
-  EXPECT_FALSE(latest.snapshot(kAll).alerts[0].published);
-  EXPECT_EQ(latest.snapshot({*model::TopicPattern::parse("account:2")}).alerts.size(), 1u);
+TEST_F(LatestValuesTest, AnAlertIsItsTopicAndItsId) {
+  for (const char* id : {"rule.s.d.1.1", "scada:1"}) {
+    step(alert(id, {kNow, 0}, model::AlertState::firing));
+    Event elsewhere = alert(id, {kNow, 1}, model::AlertState::firing);
+    elsewhere.topic = *model::Topic::parse("account:2/site:s/device:d");
+    step(elsewhere);
+    ASSERT_EQ(latest.snapshot(kAll).alerts.size(), 1u) << id;
+    step(alert(id, {kNow, 3}, model::AlertState::resolved));
+    EXPECT_TRUE(latest.snapshot(kAll).alerts.empty()) << id;
+    EXPECT_EQ(latest.snapshot({*model::TopicPattern::parse("account:2")}).alerts.size(), 1u) << id;
+    elsewhere.data = alert(id, {kNow, 4}, model::AlertState::resolved).data;
+    step(elsewhere);
+  }
 }
 
 TEST_F(LatestValuesTest, PublishedAlertsAreCountedByAccountThroughEveryEnding) {
   const model::AccountId one = *model::AccountId::parse("1");
-  step(concluded(alert("x", {kNow, 0}, model::AlertState::firing)));
+  step(alert("x", {kNow, 0}, model::AlertState::firing));
   EXPECT_EQ(latest.published_alerts(one), 0u);
-  step(alert("p", {kNow, 1}, model::AlertState::firing));
-  step(alert("p", {kNow, 2}, model::AlertState::updated));
-  step(alert("q", {kNow + 5, 0}, model::AlertState::firing));
+  step(alert("o:p", {kNow, 1}, model::AlertState::firing));
+  step(alert("o:p", {kNow, 2}, model::AlertState::updated));
+  step(alert("o:q", {kNow + 5, 0}, model::AlertState::firing));
   EXPECT_EQ(latest.published_alerts(one), 2u);
   LatestValues other(kDay);
   ASSERT_TRUE(other.load(latest.save()).ok());
   EXPECT_EQ(other.save(), latest.save());
   EXPECT_EQ(other.published_alerts(one), 2u);
-  other.step(alert("q", {kNow + 6, 0}, model::AlertState::resolved), kNow + 6, none);
-  other.step(alert("q", {kNow + 7, 0}, model::AlertState::resolved), kNow + 7, none);
+  other.step(alert("o:q", {kNow + 6, 0}, model::AlertState::resolved), kNow + 6, none);
+  other.step(alert("o:q", {kNow + 7, 0}, model::AlertState::resolved), kNow + 7, none);
   EXPECT_EQ(other.published_alerts(one), 1u);
   other.advance(kNow + kDay + 1, none);
   EXPECT_EQ(other.published_alerts(one), 0u) << "the log has forgotten it too";

@@ -14,6 +14,7 @@
 namespace millstream::model {
 
 enum class Severity : uint8_t { info, warning, critical };
+inline constexpr int kSeverities = 3;
 constexpr std::string_view severity_name(Severity s) {
   constexpr std::string_view names[] = {"info", "warning", "critical"};
   return names[static_cast<size_t>(s)];
@@ -27,6 +28,7 @@ constexpr std::optional<Severity> parse_severity(std::string_view text) {
 }
 
 enum class AlertState : uint8_t { firing, updated, resolved, acknowledged, unacknowledged, stale };
+inline constexpr int kAlertStates = 6;
 constexpr std::string_view alert_state_name(AlertState s) {
   constexpr std::string_view names[] = {"firing", "updated", "resolved", "acknowledged", "unacknowledged", "stale"};
   return names[static_cast<size_t>(s)];
@@ -37,6 +39,10 @@ constexpr std::string_view presence_name(Presence p) {
   constexpr std::string_view names[] = {"unknown", "online", "stale", "offline"};
   return names[static_cast<size_t>(p)];
 }
+
+// Alerts of other systems, which are published here, have a colon in their id; those of this server's rules have none,
+// so that nobody can speak for them.
+constexpr bool is_published_alert(std::string_view alert_id) { return alert_id.find(':') != std::string_view::npos; }
 
 // Who has seen an alert and says so.
 struct AlertAck {
@@ -60,7 +66,7 @@ struct Alert {
   double threshold = 0;
   int64_t started_at_ms = 0;
   std::optional<int64_t> ended_at_ms;
-  // Of this project's rules; a published alert has none of it.
+  // A publisher says none of this; the ack of a published alert, and that it was closed, are told here too.
   std::string reason;  // why it is in this state, when it is not for a value: "no_data", "closed", …
   bool flapping = false;
   std::optional<AlertAck> ack;

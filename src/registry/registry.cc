@@ -42,6 +42,7 @@ Status Registry::reload(Database& db) {
   if (Status s = api_keys_.reload(db); !s) return s;
   if (Status s = users_.reload(db); !s) return s;
   if (Status s = devices_.reload(db); !s) return s;
+  if (Status s = silences_.reload(db); !s) return s;
   db.version_read = *version;
   return {};
 }
@@ -64,6 +65,7 @@ Registry::Refreshed Registry::refresh(int64_t now_ms) {
     api_keys_.note_ended(db, now_ms);
     login_sessions_.note_ended(db, now_ms);
     if (status) status = login_sessions_.remove_ended(db.connection);
+    if (status) status = silences_.remove_ended(db, now_ms - kEndedSilencesKeptMs);
     if (status && (now_ms - uses_written_ms_ >= kUsesEveryMs || devices_.has_unwritten())) {
       status = write_notes(db);
       if (status) uses_written_ms_ = now_ms;

@@ -326,6 +326,64 @@ TYPED_TEST_P(RegistryContract, DevicesAreKnownFromTheirFirstPointUpToTheLimit) {
   EXPECT_EQ(registry->devices().remove(device_topic("a", "2")).error().code, Code::not_found);
 }
 
+inline model::Silence silence_record(const std::string& account, const std::string& id, int64_t ends_at_ms) {
+  return {.id = id,
+          .topic = *model::TopicPattern::parse("account:" + account + "/site:1"),
+          .rules = {"hot", "cold"},
+          .starts_at_ms = kNow,
+          .ends_at_ms = ends_at_ms,
+          .comment = "belt \"7\" is being changed",
+          .created_by = "user:anna",
+          .created_at_ms = kNow};
+}
+
+TYPED_TEST_P(RegistryContract, SilencesComeBackTheSameAndOnlyToTheirAccount) {
+  const model::Silence silence = silence_record("a", "s-1", kNow + kHour);
+  const auto other = this->open();
+  {
+    const auto registry = this->open();
+    ASSERT_TRUE(registry->silences().add(silence, kNow).ok());
+    ASSERT_TRUE(registry->silences().add(silence_record("b", "s-1", kNow + kHour), kNow).ok()) << "another account's";
+    EXPECT_EQ(registry->silences().add(silence, kNow).error().code, Code::conflict);
+  }
+  const auto registry = this->open();
+  const model::AccountId a = *model::AccountId::parse("a");
+  EXPECT_EQ(*registry->silences().of(a), std::vector<model::Silence>{silence});
+  EXPECT_TRUE(registry->silences().of(*model::AccountId::parse("c"))->empty());
+  EXPECT_TRUE(other->silences().of(a)->empty());
+  ASSERT_TRUE(other->refresh(kNow).status.ok());
+  EXPECT_EQ(other->silences().of(a)->size(), 1u) << "what another process made";
+  const auto held = registry->silences().of(a);
+  ASSERT_TRUE(registry->silences().remove(a, "s-1").ok());
+  EXPECT_EQ(held->size(), 1u) << "what was handed out stays as it was";
+  EXPECT_TRUE(registry->silences().of(a)->empty());
+  EXPECT_EQ(registry->silences().of(*model::AccountId::parse("b"))->size(), 1u);
+  EXPECT_EQ(registry->silences().remove(a, "s-1").error().code, Code::not_found);
+}
+
+TYPED_TEST_P(RegistryContract, SilencesAreSoManyAndEndedOnesGiveWayAndAreRemovedAfterADay) {
+  const auto registry = this->open({.silences = {.silences_per_account_max = 2}});
+  const model::AccountId a = *model::AccountId::parse("a");
+  const auto add = [&](const char* id, int64_t ends_at_ms, int64_t now_ms) {
+    return registry->silences().add(silence_record("a", id, ends_at_ms), now_ms);
+  };
+  ASSERT_TRUE(add("s-1", kNow + 2 * kHour, kNow).ok());
+  ASSERT_TRUE(add("s-2", kNow + kHour, kNow).ok());
+  const Status full = add("s-3", kNow + kHour, kNow);
+  EXPECT_EQ(full.error().code, Code::unprocessable);
+  EXPECT_NE(full.error().detail.find("silences_per_account_max"), std::string::npos) << full.error().detail;
+  EXPECT_TRUE(registry->silences().add(silence_record("b", "s-3", kNow + kHour), kNow).ok()) << "another account's";
+  ASSERT_TRUE(add("s-3", kNow + 3 * kHour, kNow + kHour).ok()) << "one has ended";
+  ASSERT_EQ(registry->silences().of(a)->size(), 2u);
+  EXPECT_EQ(registry->silences().of(a)->at(0).id, "s-1");
+  EXPECT_EQ(registry->silences().of(a)->at(1).id, "s-3");
+  ASSERT_TRUE(registry->refresh(kNow + 26 * kHour).status.ok());
+  EXPECT_EQ(registry->silences().of(a)->size(), 2u) << "a day to the hour";
+  ASSERT_TRUE(registry->refresh(kNow + 26 * kHour + 1).status.ok());
+  ASSERT_EQ(registry->silences().of(a)->size(), 1u);
+  EXPECT_EQ(registry->silences().of(a)->at(0).id, "s-3");
+}
+
 TYPED_TEST_P(RegistryContract, KeysAreFoundWhileOthersWriteAndRefresh) {
   const auto registry = this->open();
   ASSERT_TRUE(registry->api_keys().add(key_record("aaaaaaaaaaaa")).ok());
@@ -363,6 +421,8 @@ REGISTER_TYPED_TEST_SUITE_P(RegistryContract, KeysComeBackTheSameAfterReopening,
                             ASessionGivesWhatItsUserMayDoNowUntilItEnds, ASessionThatIsNotUsedEndsUnlessAStreamIsOpen,
                             SessionsOutliveARestartWithTheirLastUse, AChangedUserEndsTheSessionsUntilThen,
                             NoMoreSessionsThanThereMayBe, DevicesAreKnownFromTheirFirstPointUpToTheLimit,
+                            SilencesComeBackTheSameAndOnlyToTheirAccount,
+                            SilencesAreSoManyAndEndedOnesGiveWayAndAreRemovedAfterADay,
                             KeysAreFoundWhileOthersWriteAndRefresh);
 
 }  // namespace millstream::registry

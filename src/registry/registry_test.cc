@@ -61,7 +61,7 @@ TEST_F(RegistryTest, AFileThatOthersMayReadIsMadePrivate) {
 
 TEST_F(RegistryTest, AFileOfTheFirstVersionIsBroughtUpToDate) {
   { const auto registry = open(); }
-  for (const char* table : {"users", "login_sessions", "accounts", "sites", "devices"}) {
+  for (const char* table : {"users", "login_sessions", "accounts", "sites", "devices", "silences"}) {
     change(std::string("DROP TABLE ") + table);
   }
   change("ALTER TABLE api_keys DROP COLUMN used_at_ms");
@@ -117,6 +117,18 @@ TEST_F(RegistryTest, AUserWhoMayDoNothingClearIsRefused) {
     SCOPED_TRACE(sql);
     change(sql);
     EXPECT_EQ(server->refresh(kNow).status.error().code, Code::corrupt);
+  }
+}
+
+TEST_F(RegistryTest, ASilenceThatCannotBeReadIsRefusedAndTheOldOnesStay) {
+  const auto server = open();
+  ASSERT_TRUE(server->silences().add(silence_record("a", "s-1", kNow + kHour), kNow).ok());
+  for (const char* sql : {"UPDATE silences SET silence = '{}'", "UPDATE silences SET silence = ''",
+                          "UPDATE silences SET account = 'b'", "UPDATE silences SET account = '*'"}) {
+    SCOPED_TRACE(sql);
+    change(sql);
+    EXPECT_EQ(server->refresh(kNow).status.error().code, Code::corrupt);
+    EXPECT_EQ(server->silences().of(*model::AccountId::parse("a"))->size(), 1u);
   }
 }
 

@@ -36,6 +36,8 @@ void add_routes(http::Router& router, Context& context) {
   add_backfill_routes(router, context);
   add_device_routes(router, context);
   add_series_routes(router, context);
+  add_channel_routes(router, context);
+  add_notification_routes(router, context);
   add_stats_routes(router, context);
   add_operation_routes(router, context);
 }

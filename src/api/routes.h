@@ -24,6 +24,8 @@ void add_influx_routes(http::Router& router, Context& context);        // influx
 void add_backfill_routes(http::Router& router, Context& context);      // backfill.cc
 void add_device_routes(http::Router& router, Context& context);        // devices.cc
 void add_series_routes(http::Router& router, Context& context);        // series.cc
+void add_channel_routes(http::Router& router, Context& context);       // channels.cc
+void add_notification_routes(http::Router& router, Context& context);  // notifications.cc
 void add_stats_routes(http::Router& router, Context& context);
 void add_operation_routes(http::Router& router, Context& context);  // operations.cc
 

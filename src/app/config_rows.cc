@@ -200,6 +200,12 @@ std::vector<ConfigRow> make_rows() {
 
       text("alerts.rules_file", &C::alerts, &C::Alerts::rules_file,
            "alert rules in full, YAML or JSON; beside those of [[rules]]"),
+      text("alerts.external_url", &C::alerts, &C::Alerts::external_url,
+           "where people reach the dashboard, for links in notifications; empty: no links",
+           [](const std::string& url) -> std::optional<std::string> {
+             if (url.empty() || url.starts_with("https://") || url.starts_with("http://")) return std::nullopt;
+             return "must be http://… or https://…";
+           }),
       text("tls.certificate_file", &C::tls, &C::Tls::certificate_file,
            "PEM: the server's certificate, then its issuers'; HTTPS then. SIGHUP reads it again"),
       text("tls.key_file", &C::tls, &C::Tls::key_file, "PEM: its private key, readable by its owner only"),

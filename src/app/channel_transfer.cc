@@ -175,7 +175,7 @@ struct ChannelTransfer::Exchange {
   // A head that says the notification was taken counts, whatever becomes of what follows it.
   Outcome outcome_of_post(CURLcode code) const {
     const long answered = status();
-    if (answered < 200 || stopped) return failure(code);
+    if (answered < 200) return failure(code);
     Outcome outcome;
     outcome.delivered = answered < 300;
     if (outcome.delivered) return outcome;

@@ -31,6 +31,20 @@ Status read_scope(const Setting& s, model::TopicPattern& target) {
   return {};
 }
 
+// Names of channels, each with the policy that goes without saying.
+Status read_notify(const Setting& s, std::vector<model::NotifyPolicy>& target) {
+  const Result<std::vector<std::string>> names = read_list(s);
+  if (!names) return names.error();
+  if (names->size() > model::kRuleNotifyMax) {
+    return s.wrong("must name at most " + std::to_string(model::kRuleNotifyMax) + " channels");
+  }
+  for (const std::string& name : *names) {
+    if (!model::is_name(name)) return s.wrong("\"" + name + "\": must be 1 to 64 of A-Z a-z 0-9 . _ -");
+    target.emplace_back().channel = name;
+  }
+  return {};
+}
+
 const std::vector<EntryRow<Draft>>& rows() {
   static const std::vector<EntryRow<Draft>> table = {
       {"rules.id", [](const Setting& s, Draft& d) { return read_name(s, d.rule.id); }, true},
@@ -46,6 +60,7 @@ const std::vector<EntryRow<Draft>>& rows() {
       {"rules.severity",
        [](const Setting& s, Draft& d) { return read_word(s, 3, model::severity_name, d.level.severity); }},
       {"rules.message", [](const Setting& s, Draft& d) { return read_given_text(s, kTextBytesMax, d.rule.message); }},
+      {"rules.notify", [](const Setting& s, Draft& d) { return read_notify(s, d.rule.notify); }},
       {"rules.max_lateness",
        [](const Setting& s, Draft& d) { return assign(read_duration_ms(s, 0, kHourMs), d.rule.max_lateness_ms); }},
   };

@@ -425,7 +425,7 @@ TEST(Notifier, ATestIsPendingWithAnAlertOfItsOwn) {
   test.group_key = "demo/ops/test";
   test.is_test = true;
   test.by = "anna";
-  play.system(codec::encode_notification(test));
+  play.say(codec::encode_notification(test));
   ASSERT_EQ(play.pending().size(), 1u);
   EXPECT_THAT(play.pending()[0].notification->alerts.at(0).alert.message, HasSubstr("asked for by anna"));
   play.restart();

@@ -88,17 +88,17 @@ class Playground {
     silence.topic = *model::TopicPattern::parse(topic);
     silence.starts_at_ms = now_ms_ + from_ms;
     silence.ends_at_ms = silence.starts_at_ms + ms;
-    system(codec::encode_silence_command(codec::SaveSilence{silence, "anna"}));
+    say(codec::encode_silence_command(codec::SaveSilence{silence, "anna"}));
   }
-  void end_silence(const std::string& id) { system(codec::encode_silence_command(codec::DeleteSilence{id, "anna"})); }
-  void save_rule(const model::Rule& saved) { system(codec::encode_rule_command(codec::SaveRule{saved, "anna"})); }
-  void delete_rule(const std::string& id) { system(codec::encode_rule_command(codec::DeleteRule{id, "anna"})); }
+  void end_silence(const std::string& id) { say(codec::encode_silence_command(codec::DeleteSilence{id, "anna"})); }
+  void save_rule(const model::Rule& saved) { say(codec::encode_rule_command(codec::SaveRule{saved, "anna"})); }
+  void delete_rule(const std::string& id) { say(codec::encode_rule_command(codec::DeleteRule{id, "anna"})); }
   void result(const model::Notification& of, model::DeliveryState state, const std::string& reason = "") {
     const model::DeliveryResult result{
         .notification_id = of.id, .channel = of.channel, .state = state, .attempts = 1, .reason = reason};
     append(of.topic, model::EventType::system, codec::encode_delivery_result(result), 0);
   }
-  void system(std::string data) {
+  void say(std::string data) {
     append(*model::Topic::parse("account:demo"), model::EventType::system, std::move(data), 0);
   }
   // As after the server was down.

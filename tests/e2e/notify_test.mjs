@@ -7,7 +7,7 @@ import net from 'node:net';
 import path from 'node:path';
 import test from 'node:test';
 import {
-  Child, Server, Stream, account, atEnd, backfillAll, bearer, get, ingest, jwt, jwtSecret, post, request, run,
+  Child, Server, Stream, account, atEnd, backfillAll, bearer, get, ingest, jwt, jwtSecret, post, request, root, run,
   tempDirectory, until,
 } from './harness.mjs';
 import { HttpReceiver, SmtpServer, parseMail } from './receivers.mjs';
@@ -47,6 +47,21 @@ const delivered = (server, count) => until(async () => {
   return all.length >= count && all;
 }, `${count} notifications are delivered`, 20_000);
 
+/** That the functions of docs/notifications.md take what is genuine, and nothing else. */
+async function checkAsDocumented(header, body) {
+  const docs = fs.readFileSync(path.join(root, 'docs/notifications.md'), 'utf8');
+  const block = (language) => new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, 's').exec(docs)[1];
+  const forged = body.replace('oven', 'even');
+  fs.writeFileSync(file('check.mjs'), `${block('js')}\nexport { isGenuine };`);
+  const { isGenuine } = await import(file('check.mjs'));
+  assert.deepEqual([isGenuine(secret, header, body), isGenuine(secret, header, forged)], [true, false]);
+  fs.writeFileSync(file('check.py'), `${block('python')}\nimport sys\nsecret, header, *bodies = map(str.encode, sys.argv[1:])\n` +
+    `print([is_genuine(secret, header.decode(), body) for body in bodies])\n`);
+  const python = new Child('python3', [file('check.py'), secret, header, body, forged]);
+  assert.equal((await python.ended).code, 0, python.output);
+  assert.equal(python.stdout.trim(), '[True, False]');
+}
+
 test('a webhook gets the alert, signed, and its end', async () => {
   const receiver = await HttpReceiver.start();
   const server = await Server.start({ config: configWith([webhook(receiver.port, `secret_file = "${file('secret')}"\n`)], [{ groupBy: ['site'] }]) });
@@ -60,6 +75,7 @@ test('a webhook gets the alert, signed, and its end', async () => {
   const [, t, v1] = /^t=(\d+),v1=([0-9a-f]{64})$/.exec(headers['x-millstream-signature']);
   assert.ok(Math.abs(Number(t) - Date.now() / 1000) < 30);
   assert.equal(v1, crypto.createHmac('sha256', secret).update(`${t}.${text}`).digest('hex'));
+  await checkAsDocumented(headers['x-millstream-signature'], text);
   const [alert] = body.alerts;
   assert.deepEqual(alert.labels, {
     account, alertname: 'Over temperature', device: 'oven', field: 'T1', rule: 'hot', severity: 'warning', site: 'north', team: 'hvac',
@@ -180,6 +196,20 @@ test('what a receiver refuses for good is not tried again, and redirects lead no
   assert.deepEqual(failed.map((d) => [d.reason, d.attempts]), [['answered_307', 1], ['answered_302', 1], ['answered_400', 1]]);
   assert.equal(receiver.requests.length, 3);
   assert.equal(elsewhere.connections, 0);
+  await server.stop();
+});
+
+test('what nobody takes is given up after a time that is set, and said to be', async () => {
+  const receiver = await HttpReceiver.start(() => 503);
+  const server = await Server.start({ config: configWith([webhook(receiver.port, 'give_up_after = "1s"\n')], [{}]) });
+  await heat(server, 'oven');
+  const [given] = await until(async () => {
+    const all = await deliveries(server, '?state=gave_up');
+    return all.length && all;
+  }, 'it is given up');
+  assert.equal(given.reason, 'answered_503');
+  assert.equal(given.attempts, receiver.requests.length);
+  assert.match((await get(server, '/metrics')).text, /millstream_notifications_failed_total\{channel="ops"\} 1/);
   await server.stop();
 });
 

@@ -119,6 +119,10 @@ export class SmtpServer {
       say(refusal ?? '250 taken');
       return;
     }
+    if (session.signingIn) {
+      session.signingIn = false;
+      return this.#signIn(session, line);
+    }
     const [verb] = line.toUpperCase().split(' ');
     const refusal = this.refuse(verb, this.tries + (verb === 'MAIL' ? 1 : 0));
     const needs = (state, what) => {
@@ -146,10 +150,10 @@ export class SmtpServer {
       }
       case 'AUTH': {
         needs(session.greeted, 'EHLO');
-        const [, user, password] = Buffer.from(line.split(' ')[2] ?? '', 'base64').toString().split('\0');
-        const right = user === this.login?.username && password === this.login?.password;
-        if (right) session.user = user;
-        say(right ? '235 welcome' : '535 no');
+        const initial = line.split(' ')[2];
+        if (initial) return this.#signIn(session, initial);
+        session.signingIn = true;
+        say('334 ');
         return;
       }
       case 'MAIL':
@@ -177,6 +181,13 @@ export class SmtpServer {
         this.faults.push(`unknown: ${line}`);
         say('500 what?');
     }
+  }
+
+  #signIn(session, text) {
+    const [, user, password] = Buffer.from(text, 'base64').toString().split('\0');
+    const right = user === this.login?.username && password === this.login?.password;
+    if (right) session.user = user;
+    session.socket.write(right ? '235 welcome\r\n' : '535 no\r\n');
   }
 
   async close() {

@@ -33,8 +33,8 @@ Result<std::string> mail_address(const std::string& text) {
   const bool plain = std::all_of(text.begin(), text.end(), [](char c) {
     return c > ' ' && c < 127 && std::string_view("<>()[]\\,;:\"").find(c) == std::string_view::npos;
   });
-  if (!plain || at == std::string::npos || at == 0 || at + 1 == text.size() || text.find('@', at + 1) != std::string::npos ||
-      text.size() > 254) {
+  if (!plain || at == std::string::npos || at == 0 || at + 1 == text.size() ||
+      text.find('@', at + 1) != std::string::npos || text.size() > 254) {
     return Error{Code::invalid, "\"" + text + "\" is no e-mail address such as ops@example.com"};
   }
   return text;

@@ -85,7 +85,7 @@ TEST(NotificationJson, WhatIsWrongIsNamed) {
   for (const auto& [data, reason] : cases) {
     const auto read = decode_notification_event(event_of(data));
     ASSERT_FALSE(read.ok()) << data;
-    EXPECT_EQ(read.error().detail, reason);
+    EXPECT_EQ(read.error().detail, std::string("data.") + reason);
   }
   EXPECT_FALSE(decode_notification_event(event_of("{")).ok());
 }

@@ -26,6 +26,8 @@
 #include "log/event_log.h"
 #include "metrics/registry.h"
 #include "model/ticket.h"
+#include "notify/channels.h"
+#include "notify/delivery_book.h"
 #include "registry/registry.h"
 
 namespace millstream::api {
@@ -45,6 +47,8 @@ struct Context {
   registry::Registry& registry;
   model::TicketStore& tickets;
   const ingest::Validator& validator;
+  const notify::Channels& channels;
+  const notify::DeliveryBook& deliveries;
   WorkQueue& readers;  // blocking reads of the log
   WorkQueue& series;   // reads of up to the whole log, apart, so that no replay waits for charts
   WorkQueue& workers;  // large bodies, and what is stored of credentials

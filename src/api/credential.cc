@@ -115,6 +115,14 @@ Result<model::Grants> writing_grants(Result<model::Grants> grants) {
   return grants;
 }
 
+Result<model::Grants> operating_grants(const Context& context, const http::Request& request) {
+  Result<model::Grants> grants = grants_of(context, request);
+  if (!grants) return grants;
+  if (const Status s = auth::authorize_role(*grants, model::Role::operator_); !s) return s.error();
+  if (grants->sites.empty() && grants->devices.empty()) return grants;
+  return Error{Code::forbidden, "needs a credential for the whole account"};
+}
+
 Result<auth::Selection> selection_of(const Context& context, const http::Query& query, const model::AccountId& own) {
   Result<auth::Selection> selection = parse_selection(query, own);
   if (!selection || selection->topics.size() <= context.topics_max) return selection;

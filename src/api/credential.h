@@ -29,6 +29,9 @@ Result<model::Grants> grants_of_role(const Context& context, const http::Request
 // alone, so that strangers send none, and when all of it is here, because a slow body can outlive its credential.
 Result<model::Grants> writing_grants(Result<model::Grants> grants);
 
+// May see how the account is served: its operators and admins, with a credential for the whole account.
+Result<model::Grants> operating_grants(const Context& context, const http::Request& request);
+
 // What a query selects. Errors as parse_selection(), and Code::unprocessable above the configured number of topics.
 Result<auth::Selection> selection_of(const Context& context, const http::Query& query, const model::AccountId& own);
 

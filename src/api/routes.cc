@@ -39,6 +39,8 @@ void add_routes(http::Router& router, Context& context) {
   add_alert_routes(router, context);
   add_alert_command_routes(router, context);
   add_silence_routes(router, context);
+  add_channel_routes(router, context);
+  add_notification_routes(router, context);
   add_stats_routes(router, context);
   add_operation_routes(router, context);
 }

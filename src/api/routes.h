@@ -27,6 +27,8 @@ void add_series_routes(http::Router& router, Context& context);         // serie
 void add_alert_routes(http::Router& router, Context& context);          // alerts.cc
 void add_alert_command_routes(http::Router& router, Context& context);  // alert_commands.cc
 void add_silence_routes(http::Router& router, Context& context);        // silences.cc
+void add_channel_routes(http::Router& router, Context& context);        // channels.cc
+void add_notification_routes(http::Router& router, Context& context);   // notifications.cc
 void add_stats_routes(http::Router& router, Context& context);
 void add_operation_routes(http::Router& router, Context& context);  // operations.cc
 

@@ -97,15 +97,6 @@ std::string stats_json(const Context& context, const hub::ShardStats& stats, siz
   return out + '}';
 }
 
-// May see how the account is served: its operators and admins.
-Result<model::Grants> operating_grants(const Context& context, const http::Request& request) {
-  Result<model::Grants> grants = grants_of(context, request);
-  if (!grants) return grants;
-  if (const Status s = auth::authorize_role(*grants, model::Role::operator_); !s) return s.error();
-  if (grants->sites.empty() && grants->devices.empty()) return grants;
-  return Error{Code::forbidden, "needs a credential for the whole account"};
-}
-
 void handle_stats(Context& context, const http::ExchangePtr& exchange) {
   const http::Request& request = exchange->request();
   const Result<model::Grants> grants = operating_grants(context, request);

@@ -209,6 +209,8 @@ class ApiTest : public ::testing::Test {
   auth::Authenticator authenticator{{}, registry->api_keys(), registry->login_sessions(), clock, std::nullopt};
   OneTicket tickets;
   ingest::Validator validator{{}, metrics};
+  notify::Channels channels;
+  notify::DeliveryBook deliveries;
   net::Loop loop{clock};
   hub::StreamPlaces stream_places{{.per_credential_max = 3}};
   auth::LoginThrottle login_throttle{{}};
@@ -226,6 +228,8 @@ class ApiTest : public ::testing::Test {
                   .registry = *registry,
                   .tickets = tickets,
                   .validator = validator,
+                  .channels = channels,
+                  .deliveries = deliveries,
                   .readers = readers,
                   .series = series,
                   .workers = workers,

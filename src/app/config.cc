@@ -9,6 +9,7 @@
 #include <set>
 
 #include "app/certificate.h"
+#include "app/channel_settings.h"
 #include "app/config_rows.h"
 #include "app/issuer_settings.h"
 #include "app/mqtt_settings.h"
@@ -89,6 +90,9 @@ Status apply_file(const std::string& file, ConfigDraft& draft) {
   Result<std::vector<connect::FeedOptions>> feeds = read_feeds(toml->mqtt);
   if (!feeds) return feeds.error();
   draft.config.feeds = std::move(*feeds);
+  Result<std::vector<ChannelOptions>> channels = read_channels(toml->channels);
+  if (!channels) return channels.error();
+  draft.config.channels = std::move(*channels);
   return apply_rules(*toml, draft);
 }
 
@@ -243,6 +247,7 @@ Status check_tls(const Config::Tls& tls) {
 Status check_config(const Config& config) {
   if (Status s = check_issuers(config); !s) return s;
   if (Status s = check_feeds(config.feeds); !s) return s;
+  if (Status s = check_channels(config.channels, config.rules); !s) return s;
   if (Status s = auth::check_jwt_options({config.auth.jwt_secret, "", ""}); !s) return s;
   const Result<ListenAddress> listen = parse_listen(config.server.listen);
   if (!listen) return Error{Code::invalid, "server.listen: " + listen.error().detail};

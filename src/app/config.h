@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "app/channel_options.h"
 #include "base/log_line.h"
 #include "base/result.h"
 #include "connect/feed_options.h"
@@ -130,10 +131,12 @@ struct Config {
   struct Alerts {
     std::string rules_file;
     int64_t silences_per_account_max = 1000;
+    std::string external_url;  // of the dashboard, for links in notifications; empty: no links
   } alerts;
   std::vector<model::Rule> rules;           // [[rules]], and those of alerts.rules_file
   std::vector<Issuer> issuers;              // [[issuers]]
   std::vector<connect::FeedOptions> feeds;  // [[mqtt]]
+  std::vector<ChannelOptions> channels;     // [[channels]]
 };
 
 // "127.0.0.1:8080", "[::1]:0", "localhost:8080" (which means 127.0.0.1). Names are not looked up.

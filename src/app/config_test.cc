@@ -58,6 +58,16 @@ std::string rule_with(const std::string& lines) {
   return "[[rules]]\nid = 'r'\ntopic = 'account:1'\nfield = 'T1'\nop = '>'\nvalue = 70\n" + lines;
 }
 
+TEST_F(ConfigTest, ARuleMayNameTheChannelsItNotifies) {
+  const Result<Config> config = load(rule_with("notify = ['ops', 'mail']\n"));
+  ASSERT_TRUE(config.ok()) << config.error().detail;
+  ASSERT_EQ(config->rules[0].notify.size(), 2u);
+  EXPECT_EQ(config->rules[0].notify[1].channel, "mail");
+  EXPECT_EQ(config->rules[0].notify[1].group_wait_ms, model::NotifyPolicy().group_wait_ms);
+  EXPECT_EQ(error_of(load(rule_with("notify = ['o p s']\n"))),
+            "m.toml:7: rules.notify: \"o p s\": must be 1 to 64 of A-Z a-z 0-9 . _ -");
+}
+
 TEST_F(ConfigTest, WithoutAnythingTheDefaultsHold) {
   const Result<Config> config = load_config("", {}, {});
   ASSERT_TRUE(config.ok());

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "app/certificate.h"
+#include "app/entry_readers.h"
 #include "app/entry_rows.h"
 #include "app/http_client.h"
 #include "app/jwt_settings.h"
@@ -14,18 +15,8 @@ using Issuer = Config::Issuer;
 
 constexpr size_t kTextBytesMax = 2048;
 
-Status read_given_text(const Setting& s, std::string& target) {
-  Result<std::string> text = read_text(s);
-  if (!text) return text.error();
-  if (text->empty() || text->size() > kTextBytesMax) {
-    return s.wrong("must have 1 to " + std::to_string(kTextBytesMax) + " bytes");
-  }
-  target = std::move(*text);
-  return {};
-}
-
 Status read_url(const Setting& s, std::string& target) {
-  if (Status given = read_given_text(s, target); !given) return given;
+  if (Status given = read_given_text(s, kTextBytesMax, target); !given) return given;
   const Status safe = check_fetch_url(target);
   return safe ? Status() : Status(s.wrong(safe.error().detail));
 }
@@ -43,7 +34,8 @@ Status read_accounts(const Setting& s, Issuer& issuer) {
 }
 
 EntryRow<Issuer> text_row(std::string key, std::string Issuer::*member, bool required = false) {
-  return {std::move(key), [member](const Setting& s, Issuer& issuer) { return read_given_text(s, issuer.*member); },
+  return {std::move(key),
+          [member](const Setting& s, Issuer& issuer) { return read_given_text(s, kTextBytesMax, issuer.*member); },
           required};
 }
 

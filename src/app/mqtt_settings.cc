@@ -6,6 +6,7 @@
 #include <set>
 
 #include "app/certificate.h"
+#include "app/entry_readers.h"
 #include "app/entry_rows.h"
 #include "app/secret_file.h"
 
@@ -24,16 +25,6 @@ struct Draft {
   FeedOptions feed;
   std::optional<Setting> password_file;
 };
-
-Status read_given_text(const Setting& s, std::string& target) {
-  Result<std::string> text = read_text(s);
-  if (!text) return text.error();
-  if (text->empty() || text->size() > kTextBytesMax || text->find('\0') != std::string::npos) {
-    return s.wrong("must have 1 to " + std::to_string(kTextBytesMax) + " bytes");
-  }
-  target = std::move(*text);
-  return {};
-}
 
 // A list of 1 to kTopicsMax texts, each read by `read`.
 template <class T, class Read>
@@ -60,23 +51,6 @@ Result<std::string> payload_word(const std::string& text) {
 Result<std::string> group_name(const std::string& text) {
   const Result<model::SiteId> site = model::SiteId::parse(text);
   return site ? Result<std::string>(text) : Result<std::string>(site.error());
-}
-
-Status read_account(const Setting& s, model::AccountId& target) {
-  const Result<std::string> text = read_text(s);
-  if (!text) return text.error();
-  Result<model::AccountId> account = model::AccountId::parse(*text);
-  if (!account) return s.wrong(account.error().detail);
-  target = std::move(*account);
-  return {};
-}
-
-Status read_name(const Setting& s, std::string& target) {
-  const Result<std::string> text = read_text(s);
-  if (!text) return text.error();
-  if (!model::is_name(*text)) return s.wrong("must be 1 to 64 of A-Z a-z 0-9 . _ -");
-  target = *text;
-  return {};
 }
 
 // mqtt://host[:port], mqtts://host[:port]; an IPv6 address in brackets. Whatever else a URL may hold has a key of its
@@ -126,7 +100,8 @@ Status read_version(const Setting& s, bool& version_5) {
 }
 
 EntryRow<Draft> broker_row(std::string key, std::string connect::BrokerOptions::*member) {
-  return {std::move(key), [member](const Setting& s, Draft& d) { return read_given_text(s, d.feed.broker.*member); }};
+  return {std::move(key),
+          [member](const Setting& s, Draft& d) { return read_given_text(s, kTextBytesMax, d.feed.broker.*member); }};
 }
 
 const std::vector<EntryRow<Draft>>& rows() {

@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "app/entry_readers.h"
 #include "app/entry_rows.h"
 #include "base/limits.h"
 
@@ -21,24 +22,6 @@ struct Draft {
   std::optional<double> clear;
 };
 
-Status read_short_text(const Setting& s, size_t bytes_max, std::string& target) {
-  Result<std::string> text = read_text(s);
-  if (!text) return text.error();
-  if (text->empty() || text->size() > bytes_max) {
-    return s.wrong("must have 1 to " + std::to_string(bytes_max) + " bytes");
-  }
-  target = std::move(*text);
-  return {};
-}
-
-Status read_id(const Setting& s, std::string& target) {
-  Result<std::string> text = read_text(s);
-  if (!text) return text.error();
-  if (!model::is_name(*text)) return s.wrong("must be 1 to 64 of A-Z a-z 0-9 . _ -");
-  target = std::move(*text);
-  return {};
-}
-
 Status read_scope(const Setting& s, model::TopicPattern& target) {
   const Result<std::string> text = read_text(s);
   if (!text) return text.error();
@@ -48,30 +31,27 @@ Status read_scope(const Setting& s, model::TopicPattern& target) {
   return {};
 }
 
-// One of an enum's words. `name_of` gives the word of a value; the values run from 0 to count - 1.
-template <class E, class NameOf>
-Status read_word(const Setting& s, int count, NameOf name_of, E& target) {
-  const Result<std::string> text = read_text(s);
-  if (!text) return text.error();
-  std::string words;
-  for (int i = 0; i < count; ++i) {
-    const std::string_view word = name_of(static_cast<E>(i));
-    if (word == *text) {
-      target = static_cast<E>(i);
-      return {};
-    }
-    words.append(i == 0 ? "" : ", ").append(word);
+// Names of channels, each with the policy that goes without saying.
+Status read_notify(const Setting& s, std::vector<model::NotifyPolicy>& target) {
+  const Result<std::vector<std::string>> names = read_list(s);
+  if (!names) return names.error();
+  if (names->size() > model::kRuleNotifyMax) {
+    return s.wrong("must name at most " + std::to_string(model::kRuleNotifyMax) + " channels");
   }
-  return s.wrong("must be one of " + words);
+  for (const std::string& name : *names) {
+    if (!model::is_name(name)) return s.wrong("\"" + name + "\": must be 1 to 64 of A-Z a-z 0-9 . _ -");
+    target.emplace_back().channel = name;
+  }
+  return {};
 }
 
 const std::vector<EntryRow<Draft>>& rows() {
   static const std::vector<EntryRow<Draft>> table = {
-      {"rules.id", [](const Setting& s, Draft& d) { return read_id(s, d.rule.id); }, true},
-      {"rules.name", [](const Setting& s, Draft& d) { return read_short_text(s, kTextBytesMax, d.rule.name); }},
+      {"rules.id", [](const Setting& s, Draft& d) { return read_name(s, d.rule.id); }, true},
+      {"rules.name", [](const Setting& s, Draft& d) { return read_given_text(s, kTextBytesMax, d.rule.name); }},
       {"rules.enabled", [](const Setting& s, Draft& d) { return assign(read_flag(s), d.rule.enabled); }},
       {"rules.topic", [](const Setting& s, Draft& d) { return read_scope(s, d.rule.scope); }, true},
-      {"rules.field", [](const Setting& s, Draft& d) { return read_short_text(s, kFieldNameBytesMax, d.field); }, true},
+      {"rules.field", [](const Setting& s, Draft& d) { return read_given_text(s, kFieldNameBytesMax, d.field); }, true},
       {"rules.op", [](const Setting& s, Draft& d) { return read_word(s, 4, model::comparison_text, d.level.op); },
        true},
       {"rules.value", [](const Setting& s, Draft& d) { return assign(read_number(s), d.value); }, true},
@@ -79,7 +59,8 @@ const std::vector<EntryRow<Draft>>& rows() {
       {"rules.for", [](const Setting& s, Draft& d) { return assign(read_duration_ms(s, 0, kDayMs), d.rule.for_ms); }},
       {"rules.severity",
        [](const Setting& s, Draft& d) { return read_word(s, 3, model::severity_name, d.level.severity); }},
-      {"rules.message", [](const Setting& s, Draft& d) { return read_short_text(s, kTextBytesMax, d.rule.message); }},
+      {"rules.message", [](const Setting& s, Draft& d) { return read_given_text(s, kTextBytesMax, d.rule.message); }},
+      {"rules.notify", [](const Setting& s, Draft& d) { return read_notify(s, d.rule.notify); }},
       {"rules.max_lateness",
        [](const Setting& s, Draft& d) { return assign(read_duration_ms(s, 0, kHourMs), d.rule.max_lateness_ms); }},
   };

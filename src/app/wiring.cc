@@ -10,6 +10,8 @@
 #include "api/influx_error.h"
 #include "api/routes.h"
 #include "app/certificate.h"
+#include "app/channel_sender.h"
+#include "app/channel_settings.h"
 #include "app/descriptor_limit.h"
 #include "app/embedded_files.h"
 #include "app/engine_runner.h"
@@ -31,6 +33,7 @@
 #include "metrics/registry.h"
 #include "net/socket.h"
 #include "net/tls.h"
+#include "notify/notifier.h"
 #include "presence/presence_engine.h"
 #include "registry/registry.h"
 #include "registry/tickets.h"
@@ -178,6 +181,8 @@ struct Server::Parts {
   std::unique_ptr<history::AlertBook> alerts;
   std::unique_ptr<presence::PresenceEngine> presence;
   std::unique_ptr<rules::RuleEngine> rules;
+  notify::Channels channels;
+  std::unique_ptr<notify::Notifier> notifier;
   std::unique_ptr<EngineRunner> runner;
   std::unique_ptr<Dispatcher> dispatcher;
   std::unique_ptr<hub::StreamPlaces> stream_places;  // outlives the sessions
@@ -191,6 +196,7 @@ struct Server::Parts {
   std::unique_ptr<ingest::Validator> validator;
   std::unique_ptr<FeedSink> feed_sink;
   std::vector<std::unique_ptr<connect::MqttFeed>> feeds;
+  std::vector<std::unique_ptr<ChannelSender>> senders;
   std::unique_ptr<api::Context> context;
   http::Router router;
   std::shared_ptr<http::BodyBudget> bodies;
@@ -205,6 +211,8 @@ struct Server::Parts {
   void make_io_threads(const Config& config);
   void make_feeds(const Config& config);
   void stop_feeds();
+  void make_senders(const Config& config);
+  void stop_senders();
   Status open_tls(const Config& config);
   Status listen(const Config& config);
   void add_gauges();
@@ -235,9 +243,11 @@ Status Server::Parts::open_storage(const Config& config) {
   presence = std::make_unique<presence::PresenceEngine>(presence::PresenceOptions{
       .stale_after_ms = config.presence.stale_after_ms, .offline_after_ms = config.presence.offline_after_ms});
   rules = std::make_unique<rules::RuleEngine>(rules::Configuration{config.rules, {}});
+  channels = channel_names(config.channels);
+  notifier = std::make_unique<notify::Notifier>(notify::Configuration{config.rules, channels});
   dispatcher = std::make_unique<Dispatcher>(metrics);
-  runner = std::make_unique<EngineRunner>(
-      *log, std::vector<model::Engine*>{latest.get(), presence.get(), rules.get(), alerts.get()}, clock, metrics);
+  const std::vector<model::Engine*> engines{latest.get(), presence.get(), rules.get(), alerts.get(), notifier.get()};
+  runner = std::make_unique<EngineRunner>(*log, engines, clock, metrics);
   return {};
 }
 
@@ -284,6 +294,8 @@ void Server::Parts::make_context(const Config& config, const std::string& versio
                                  .registry = *registry,
                                  .tickets = *tickets,
                                  .validator = *validator,
+                                 .channels = channels,
+                                 .deliveries = notifier->book(),
                                  .readers = *readers,
                                  .series = *series,
                                  .workers = *workers,
@@ -341,6 +353,18 @@ void Server::Parts::make_feeds(const Config& config) {
 void Server::Parts::stop_feeds() {
   for (const auto& feed : feeds) feed->ask_to_stop();
   for (const auto& feed : feeds) feed->stop();
+}
+
+void Server::Parts::make_senders(const Config& config) {
+  for (const ChannelOptions& channel : config.channels) {
+    senders.push_back(std::make_unique<ChannelSender>(channel, config.alerts.external_url, channels, notifier->book(),
+                                                      *log, clock, metrics));
+  }
+}
+
+void Server::Parts::stop_senders() {
+  for (const auto& sender : senders) sender->ask_to_stop();
+  for (const auto& sender : senders) sender->stop();
 }
 
 Status Server::Parts::open_tls(const Config& config) {
@@ -450,6 +474,8 @@ Result<std::unique_ptr<Server>> Server::start(const Config& asked, const std::st
   for (const std::unique_ptr<IoThread>& io : p.io_threads) io->run();
   p.make_feeds(config);
   for (const auto& feed : p.feeds) feed->start();
+  p.make_senders(config);
+  for (const auto& sender : p.senders) sender->start();
   p.context->ready = true;
   log_info("serving", {{"url", p.url},
                        {"version", version},
@@ -526,6 +552,7 @@ void Server::stop() {
   p.stopped = true;
   if (p.context) p.context->ready = false;
   p.stop_feeds();
+  p.stop_senders();
   if (p.workers) p.workers->stop();  // what they parse still reaches the log
   if (p.hashers) p.hashers->stop();
   if (p.runner) p.runner->stop();

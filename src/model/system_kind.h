@@ -21,6 +21,8 @@ inline constexpr std::string_view kAlertCommandKind = "alert_command";
 inline constexpr std::string_view kDeviceAttributesKind = "device_attributes";
 inline constexpr std::string_view kSilenceSavedKind = "silence_saved";
 inline constexpr std::string_view kSilenceDeletedKind = "silence_deleted";
+inline constexpr std::string_view kNotificationKind = "notification";
+inline constexpr std::string_view kNotificationResultKind = "notification_result";
 inline constexpr std::string_view kStreamKinds[] = {"hello",
                                                     "heartbeat",
                                                     "snapshot",
@@ -39,7 +41,9 @@ inline constexpr std::string_view kStreamKinds[] = {"hello",
                                                     kAlertCommandKind,
                                                     kDeviceAttributesKind,
                                                     kSilenceSavedKind,
-                                                    kSilenceDeletedKind};
+                                                    kSilenceDeletedKind,
+                                                    kNotificationKind,
+                                                    kNotificationResultKind};
 
 constexpr bool is_stream_kind(std::string_view text) {
   return std::find(std::begin(kStreamKinds), std::end(kStreamKinds), text) != std::end(kStreamKinds);

@@ -161,6 +161,31 @@ Status authorize_giving(const Grants& holder, const Grants& given) {
   return {};
 }
 
+namespace {
+// Whether all that this segment takes is among what was granted.
+template <class N>
+bool covers(const std::vector<N>& granted, const NameOrAny<N>& asked) {
+  return granted.empty() || (!asked.any() && allows(granted, asked.name));
+}
+template <class N>
+bool meets(const std::vector<N>& granted, const NameOrAny<N>& asked) {
+  return asked.any() || allows(granted, asked.name);
+}
+}  // namespace
+
+Status authorize_rule(const Grants& holder, const TopicPattern& scope) {
+  if (const Status admin = authorize_role(holder, Role::admin); !admin) return admin;
+  if (scope.account == holder.account && covers(holder.sites, scope.site) && covers(holder.devices, scope.device)) {
+    return {};
+  }
+  return Error{Code::forbidden, "scope.topic: \"" + scope.text() + "\" is not within this credential's own"};
+}
+
+bool may_read(const Grants& grants, const TopicPattern& scope) {
+  return can_read(grants) && scope.account == grants.account && meets(grants.sites, scope.site) &&
+         meets(grants.devices, scope.device);
+}
+
 bool may_read(const Grants& grants, const model::Topic& topic) {
   if (!can_read(grants) || topic.account != grants.account) return false;
   if (topic.site.empty()) return true;

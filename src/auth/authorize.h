@@ -46,7 +46,13 @@ Status authorize_role(const model::Grants& grants, model::Role role);
 // May the holder make a credential that allows this, or end one? Needs Role::admin, and all of it within its own.
 Status authorize_giving(const model::Grants& holder, const model::Grants& given);
 
+// May the holder make, change or end a rule that looks at these devices? Needs Role::admin, and all of them within its
+// own.
+Status authorize_rule(const model::Grants& holder, const model::TopicPattern& scope);
+
 // May the holder see this very topic? (for resources named by id)
 bool may_read(const model::Grants& grants, const model::Topic& topic);
+// May the holder see some of these devices? (for what is about all of them)
+bool may_read(const model::Grants& grants, const model::TopicPattern& scope);
 
 }  // namespace millstream::auth

@@ -42,6 +42,7 @@ Status Registry::reload(Database& db) {
   if (Status s = api_keys_.reload(db); !s) return s;
   if (Status s = users_.reload(db); !s) return s;
   if (Status s = devices_.reload(db); !s) return s;
+  if (Status s = rules_.reload(db); !s) return s;
   db.version_read = *version;
   return {};
 }

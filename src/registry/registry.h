@@ -1,5 +1,5 @@
 // registry/registry.h: what is configured and known, as opposed to what happened: API keys, users, who is signed in,
-// devices.
+// devices, alert rules.
 //
 // Flow     the command line writes, and so does the server; it keeps a copy in memory, and refresh() looks for changes
 // by
@@ -20,6 +20,7 @@
 #include "registry/api_keys.h"
 #include "registry/devices.h"
 #include "registry/login_sessions.h"
+#include "registry/rules.h"
 #include "registry/users.h"
 
 namespace millstream::registry {
@@ -27,6 +28,7 @@ namespace millstream::registry {
 struct RegistryOptions {
   LoginSessionOptions login_sessions;
   DeviceOptions devices;
+  RuleOptions rules;
 };
 
 class Registry {
@@ -39,6 +41,7 @@ class Registry {
   Users& users() { return users_; }
   LoginSessions& login_sessions() { return login_sessions_; }
   Devices& devices() { return devices_; }
+  Rules& rules() { return rules_; }
 
   struct Refreshed {
     std::vector<uint64_t> ended;  // Grants::credential of API keys and login sessions, each once
@@ -56,7 +59,8 @@ class Registry {
         api_keys_(database_),
         users_(database_),
         login_sessions_(options.login_sessions, database_, users_),
-        devices_(options.devices, database_) {}
+        devices_(options.devices, database_),
+        rules_(options.rules, database_) {}
   Status reload(Database& db);
   Status write_notes(Database& db);
 
@@ -65,6 +69,7 @@ class Registry {
   Users users_;
   LoginSessions login_sessions_;
   Devices devices_;
+  Rules rules_;
   int64_t uses_written_ms_ = 0;  // with the database
 };
 

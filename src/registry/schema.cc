@@ -6,7 +6,7 @@ namespace millstream::registry {
 namespace {
 
 // Step i brings a file of version i to version i + 1.
-constexpr std::array<const char*, 2> kSteps = {
+constexpr std::array<const char*, 3> kSteps = {
     R"(
   CREATE TABLE api_keys (
     key_id        TEXT PRIMARY KEY,
@@ -62,6 +62,20 @@ constexpr std::array<const char*, 2> kSteps = {
     PRIMARY KEY (account, site, device)
   ) STRICT, WITHOUT ROWID;
   PRAGMA user_version = 2;
+)",
+    R"(
+  CREATE TABLE rules (
+    account       TEXT NOT NULL,
+    rule_id       TEXT NOT NULL,
+    version       INTEGER NOT NULL,
+    rule          TEXT NOT NULL,
+    created_at_ms INTEGER NOT NULL,
+    created_by    TEXT NOT NULL,
+    updated_at_ms INTEGER NOT NULL,
+    updated_by    TEXT NOT NULL,
+    PRIMARY KEY (account, rule_id)
+  ) STRICT, WITHOUT ROWID;
+  PRAGMA user_version = 3;
 )"};
 
 }  // namespace

@@ -26,6 +26,7 @@
 #include "metrics/registry.h"
 #include "model/ticket.h"
 #include "registry/registry.h"
+#include "rules/rule_tally.h"
 
 namespace millstream::api {
 
@@ -39,6 +40,7 @@ struct Context {
   metrics::Registry& metrics;
   log::EventLog& log;
   const history::LatestValues& latest;
+  const rules::RuleBoard& rule_board;
   const auth::Authenticator& authenticator;
   registry::Registry& registry;
   model::TicketStore& tickets;
@@ -46,6 +48,7 @@ struct Context {
   WorkQueue& readers;  // blocking reads of the log
   WorkQueue& series;   // reads of up to the whole log, apart, so that no replay waits for charts
   WorkQueue& workers;  // large bodies, and what is stored of credentials
+  WorkQueue& changes;  // of rules: one thread, so that they reach the registry and the log in one order
   WorkQueue& hashers;  // passwords: few and slow, and apart, so that a flood of guesses stops nothing else
 
   std::string version;

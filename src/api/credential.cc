@@ -102,6 +102,16 @@ Result<model::Grants> influx_grants_of(const Context& context, const http::Reque
   return open_grants(context, request);
 }
 
+Result<model::Grants> admin_grants(const Context& context, const http::Request& request) {
+  if (const Status known = check_known(request.query, {}); !known) return known.error();
+  Result<model::Grants> grants = grants_of(context, request);
+  if (!grants) return grants;
+  // What a token makes outlives it: the leeway after its end is not for that.
+  if (!context.authenticator.still_holds(*grants)) return auth::refused_credential();
+  if (const Status admin = auth::authorize_role(*grants, model::Role::admin); !admin) return admin.error();
+  return grants;
+}
+
 Result<model::Grants> writing_grants(Result<model::Grants> grants) {
   if (!grants) return grants;
   if (const Status role = auth::authorize_role(*grants, model::Role::ingest); !role) return role.error();

@@ -22,6 +22,10 @@ std::optional<std::string> session_cookie_of(const Context& context, const http:
 Result<model::Grants> grants_of(const Context& context, const http::Request& request);
 Result<model::Grants> influx_grants_of(const Context& context, const http::Request& request);
 
+// For admins of their account only, and requests without a query: what handlers that change its settings begin with, on
+// the head alone and when the body is here.
+Result<model::Grants> admin_grants(const Context& context, const http::Request& request);
+
 // The same grants when they may write points at all, else Code::forbidden. Asked twice for each body: on the head
 // alone, so that strangers send none, and when all of it is here, because a slow body can outlive its credential.
 Result<model::Grants> writing_grants(Result<model::Grants> grants);

@@ -24,7 +24,9 @@ class FakeLog final : public log::EventLog {
   void add_reader(log::CommitReader&) override {}
   Status start() override { return {}; }
   void stop() override {}
-  Status append(std::vector<model::Event>, log::AppendDone) override { return Error{Code::unavailable, "a test"}; }
+  Status append(std::vector<model::Event> batch, log::AppendDone done) override {
+    return on_append(std::move(batch), std::move(done));
+  }
   Status append_once(log::Once, std::vector<model::Event>, log::AppendDone) override {
     return Error{Code::unavailable, "a test"};
   }
@@ -42,6 +44,9 @@ class FakeLog final : public log::EventLog {
   size_t queued_events() const override { return 0; }
   log::Storage storage() const override { return log::Storage::ok; }
 
+  std::function<Status(std::vector<model::Event>, log::AppendDone)> on_append = [](auto, auto) {
+    return Error{Code::unavailable, "a test"};
+  };
   std::function<log::ReadPage(const log::ReadRequest&)> on_read = [](const auto&) { return log::ReadPage{}; };
   std::function<void(const log::SamplesRequest&, log::SampleSink&)> on_read_samples = [](const auto&, auto&) {};
   std::vector<log::Missing> missing;  // of samples
@@ -200,6 +205,7 @@ class ApiTest : public ::testing::Test {
   std::string key_id;
   model::Grants grants;
   history::LatestValues latest{kDayMs};
+  rules::RuleBoard rule_board;
   auth::Authenticator authenticator{{}, registry->api_keys(), registry->login_sessions(), clock, std::nullopt};
   OneTicket tickets;
   ingest::Validator validator{{}, metrics};
@@ -215,6 +221,7 @@ class ApiTest : public ::testing::Test {
                   .metrics = metrics,
                   .log = log,
                   .latest = latest,
+                  .rule_board = rule_board,
                   .authenticator = authenticator,
                   .registry = *registry,
                   .tickets = tickets,
@@ -222,6 +229,7 @@ class ApiTest : public ::testing::Test {
                   .readers = readers,
                   .series = series,
                   .workers = workers,
+                  .changes = workers,
                   .hashers = workers,
                   .version = "test",
                   .retention_ms = kDayMs,

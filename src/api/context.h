@@ -29,6 +29,7 @@
 #include "notify/channels.h"
 #include "notify/delivery_book.h"
 #include "registry/registry.h"
+#include "rules/rule_tally.h"
 
 namespace millstream::api {
 
@@ -43,6 +44,7 @@ struct Context {
   log::EventLog& log;
   const history::LatestValues& latest;
   history::AlertBook& alerts;
+  const rules::RuleBoard& rule_board;
   const auth::Authenticator& authenticator;
   registry::Registry& registry;
   model::TicketStore& tickets;
@@ -52,6 +54,7 @@ struct Context {
   WorkQueue& readers;  // blocking reads of the log
   WorkQueue& series;   // reads of up to the whole log, apart, so that no replay waits for charts
   WorkQueue& workers;  // large bodies, and what is stored of credentials
+  WorkQueue& changes;  // of rules: one thread, so that they reach the registry and the log in one order
   WorkQueue& hashers;  // passwords: few and slow, and apart, so that a flood of guesses stops nothing else
 
   std::string version;

@@ -39,6 +39,12 @@ std::string after_colon(std::string_view text) {
   return std::string(colon == std::string_view::npos ? text : text.substr(colon + 1));
 }
 
+Result<model::Grants> with_role(Result<model::Grants> grants, model::Role role) {
+  if (!grants) return grants;
+  if (const Status has = auth::authorize_role(*grants, role); !has) return has.error();
+  return grants;
+}
+
 }  // namespace
 
 std::optional<std::string> session_cookie_of(const Context& context, const http::Request& request) {
@@ -79,10 +85,7 @@ Result<model::Grants> grants_of(const Context& context, const http::Request& req
 }
 
 Result<model::Grants> grants_of_role(const Context& context, const http::Request& request, model::Role role) {
-  Result<model::Grants> grants = grants_of(context, request);
-  if (!grants) return grants;
-  if (const Status has = auth::authorize_role(*grants, role); !has) return has.error();
-  return grants;
+  return with_role(grants_of(context, request), role);
 }
 
 Result<model::Grants> influx_grants_of(const Context& context, const http::Request& request) {
@@ -109,16 +112,22 @@ Result<model::Grants> influx_grants_of(const Context& context, const http::Reque
   return open_grants(context, request);
 }
 
-Result<model::Grants> writing_grants(Result<model::Grants> grants) {
+Result<model::Grants> admin_grants(const Context& context, const http::Request& request) {
+  if (const Status known = check_known(request.query, {}); !known) return known.error();
+  Result<model::Grants> grants = grants_of(context, request);
   if (!grants) return grants;
-  if (const Status role = auth::authorize_role(*grants, model::Role::ingest); !role) return role.error();
-  return grants;
+  // What a token makes outlives it: the leeway after its end is not for that.
+  if (!context.authenticator.still_holds(*grants)) return auth::refused_credential();
+  return with_role(std::move(grants), model::Role::admin);
+}
+
+Result<model::Grants> writing_grants(Result<model::Grants> grants) {
+  return with_role(std::move(grants), model::Role::ingest);
 }
 
 Result<model::Grants> operating_grants(const Context& context, const http::Request& request) {
-  Result<model::Grants> grants = grants_of(context, request);
+  Result<model::Grants> grants = grants_of_role(context, request, model::Role::operator_);
   if (!grants) return grants;
-  if (const Status s = auth::authorize_role(*grants, model::Role::operator_); !s) return s.error();
   if (grants->sites.empty() && grants->devices.empty()) return grants;
   return Error{Code::forbidden, "needs a credential for the whole account"};
 }

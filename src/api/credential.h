@@ -24,6 +24,9 @@ Result<model::Grants> influx_grants_of(const Context& context, const http::Reque
 
 // Those of a holder who has this role, else Code::forbidden.
 Result<model::Grants> grants_of_role(const Context& context, const http::Request& request, model::Role role);
+// For admins of their account only, and requests without a query: what handlers that change its settings begin with, on
+// the head alone and when the body is here.
+Result<model::Grants> admin_grants(const Context& context, const http::Request& request);
 
 // The same grants when they may write points at all, else Code::forbidden. Asked twice for each body: on the head
 // alone, so that strangers send none, and when all of it is here, because a slow body can outlive its credential.

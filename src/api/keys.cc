@@ -4,7 +4,6 @@
 #include "api/json_body.h"
 #include "api/offload.h"
 #include "api/problem.h"
-#include "api/query_fields.h"
 #include "api/routes.h"
 #include "auth/authenticator.h"
 #include "auth/authorize.h"
@@ -118,17 +117,6 @@ Result<NewKey> parse_new_key(std::string_view text, const model::Grants& holder,
     key.grants.expires_at_ms = *at_ms;
   }
   return key;
-}
-
-// For its admins only, and before anything of the body is looked at.
-Result<model::Grants> admin_grants(const Context& context, const http::Request& request) {
-  if (const Status known = check_known(request.query, {}); !known) return known.error();
-  Result<model::Grants> grants = grants_of(context, request);
-  if (!grants) return grants;
-  // What a token makes outlives it: the leeway after its end is not for that.
-  if (!context.authenticator.still_holds(*grants)) return auth::refused_credential();
-  if (const Status admin = auth::authorize_role(*grants, model::Role::admin); !admin) return admin.error();
-  return grants;
 }
 
 // The key of this id, if the holder could have made it. A stranger's is not told from one that is not there.

@@ -36,9 +36,9 @@ std::string_view code_of(int status) {
   }
   return {};
 }
-}  // namespace
 
-http::Response problem(int status, std::string_view detail) {
+// `more`: members of the object, each with a comma before it.
+http::Response problem_with(int status, std::string_view detail, std::string_view more) {
   std::string body = "{\"type\":\"about:blank\",\"title\":";
   codec::append_json_string(http::reason_phrase(status), body);
   body += ",\"status\":" + std::to_string(status);
@@ -47,13 +47,28 @@ http::Response problem(int status, std::string_view detail) {
   }
   body += ",\"detail\":";
   codec::append_json_string(detail, body);
-  body += '}';
+  body.append(more) += '}';
   http::Response response = http::Response::text(status, std::move(body), "application/problem+json");
   if (status == 401) response.headers.add("WWW-Authenticate", "Bearer");
   if (status == 429 || status == 503) response.headers.add("Retry-After", "2");
   if (status == 507) response.headers.add("Retry-After", "10");
   response.headers.add("Cache-Control", "no-store");
   return response;
+}
+
+}  // namespace
+
+http::Response problem(int status, std::string_view detail) { return problem_with(status, detail, {}); }
+
+http::Response problem_at_place(const Error& error) {
+  const std::string_view detail = error.detail;
+  const size_t colon = detail.find(": ");
+  if (colon == std::string_view::npos) return problem(error);
+  std::string more = ",\"errors\":[{\"path\":";
+  codec::append_json_string(detail.substr(0, colon), more);
+  more += ",\"reason\":";
+  codec::append_json_string(detail.substr(colon + 2), more);
+  return problem_with(status_of(error.code), detail, more + "}]");
 }
 
 http::Response problem(const Error& error) {

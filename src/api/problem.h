@@ -17,5 +17,8 @@ int status_of(Code code);
 // WWW-Authenticate on 401. `code`, for programs: the name of a Code, where the status stands for one.
 http::Response problem(const Error& error);
 http::Response problem(int status, std::string_view detail);
+// The same with "errors":[{"path":"levels[1].op","reason":"…"}], for a form to show at its place: a detail that begins
+// with a place has it before the first ": ".
+http::Response problem_at_place(const Error& error);
 
 }  // namespace millstream::api

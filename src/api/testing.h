@@ -206,6 +206,7 @@ class ApiTest : public ::testing::Test {
   model::Grants grants;
   history::LatestValues latest{kDayMs};
   history::AlertBook alerts{{.retention_ms = kDayMs}};
+  rules::RuleBoard rule_board;
   auth::Authenticator authenticator{{}, registry->api_keys(), registry->login_sessions(), clock, std::nullopt};
   OneTicket tickets;
   ingest::Validator validator{{}, metrics};
@@ -224,6 +225,7 @@ class ApiTest : public ::testing::Test {
                   .log = log,
                   .latest = latest,
                   .alerts = alerts,
+                  .rule_board = rule_board,
                   .authenticator = authenticator,
                   .registry = *registry,
                   .tickets = tickets,
@@ -233,6 +235,7 @@ class ApiTest : public ::testing::Test {
                   .readers = readers,
                   .series = series,
                   .workers = workers,
+                  .changes = workers,
                   .hashers = workers,
                   .version = "test",
                   .retention_ms = kDayMs,

@@ -10,10 +10,10 @@ Result<int> run_check_config(const Config& config, const std::string& file) {
     std::fprintf(stderr, "warning: auth.development: everyone on this machine is admin of account \"%s\"\n",
                  config.auth.development_account.c_str());
   }
+  const size_t rules = config.rules.size() + config.alerts.rules_of_file.size();
   const std::string what = file.empty() ? "the configuration" : file;
   std::printf("%s is good: listens on %s, keeps everything in %s, %zu rule%s", what.c_str(),
-              config.server.listen.c_str(), config.server.data_directory.c_str(), config.rules.size(),
-              config.rules.size() == 1 ? "" : "s");
+              config.server.listen.c_str(), config.server.data_directory.c_str(), rules, rules == 1 ? "" : "s");
   if (!config.feeds.empty()) {
     std::printf(", %zu MQTT feed%s", config.feeds.size(), config.feeds.size() == 1 ? "" : "s");
   }

@@ -60,24 +60,6 @@ Status apply_rules(const TomlFile& toml, ConfigDraft& draft) {
   return {};
 }
 
-// Distinct in their account, whichever way they came.
-Status add_rules_of_file(Config& config) {
-  const std::string& file = config.alerts.rules_file;
-  if (file.empty()) return {};
-  Result<std::vector<model::Rule>> rules = read_rules_file(file);
-  if (!rules) return rules.error();
-  std::set<std::pair<model::AccountId, std::string>> ids;
-  for (const model::Rule& rule : config.rules) ids.emplace(rule.scope.account, rule.id);
-  for (model::Rule& rule : *rules) {
-    if (!ids.emplace(rule.scope.account, rule.id).second) {
-      return Error{Code::invalid, file + ": there is another rule \"" + rule.id + "\" of account \"" +
-                                      rule.scope.account.text() + "\""};
-    }
-    config.rules.push_back(std::move(rule));
-  }
-  return {};
-}
-
 Status apply_file(const std::string& file, ConfigDraft& draft) {
   const Result<TomlFile> toml = read_toml_file(file);
   if (!toml) return toml.error();
@@ -210,6 +192,21 @@ std::string environment_name(const std::string& key) {
   return name;
 }
 
+Result<std::vector<model::Rule>> read_rules_of_file(const Config& config) {
+  const std::string& file = config.alerts.rules_file;
+  if (file.empty()) return std::vector<model::Rule>();
+  Result<std::vector<model::Rule>> rules = read_rules_file(file);
+  if (!rules) return rules;
+  std::set<std::pair<model::AccountId, std::string>> ids;
+  for (const model::Rule& rule : config.rules) ids.emplace(rule.scope.account, rule.id);
+  for (const model::Rule& rule : *rules) {
+    if (ids.emplace(rule.scope.account, rule.id).second) continue;
+    return Error{Code::invalid,
+                 file + ": there is another rule \"" + rule.id + "\" of account \"" + rule.scope.account.text() + "\""};
+  }
+  return rules;
+}
+
 Result<Config> load_config(const std::string& file, const std::map<std::string, std::string>& environment,
                            const std::map<std::string, std::string>& flags) {
   ConfigDraft draft;
@@ -220,7 +217,9 @@ Result<Config> load_config(const std::string& file, const std::map<std::string, 
   if (Status s = apply_flags(flags, draft); !s) return s.error();
   if (Status s = take_secret_file(draft); !s) return s.error();
   if (Status s = check_order(draft.config); !s) return s.error();
-  if (Status s = add_rules_of_file(draft.config); !s) return s.error();
+  Result<std::vector<model::Rule>> of_file = read_rules_of_file(draft.config);
+  if (!of_file) return of_file.error();
+  draft.config.alerts.rules_of_file = std::move(*of_file);
   // The one name that everyone means the same by; sockets are opened by number.
   std::string& listen = draft.config.server.listen;
   if (listen.starts_with(kLocalhost)) listen.replace(0, kLocalhost.size(), "127.0.0.1:");

@@ -132,8 +132,12 @@ struct Config {
     std::string rules_file;
     int64_t silences_per_account_max = 1000;
     std::string external_url;  // of the dashboard, for links in notifications; empty: no links
+    std::vector<model::Rule> rules_of_file;
+    int64_t rules_per_account_max = 1'000;  // made through the API
+    int64_t rule_instances_per_account_max = 1'000'000;
+    int64_t rule_evaluations_per_second_max = 1'000'000;  // for each account
   } alerts;
-  std::vector<model::Rule> rules;           // [[rules]], and those of alerts.rules_file
+  std::vector<model::Rule> rules;           // [[rules]]
   std::vector<Issuer> issuers;              // [[issuers]]
   std::vector<connect::FeedOptions> feeds;  // [[mqtt]]
   std::vector<ChannelOptions> channels;     // [[channels]]
@@ -162,6 +166,10 @@ std::string environment_name(const std::string& key);  // "server.listen" -> "MI
 // `flags`: key -> value, already split. Reads auth.jwt_secret_file, which nobody but its owner may be able to read.
 Result<Config> load_config(const std::string& file, const std::map<std::string, std::string>& environment,
                            const std::map<std::string, std::string>& flags);
+
+// Those of alerts.rules_file, as it is now. Errors as read_rules_file() has them; ids are distinct in an account,
+// whichever way rules came.
+Result<std::vector<model::Rule>> read_rules_of_file(const Config& config);
 
 // What must not start: development mode on an address that is not loopback, no way to sign in at all (no development
 // mode, no JWT secret or public keys, no API key or user in the data directory), short secrets.

@@ -199,14 +199,21 @@ std::vector<ConfigRow> make_rows() {
            "request bodies being received or worked on; beyond, new ones are answered 503"),
 
       text("alerts.rules_file", &C::alerts, &C::Alerts::rules_file,
-           "alert rules in full, YAML or JSON; beside those of [[rules]]"),
-      whole("alerts.silences_per_account_max", &C::alerts, &C::Alerts::silences_per_account_max, 1, 100'000,
+           "alert rules in full, YAML or JSON; beside those of [[rules]]. SIGHUP reads it again"),
+      whole("alerts.rules_per_account_max", &C::alerts, &C::Alerts::rules_per_account_max, 0, 100'000,
+            "rules that an account may make through the API; beyond, 422"),
+      whole("alerts.rule_instances_per_account_max", &C::alerts, &C::Alerts::rule_instances_per_account_max, 1,
+            100'000'000, "pairs of a rule and a device it watches; beyond, further devices are not watched"),
+      whole("alerts.rule_evaluations_per_second_max", &C::alerts, &C::Alerts::rule_evaluations_per_second_max, 1,
+            1'000'000'000,
+            "of an account: a condition given a value is one, an alert event eight; beyond, its values are not looked "
+            "at"),
             "silences that an account may have; ended ones give way"),
       text("alerts.external_url", &C::alerts, &C::Alerts::external_url,
            "where people reach the dashboard, for links in notifications; empty: no links",
            [](const std::string& url) -> std::optional<std::string> {
-             if (url.empty() || url.starts_with("https://") || url.starts_with("http://")) return std::nullopt;
-             return "must be http://… or https://…";
+    if (url.empty() || url.starts_with("https://") || url.starts_with("http://")) return std::nullopt;
+    return "must be http://… or https://…";
            }),
       text("tls.certificate_file", &C::tls, &C::Tls::certificate_file,
            "PEM: the server's certificate, then its issuers'; HTTPS then. SIGHUP reads it again"),

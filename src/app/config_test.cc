@@ -579,9 +579,11 @@ TEST(Config, RulesInFullComeFromAFileBesideThoseOfTheConfiguration) {
       "  levels: [{severity: warning, op: '>', value: 70}]\n";
   const auto config = load_rules("- id: a\n" + rule + "- id: b\n" + rule);
   ASSERT_TRUE(config.ok()) << config.error().detail;
-  ASSERT_EQ(config->rules.size(), 2u);
-  EXPECT_EQ(config->rules[1].id, "b");
-  EXPECT_EQ(config->rules[1].levels[0].value, model::Limit(70.0));
+  EXPECT_TRUE(config->rules.empty());
+  const std::vector<model::Rule>& rules = config->alerts.rules_of_file;
+  ASSERT_EQ(rules.size(), 2u);
+  EXPECT_EQ(rules[1].id, "b");
+  EXPECT_EQ(rules[1].levels[0].value, model::Limit(70.0));
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"- id: a\n" + rule + "- id: a\n" + rule, ": there is another rule \"a\" of account \"1\""},
       {"- id: a\n  when: {}\n", ":1: scope.topic: missing"},

@@ -43,8 +43,9 @@ void serve_until_signal(Server& server, const Signals& signals, const Config& co
     const int signal = signals.wait(kRefreshMs);
     if (ends(signal)) return;
     if (signal == SIGHUP) {
-      log_info("SIGHUP: credentials and the certificate are read again; other settings need a restart");
+      log_info("SIGHUP: credentials, the certificate and the rules file are read again; other settings need a restart");
       server.reload_certificate(config);
+      server.reload_rules(config);
     }
     server.refresh();
   }

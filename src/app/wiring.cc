@@ -9,6 +9,7 @@
 #include "api/context.h"
 #include "api/influx_error.h"
 #include "api/routes.h"
+#include "api/rule_change.h"
 #include "app/certificate.h"
 #include "app/channel_sender.h"
 #include "app/channel_settings.h"
@@ -48,6 +49,7 @@ constexpr size_t kSeriesThreads = 2;
 constexpr size_t kSeriesJobsMax = 128;  // each may read the whole log
 constexpr size_t kWorkerThreads = 2;
 constexpr size_t kWorkerJobsMax = 256;
+constexpr size_t kChangeJobsMax = 64;
 constexpr size_t kHasherThreadsMax = 2;
 constexpr size_t kHasherJobsMax = 32;  // at 25 ms each; beyond, whoever signs in is asked to come back
 constexpr int64_t kFarewellMs = 1000;  // at the end, for answers under way and the last words of streams
@@ -111,12 +113,13 @@ void add_cors(const std::vector<std::string>& origins, const http::Request& requ
   if (std::find(origins.begin(), origins.end(), origin) == origins.end()) return;
   response.headers.add("Access-Control-Allow-Origin", std::string(origin));
   response.headers.add("Access-Control-Allow-Credentials", "true");
-  response.headers.add(
-      "Access-Control-Expose-Headers",
-      "Retry-After, Content-Disposition, X-Next-Cursor, X-Last-Id, X-Missing, X-Truncated, Idempotency-Replayed");
+  response.headers.add("Access-Control-Expose-Headers",
+                       "ETag, Location, Retry-After, Content-Disposition, X-Next-Cursor, X-Last-Id, X-Missing, "
+                       "X-Truncated, Idempotency-Replayed");
   if (request.method != "OPTIONS") return;
   response.headers.add("Access-Control-Allow-Methods", "GET, POST, PUT, DELETE, OPTIONS");
-  response.headers.add("Access-Control-Allow-Headers", "Authorization, Content-Type, Last-Event-ID, Idempotency-Key");
+  response.headers.add("Access-Control-Allow-Headers",
+                       "Authorization, Content-Type, If-Match, If-None-Match, Last-Event-ID, Idempotency-Key");
   response.headers.add("Access-Control-Max-Age", "600");
 }
 
@@ -149,6 +152,18 @@ IoThreadOptions io_options(const Config& config) {
     if (!response.headers.has("X-Content-Type-Options")) response.headers.add("X-Content-Type-Options", "nosniff");
   };
   return options;
+}
+
+model::RuleRecords given_rules(const std::vector<model::Rule>& config, const std::vector<model::Rule>& file) {
+  model::RuleRecords records;
+  const auto give = [&](const std::vector<model::Rule>& rules, model::RuleSource source) {
+    for (const model::Rule& rule : rules) {
+      records.push_back(std::make_shared<const model::RuleRecord>(model::RuleRecord{.rule = rule, .source = source}));
+    }
+  };
+  give(config, model::RuleSource::config);
+  give(file, model::RuleSource::file);
+  return records;
 }
 
 int io_thread_count(const Config& config) {
@@ -189,6 +204,7 @@ struct Server::Parts {
   std::unique_ptr<WorkQueue> readers;
   std::unique_ptr<WorkQueue> series;
   std::unique_ptr<WorkQueue> workers;
+  std::unique_ptr<WorkQueue> changes;
   std::unique_ptr<WorkQueue> hashers;
   std::unique_ptr<auth::LoginThrottle> login_throttle;
   std::unique_ptr<auth::RateLimits> ingest_rates;
@@ -222,7 +238,8 @@ Status Server::Parts::open_storage(const Config& config) {
   const registry::RegistryOptions known{
       .login_sessions = {.idle_ms = config.auth.session_idle_ms},
       .devices = {.devices_per_account_max = static_cast<size_t>(config.ingest.devices_per_account_max)},
-      .silences = {.silences_per_account_max = static_cast<size_t>(config.alerts.silences_per_account_max)}};
+      .silences = {.silences_per_account_max = static_cast<size_t>(config.alerts.silences_per_account_max)},
+      .rules = {.rules_per_account_max = static_cast<size_t>(config.alerts.rules_per_account_max)}};
   Result<std::unique_ptr<registry::Registry>> opened = registry::Registry::open(config.server.data_directory, known);
   if (!opened) return opened.error();
   registry = std::move(*opened);
@@ -242,9 +259,14 @@ Status Server::Parts::open_storage(const Config& config) {
   alerts = std::make_unique<history::AlertBook>(history::AlertBookOptions{.retention_ms = config.storage.retention_ms});
   presence = std::make_unique<presence::PresenceEngine>(presence::PresenceOptions{
       .stale_after_ms = config.presence.stale_after_ms, .offline_after_ms = config.presence.offline_after_ms});
-  rules = std::make_unique<rules::RuleEngine>(rules::Configuration{config.rules, {}});
+  registry->rules().give(given_rules(config.rules, config.alerts.rules_of_file));
+  rules = std::make_unique<rules::RuleEngine>(rules::Configuration{
+      .rules = registry->rules().in_force(),
+      .attributes = {},
+      .limits = {.rule_instances_per_account_max = config.alerts.rule_instances_per_account_max,
+                 .rule_evaluations_per_second_max = config.alerts.rule_evaluations_per_second_max}});
   channels = channel_names(config.channels);
-  notifier = std::make_unique<notify::Notifier>(notify::Configuration{config.rules, channels});
+  notifier = std::make_unique<notify::Notifier>(notify::Configuration{registry->rules().in_force(), channels});
   dispatcher = std::make_unique<Dispatcher>(metrics);
   const std::vector<model::Engine*> engines{latest.get(), presence.get(), rules.get(), alerts.get(), notifier.get()};
   runner = std::make_unique<EngineRunner>(*log, engines, clock, metrics);
@@ -264,6 +286,7 @@ void Server::Parts::make_context(const Config& config, const std::string& versio
   // Parsing can use every core there is: what is live, and the small requests among it, comes first.
   workers = std::make_unique<WorkQueue>("ms-work", kWorkerThreads, kWorkerJobsMax, WorkQueue::AtStop::run,
                                         WorkQueue::Priority::background);
+  changes = std::make_unique<WorkQueue>("ms-change", 1, kChangeJobsMax);
   hashers = std::make_unique<WorkQueue>("ms-hash", hasher_threads, kHasherJobsMax, WorkQueue::AtStop::drop,
                                         WorkQueue::Priority::last);
   // Made before anyone asks: the first unknown user must take no longer than the others.
@@ -290,6 +313,7 @@ void Server::Parts::make_context(const Config& config, const std::string& versio
                                  .log = *log,
                                  .latest = *latest,
                                  .alerts = *alerts,
+                                 .rule_board = rules->board(),
                                  .authenticator = *authenticator,
                                  .registry = *registry,
                                  .tickets = *tickets,
@@ -299,6 +323,7 @@ void Server::Parts::make_context(const Config& config, const std::string& versio
                                  .readers = *readers,
                                  .series = *series,
                                  .workers = *workers,
+                                 .changes = *changes,
                                  .hashers = *hashers,
                                  .version = version,
                                  .retention_ms = config.storage.retention_ms,
@@ -418,6 +443,12 @@ void Server::Parts::add_gauges() {
   }
   metrics.gauge_from("millstream_alerts_dropped", "Ended alerts left out of the book before their time",
                      [this] { return static_cast<int64_t>(alerts->ended_dropped()); });
+  metrics.gauge_from("millstream_rule_events_shed",
+                     "Telemetry events whose values rules did not look at: alerts.rule_evaluations_per_second_max",
+                     [this] { return rules->board().events_shed(); });
+  metrics.gauge_from("millstream_rule_instances_refused",
+                     "Times a device could not be watched: alerts.rule_instances_per_account_max",
+                     [this] { return rules->board().instances_refused(); });
   metrics.gauge_from("millstream_devices", "Devices heard of within the retention",
                      [this] { return static_cast<int64_t>(latest->device_count()); });
 }
@@ -535,6 +566,20 @@ void Server::reload_certificate(const Config& config) {
             {{"file", config.tls.certificate_file}, {"reason", replaced.error().detail}});
 }
 
+void Server::reload_rules(const Config& config) {
+  if (config.alerts.rules_file.empty()) return;
+  Result<std::vector<model::Rule>> of_file = read_rules_of_file(config);
+  if (!of_file) {
+    return log_error("the rules file is not used; the rules in force stay", {{"reason", of_file.error().detail}});
+  }
+  const auto job = [this, given = given_rules(config.rules, *of_file), file = config.alerts.rules_file] {
+    const Result<size_t> changed = api::replace_given_rules(*parts_->context, given);
+    if (changed) return log_info("the rules file was read again", {{"file", file}, {"changed", *changed}});
+    log_error("the rules file is not used; the rules in force stay", {{"reason", changed.error().detail}});
+  };
+  if (!parts_->changes->post(job)) log_error("the rules file is not used: too many changes of rules are waiting");
+}
+
 void Server::begin_drain(int64_t spread_ms) {
   parts_->context->draining = true;
   for (const std::unique_ptr<IoThread>& io : parts_->io_threads) {
@@ -554,6 +599,7 @@ void Server::stop() {
   p.stop_feeds();
   p.stop_senders();
   if (p.workers) p.workers->stop();  // what they parse still reaches the log
+  if (p.changes) p.changes->stop();
   if (p.hashers) p.hashers->stop();
   if (p.runner) p.runner->stop();
   if (p.log) p.log->stop();

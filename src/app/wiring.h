@@ -23,8 +23,9 @@ class Server {
   void refresh();  // credentials changed by another process: streams of revoked keys end; call every few seconds
   // From the files again; open connections keep what they have. A bad one is reported and not used.
   void reload_certificate(const Config& config);
-  void begin_drain(int64_t spread_ms);  // not ready, no new connections; viewers are told and leave over spread_ms
-  void stop();                          // everything queued is committed, state is saved
+  void reload_rules(const Config& config);  // those of the file; the same
+  void begin_drain(int64_t spread_ms);      // not ready, no new connections; viewers are told and leave over spread_ms
+  void stop();                              // everything queued is committed, state is saved
 
  private:
   void keep_sessions_in_use();

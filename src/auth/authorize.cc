@@ -139,12 +139,21 @@ Status authorize_publish(const Grants& grants, const model::Topic& topic) {
   return not_allowed("topic", topic.text());
 }
 
+namespace {
+// Whether all that this pattern takes is among what was granted.
+template <class N>
+bool covers(const std::vector<N>& granted, const NameOrAny<N>& asked) {
+  return granted.empty() || (!asked.any() && allows(granted, asked.name));
+}
+bool covers(const Grants& grants, const TopicPattern& pattern) {
+  return pattern.account == grants.account && covers(grants.sites, pattern.site) &&
+         covers(grants.devices, pattern.device);
+}
+}  // namespace
+
 Status authorize_silence(const Grants& grants, const TopicPattern& topic) {
   if (const Status role = authorize_role(grants, Role::operator_); !role) return role;
-  const bool site = topic.site.any() ? grants.sites.empty() : allows(grants.sites, topic.site.name);
-  const bool device = topic.device.any() ? grants.devices.empty() : allows(grants.devices, topic.device.name);
-  if (topic.account == grants.account && site && device) return {};
-  return not_allowed("topic", topic.text());
+  return covers(grants, topic) ? Status() : Status(not_allowed("topic", topic.text()));
 }
 
 Status authorize_role(const Grants& grants, Role role) {
@@ -170,6 +179,12 @@ Status authorize_giving(const Grants& holder, const Grants& given) {
   if (!within(given.devices, holder.devices))
     return Error{Code::forbidden, "devices: not within this credential's own"};
   return {};
+}
+
+Status authorize_rule(const Grants& holder, const TopicPattern& scope) {
+  if (const Status admin = authorize_role(holder, Role::admin); !admin) return admin;
+  if (covers(holder, scope)) return {};
+  return Error{Code::forbidden, "scope.topic: \"" + scope.text() + "\" is not within this credential's own"};
 }
 
 bool may_read(const Grants& grants, const model::Topic& topic) {

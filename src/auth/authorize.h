@@ -49,9 +49,13 @@ Status authorize_giving(const model::Grants& holder, const model::Grants& given)
 // May the holder silence alerts there? Needs Role::operator_ (or admin), and the grants must cover all of the pattern.
 Status authorize_silence(const model::Grants& grants, const model::TopicPattern& topic);
 
+// May the holder make, change or end a rule that looks at these devices? Needs Role::admin, and all of them within its
+// own.
+Status authorize_rule(const model::Grants& holder, const model::TopicPattern& scope);
+
 // May the holder see this very topic? (for resources named by id)
 bool may_read(const model::Grants& grants, const model::Topic& topic);
-// May the holder see anything under this pattern?
-bool may_read(const model::Grants& grants, const model::TopicPattern& pattern);
+// May the holder see some of these devices? (for what is about all of them)
+bool may_read(const model::Grants& grants, const model::TopicPattern& scope);
 
 }  // namespace millstream::auth

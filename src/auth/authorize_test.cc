@@ -322,5 +322,48 @@ TEST(Authorize, AgreesWithTheNaiveModelOnRandomTriples) {
   EXPECT_GT(granted, 5'000);
 }
 
+// What a rule may look at, against the naive model: every device it could ever cover, or any.
+TEST(Authorize, ARuleIsMadeForOnesOwnDevicesAndSeenByWhoeverSeesOneOfThem) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  SmallWorld world(seed);
+  int made = 0, refused = 0, seen_partly = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    Grants g = world.grants();
+    g.roles = model::Roles().with(Role::admin);
+    for (const char* text : {"account:1", "account:1/site:a", "account:1/site:*/device:x", "account:1/site:b/device:y",
+                             "account:2", "account:2/site:c/device:z"}) {
+      const TopicPattern scope = pattern(text);
+      bool all = true, some = false;
+      for (const char* site_name : {"a", "b", "c", "never granted"}) {
+        for (const char* device_name : {"x", "y", "z", "never granted"}) {
+          const auto named = [](const auto& segment, const char* name) {
+            return segment.any() || segment.name.text() == name;
+          };
+          if (!named(scope.site, site_name) || !named(scope.device, device_name)) continue;
+          const auto has = [](const auto& granted, const char* name) {
+            return granted.empty() ||
+                   std::any_of(granted.begin(), granted.end(), [&](const auto& n) { return n.text() == name; });
+          };
+          const bool mine = scope.account == g.account && has(g.sites, site_name) && has(g.devices, device_name);
+          all &= mine;
+          some |= mine;
+        }
+      }
+      ASSERT_EQ(authorize_rule(g, scope).ok(), all) << text << " in round " << i;
+      ASSERT_EQ(may_read(g, scope), some) << text << " in round " << i;
+      (all ? made : refused) += 1;
+      seen_partly += some && !all ? 1 : 0;
+    }
+    g.roles = model::Roles().with(Role::operator_);
+    ASSERT_FALSE(authorize_rule(g, TopicPattern::all_of(g.account)).ok());
+    g.roles = model::Roles().with(Role::ingest);
+    ASSERT_FALSE(may_read(g, TopicPattern::all_of(g.account)));
+  }
+  EXPECT_GT(made, 1'000);
+  EXPECT_GT(refused, 1'000);
+  EXPECT_GT(seen_partly, 1'000);
+}
+
 }  // namespace
 }  // namespace millstream::auth

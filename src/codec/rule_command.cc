@@ -94,6 +94,17 @@ std::string encode_rule_command(const RuleCommand& command) {
   return out;
 }
 
+std::string encode_rules_limited(std::string_view limit, int64_t max) {
+  std::string out;
+  {
+    ObjectText object(out);
+    object.text("kind", model::kRulesLimitedKind);
+    object.text("limit", limit);
+    object.number("max", static_cast<double>(max));
+  }
+  return out;
+}
+
 Result<std::optional<RuleCommand>> decode_rule_command(const model::Event& event) {
   const Result<element> root = parse_json(event.data);
   object data;

@@ -20,7 +20,7 @@
 
 namespace millstream::codec {
 
-// On the account's topic, or the site's the rule's scope lies in.
+// On the topic of what the rule's scope lies in: the account, a site of it, or one device.
 struct SaveRule {
   model::Rule rule;
   std::string by;
@@ -49,6 +49,8 @@ struct SetAttributes {
 using RuleCommand = std::variant<SaveRule, DeleteRule, AlertCommand, SetAttributes>;
 
 std::string encode_rule_command(const RuleCommand& command);
+// What the engine tells an account whose rules are over a limit: data of a system event, model::kRulesLimitedKind.
+std::string encode_rules_limited(std::string_view limit, int64_t max);
 // Of a system event.
 Result<std::optional<RuleCommand>> decode_rule_command(const model::Event& event);
 

@@ -346,7 +346,6 @@ void read_schedule(ObjectMembers& rule_in, Rule& rule, std::optional<Error>& err
 }
 
 void read_members(ObjectMembers& in, Rule& rule, const AccountId& account, std::optional<Error>& error) {
-  in.needs("id");
   in.text("id", kNameBytesMax, rule.id);
   if (!rule.id.empty() && !is_name(rule.id)) in.fail("id", "1 to 64 of A-Z a-z 0-9 . _ -");
   rule.name = rule.id;
@@ -443,20 +442,44 @@ void append_notify(const NotifyPolicy& policy, std::string& out) {
 
 }  // namespace
 
-Result<Rule> parse_rule(std::string_view json, const AccountId& account) {
-  if (json.size() > kRuleBytesMax) {
-    return Error{Code::invalid, "rule: at most " + std::to_string(kRuleBytesMax) + " bytes"};
-  }
+namespace {
+
+Error too_long() { return {Code::invalid, "rule: at most " + std::to_string(kRuleBytesMax) + " bytes"}; }
+
+// `first`: asked of the object before the members of a rule.
+template <class First>
+Result<Rule> read_rule(std::string_view json, const AccountId& account, First first) {
+  if (json.size() > kRuleTextBytesMax) return too_long();
   const Result<element> root = parse_json(json);
   if (!root) return Error{root.error().code, "rule: " + root.error().detail};
   Rule rule;
   std::optional<Error> error;
   {
     ObjectMembers in(*root, "", error, "rule");
+    first(in);
     read_members(in, rule, account, error);
   }
   if (error) return *error;
+  if (encode_rule(rule).size() - std::to_string(rule.version).size() > kRuleBytesMax) return too_long();
   return rule;
+}
+
+}  // namespace
+
+Result<Rule> parse_rule(std::string_view json, const AccountId& account) {
+  return read_rule(json, account, [](ObjectMembers& in) { in.needs("id"); });
+}
+
+Result<RuleRequest> parse_rule_request(std::string_view json, const AccountId& account) {
+  std::optional<uint64_t> version;
+  Result<Rule> rule = read_rule(json, account, [&](ObjectMembers& in) {
+    for (const std::string_view name : kRuleAnswerMembers) (void)in.find(name);
+    uint64_t number = 0;
+    in.whole("version", 1, std::numeric_limits<int64_t>::max(), number);
+    if (number > 0) version = number;
+  });
+  if (!rule) return rule.error();
+  return RuleRequest{std::move(*rule), version};
 }
 
 std::string encode_rule(const Rule& rule) {

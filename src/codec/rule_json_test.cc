@@ -123,5 +123,44 @@ TEST(RuleCommand, EachComesOutAsItWentIn) {
   EXPECT_FALSE(decode_rule_command(other)->has_value());
 }
 
+TEST(RuleJson, ARequestMayLeaveOutTheIdAndRepeatWhatAnAnswerAdded) {
+  const std::string answer =
+      R"({"name":"Hot","version":3,"when":{"all":[{"field":"T1"}]},"levels":[{"severity":"info","op":">","value":1}],)"
+      R"("source":"api","createdAt":"2026-01-27T12:34:56.789Z","createdBy":"user:anna","updatedAt":null,)"
+      R"("updatedBy":null,"status":{"devices":7}})";
+  const auto request = parse_rule_request(answer, kAccount);
+  ASSERT_TRUE(request.ok()) << request.error().detail;
+  EXPECT_EQ(request->rule.id, "");
+  EXPECT_EQ(request->rule.name, "Hot");
+  EXPECT_EQ(request->version, 3u);
+  const auto bare = parse_rule_request(with(""), kAccount);
+  ASSERT_TRUE(bare.ok()) << bare.error().detail;
+  EXPECT_EQ(bare->version, std::nullopt);
+  EXPECT_EQ(bare->rule, *parse_rule(with(""), kAccount));
+  EXPECT_EQ(wrong(answer), "id: missing");
+  EXPECT_FALSE(parse_rule_request(with(R"("updated":1)"), kAccount).ok());
+}
+
+TEST(RuleJson, WhatIsAcceptedIsShortEnoughToBeReadAgain) {
+  const auto of_size = [&](size_t bytes) {
+    std::string labels;
+    const std::string half(bytes / 64, 'x');
+    for (int i = 10; i < 42; ++i) labels += (i > 10 ? ",\"" : "\"") + std::to_string(i) + half + "\":\"" + half + '"';
+    return with("\"labels\":{" + labels + "}");
+  };
+  size_t accepted = 0;
+  for (size_t bytes = 12'000; bytes < 16'000; bytes += 64) {
+    const auto rule = parse_rule(of_size(bytes), kAccount);
+    if (!rule) continue;
+    ++accepted;
+    model::Rule later = *rule;
+    later.version = 1'000'000'000'000;
+    const auto again = parse_rule(encode_rule(later), kAccount);
+    ASSERT_TRUE(again.ok() && *again == later) << bytes;
+  }
+  EXPECT_GT(accepted, 0u);
+  EXPECT_EQ(wrong(of_size(16'200)), "rule: at most 16384 bytes");
+}
+
 }  // namespace
 }  // namespace millstream::codec

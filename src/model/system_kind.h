@@ -17,6 +17,7 @@ namespace millstream::model {
 inline constexpr std::string_view kPresenceReportKind = "presence_report";
 inline constexpr std::string_view kRuleSavedKind = "rule_saved";
 inline constexpr std::string_view kRuleDeletedKind = "rule_deleted";
+inline constexpr std::string_view kRulesLimitedKind = "rules_limited";
 inline constexpr std::string_view kAlertCommandKind = "alert_command";
 inline constexpr std::string_view kDeviceAttributesKind = "device_attributes";
 inline constexpr std::string_view kSilenceSavedKind = "silence_saved";
@@ -38,6 +39,7 @@ inline constexpr std::string_view kStreamKinds[] = {"hello",
                                                     kPresenceReportKind,
                                                     kRuleSavedKind,
                                                     kRuleDeletedKind,
+                                                    kRulesLimitedKind,
                                                     kAlertCommandKind,
                                                     kDeviceAttributesKind,
                                                     kSilenceSavedKind,

@@ -123,4 +123,9 @@ bool TopicPattern::within(const TopicPattern& other) const {
          (other.device.any() || device == other.device);
 }
 
+bool TopicPattern::overlaps(const TopicPattern& other) const {
+  const auto meet = [](const auto& a, const auto& b) { return a.any() || b.any() || a == b; };
+  return account == other.account && meet(site, other.site) && meet(device, other.device);
+}
+
 }  // namespace millstream::model

@@ -84,6 +84,8 @@ struct TopicPattern {
   bool matches(const Topic& topic) const;
   // True when every device topic this pattern takes is also taken by `other`.
   bool within(const TopicPattern& other) const;
+  // True when some device topic is taken by both.
+  bool overlaps(const TopicPattern& other) const;
   auto operator<=>(const TopicPattern&) const = default;
 };
 

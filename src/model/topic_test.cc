@@ -181,5 +181,18 @@ TEST(Point, NumbersOfValues) {
   EXPECT_EQ(as_number(FieldValue(std::string("2.5"))), std::nullopt);
 }
 
+TEST(TopicPattern, TwoOverlapWhenSomeDeviceIsInBoth) {
+  const auto overlap = [](const char* a, const char* b) {
+    EXPECT_EQ(pattern(a).overlaps(pattern(b)), pattern(b).overlaps(pattern(a))) << a << " " << b;
+    return pattern(a).overlaps(pattern(b));
+  };
+  EXPECT_TRUE(overlap("account:1", "account:1/site:a/device:x"));
+  EXPECT_TRUE(overlap("account:1/site:a", "account:1/site:*/device:x"));
+  EXPECT_TRUE(overlap("account:1/site:a/device:x", "account:1/site:a/device:x"));
+  EXPECT_FALSE(overlap("account:1/site:a", "account:1/site:b"));
+  EXPECT_FALSE(overlap("account:1/site:*/device:x", "account:1/site:a/device:y"));
+  EXPECT_FALSE(overlap("account:1", "account:2"));
+}
+
 }  // namespace
 }  // namespace millstream::model

@@ -43,6 +43,7 @@ Status Registry::reload(Database& db) {
   if (Status s = users_.reload(db); !s) return s;
   if (Status s = devices_.reload(db); !s) return s;
   if (Status s = silences_.reload(db); !s) return s;
+  if (Status s = rules_.reload(db); !s) return s;
   db.version_read = *version;
   return {};
 }

@@ -1,5 +1,5 @@
 // registry/registry.h: what is configured and known, as opposed to what happened: API keys, users, who is signed in,
-// devices, silences.
+// devices, silences, alert rules.
 //
 // Flow     the command line writes, and so does the server; it keeps a copy in memory, and refresh() looks for changes
 // by
@@ -20,6 +20,7 @@
 #include "registry/api_keys.h"
 #include "registry/devices.h"
 #include "registry/login_sessions.h"
+#include "registry/rules.h"
 #include "registry/silences.h"
 #include "registry/users.h"
 
@@ -29,6 +30,7 @@ struct RegistryOptions {
   LoginSessionOptions login_sessions;
   DeviceOptions devices;
   SilenceOptions silences;
+  RuleOptions rules;
 };
 
 class Registry {
@@ -42,6 +44,7 @@ class Registry {
   LoginSessions& login_sessions() { return login_sessions_; }
   Devices& devices() { return devices_; }
   Silences& silences() { return silences_; }
+  Rules& rules() { return rules_; }
 
   struct Refreshed {
     std::vector<uint64_t> ended;  // Grants::credential of API keys and login sessions, each once
@@ -60,7 +63,8 @@ class Registry {
         users_(database_),
         login_sessions_(options.login_sessions, database_, users_),
         devices_(options.devices, database_),
-        silences_(options.silences, database_) {}
+        silences_(options.silences, database_),
+        rules_(options.rules, database_) {}
   Status reload(Database& db);
   Status write_notes(Database& db);
 
@@ -70,6 +74,7 @@ class Registry {
   LoginSessions login_sessions_;
   Devices devices_;
   Silences silences_;
+  Rules rules_;
   int64_t uses_written_ms_ = 0;  // with the database
 };
 

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <thread>
 
+#include "codec/rule_json.h"
 #include "registry/registry.h"
 
 namespace millstream::registry {
@@ -56,6 +57,25 @@ inline model::LoginSessionRecord session_record(char letter, const std::string& 
 
 inline model::Topic device_topic(const std::string& account, const std::string& device) {
   return *model::Topic::parse("account:" + account + "/site:1/device:" + device);
+}
+
+inline model::RuleRecord rule_record(const std::string& account, const std::string& id, uint64_t version = 1) {
+  model::RuleRecord record;
+  record.rule = *codec::parse_rule(R"({"id":")" + id + R"(","name":"a \"name\"","version":)" + std::to_string(version) +
+                                       R"(,"when":{"all":[{"field":"T1"}]},)" +
+                                       R"("levels":[{"severity":"warning","op":">","value":70}]})",
+                                   *model::AccountId::parse(account));
+  record.created_at_ms = kNow;
+  record.created_by = "user:anna";
+  record.updated_at_ms = kNow + static_cast<int64_t>(version);
+  record.updated_by = "key:k";
+  return record;
+}
+
+inline std::vector<std::string> rule_names(const model::RuleRecords& rules) {
+  std::vector<std::string> names;
+  for (const auto& record : rules) names.push_back(record->rule.id + "@" + std::to_string(record->rule.version));
+  return names;
 }
 
 inline void expect_same(const model::Grants& a, const model::Grants& b) {
@@ -384,6 +404,87 @@ TYPED_TEST_P(RegistryContract, SilencesAreSoManyAndEndedOnesGiveWayAndAreRemoved
   EXPECT_EQ(registry->silences().of(a)->at(0).id, "s-3");
 }
 
+TYPED_TEST_P(RegistryContract, RulesComeBackTheSameAfterReopeningAndAreTheAccountsOwn) {
+  const model::AccountId account = *model::AccountId::parse("a");
+  const model::RuleRecord hot = rule_record("a", "hot");
+  {
+    const auto registry = this->open();
+    Rules& rules = registry->rules();
+    ASSERT_TRUE(rules.add(hot).ok());
+    ASSERT_TRUE(rules.add(rule_record("a", "cold")).ok());
+    ASSERT_TRUE(rules.add(rule_record("b", "hot")).ok()) << "another account's";
+    EXPECT_EQ(rules.add(hot).error().code, Code::conflict);
+  }
+  const auto registry = this->open();
+  const auto found = registry->rules().find(account, "hot");
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->rule, hot.rule);
+  EXPECT_EQ(found->source, model::RuleSource::api);
+  EXPECT_EQ(found->created_at_ms, hot.created_at_ms);
+  EXPECT_EQ(found->created_by, hot.created_by);
+  EXPECT_EQ(found->updated_at_ms, hot.updated_at_ms);
+  EXPECT_EQ(found->updated_by, hot.updated_by);
+  EXPECT_EQ(rule_names(registry->rules().list(account)), (std::vector<std::string>{"cold@1", "hot@1"}));
+  EXPECT_EQ(registry->rules().in_force().size(), 3u);
+  EXPECT_FALSE(registry->rules().find(account, "warm"));
+  EXPECT_TRUE(registry->rules().list(*model::AccountId::parse("c")).empty());
+}
+
+TYPED_TEST_P(RegistryContract, ARuleIsReplacedAndRemovedOnlyAtTheVersionThatWasLookedAt) {
+  const model::AccountId account = *model::AccountId::parse("a");
+  const auto server = this->open();
+  const auto other = this->open();
+  Rules& rules = server->rules();
+  ASSERT_TRUE(rules.add(rule_record("a", "hot")).ok());
+  ASSERT_TRUE(rules.replace(rule_record("a", "hot", 2), 1).ok());
+  EXPECT_EQ(rules.replace(rule_record("a", "hot", 2), 1).error().code, Code::conflict);
+  EXPECT_EQ(rules.find(account, "hot")->rule.version, 2u);
+  EXPECT_EQ(rules.replace(rule_record("a", "cold", 2), 1).error().code, Code::conflict) << "not there";
+  // Another process was quicker, and this one has not heard of it.
+  ASSERT_TRUE(other->refresh(kNow).status.ok());
+  ASSERT_TRUE(other->rules().replace(rule_record("a", "hot", 3), 2).ok());
+  EXPECT_EQ(rules.replace(rule_record("a", "hot", 3), 2).error().code, Code::conflict);
+  EXPECT_EQ(rules.remove(account, "hot", 2).error().code, Code::conflict);
+  ASSERT_TRUE(server->refresh(kNow).status.ok());
+  EXPECT_EQ(rules.find(account, "hot")->rule.version, 3u);
+  ASSERT_TRUE(rules.remove(account, "hot", 3).ok());
+  EXPECT_FALSE(rules.find(account, "hot"));
+  EXPECT_TRUE(this->open()->rules().list(account).empty());
+}
+
+TYPED_TEST_P(RegistryContract, AnAccountHasSoManyRules) {
+  const auto registry = this->open({.rules = {.rules_per_account_max = 2}});
+  Rules& rules = registry->rules();
+  ASSERT_TRUE(rules.add(rule_record("a", "1")).ok() && rules.add(rule_record("a", "2")).ok());
+  const Status third = rules.add(rule_record("a", "3"));
+  EXPECT_EQ(third.error().code, Code::unprocessable);
+  EXPECT_THAT(third.error().detail, testing::HasSubstr("alerts.rules_per_account_max"));
+  EXPECT_TRUE(rules.add(rule_record("b", "3")).ok()) << "another account's";
+  ASSERT_TRUE(rules.remove(*model::AccountId::parse("a"), "1", 1).ok());
+  EXPECT_TRUE(rules.add(rule_record("a", "3")).ok()) << "there is room again";
+}
+
+TYPED_TEST_P(RegistryContract, RulesOfFilesGoBeforeThoseOfTheTable) {
+  const model::AccountId account = *model::AccountId::parse("a");
+  const auto registry = this->open({.rules = {.rules_per_account_max = 1}});
+  Rules& rules = registry->rules();
+  ASSERT_TRUE(rules.add(rule_record("a", "hot")).ok());
+  model::RuleRecord given = rule_record("a", "hot", 7);
+  given.source = model::RuleSource::file;
+  model::RuleRecord other = rule_record("a", "cold");
+  other.source = model::RuleSource::config;
+  rules.give({std::make_shared<const model::RuleRecord>(given), std::make_shared<const model::RuleRecord>(other)});
+  EXPECT_EQ(rule_names(rules.list(account)), (std::vector<std::string>{"cold@1", "hot@7"}));
+  EXPECT_EQ(rules.find(account, "hot")->source, model::RuleSource::file);
+  EXPECT_EQ(rules.in_force().size(), 2u);
+  EXPECT_EQ(rules.given().size(), 2u);
+  EXPECT_EQ(rules.add(rule_record("a", "cold")).error().code, Code::conflict);
+  ASSERT_TRUE(registry->refresh(kNow).status.ok());
+  EXPECT_EQ(rules.list(account).size(), 2u) << "reading the table anew leaves them";
+  rules.give({});
+  EXPECT_EQ(rule_names(rules.list(account)), (std::vector<std::string>{"hot@1"}));
+}
+
 TYPED_TEST_P(RegistryContract, KeysAreFoundWhileOthersWriteAndRefresh) {
   const auto registry = this->open();
   ASSERT_TRUE(registry->api_keys().add(key_record("aaaaaaaaaaaa")).ok());
@@ -423,6 +524,8 @@ REGISTER_TYPED_TEST_SUITE_P(RegistryContract, KeysComeBackTheSameAfterReopening,
                             NoMoreSessionsThanThereMayBe, DevicesAreKnownFromTheirFirstPointUpToTheLimit,
                             SilencesComeBackTheSameAndOnlyToTheirAccount,
                             SilencesAreSoManyAndEndedOnesGiveWayAndAreRemovedAfterADay,
-                            KeysAreFoundWhileOthersWriteAndRefresh);
+                            RulesComeBackTheSameAfterReopeningAndAreTheAccountsOwn,
+                            ARuleIsReplacedAndRemovedOnlyAtTheVersionThatWasLookedAt, AnAccountHasSoManyRules,
+                            RulesOfFilesGoBeforeThoseOfTheTable, KeysAreFoundWhileOthersWriteAndRefresh);
 
 }  // namespace millstream::registry

@@ -61,7 +61,7 @@ TEST_F(RegistryTest, AFileThatOthersMayReadIsMadePrivate) {
 
 TEST_F(RegistryTest, AFileOfTheFirstVersionIsBroughtUpToDate) {
   { const auto registry = open(); }
-  for (const char* table : {"users", "login_sessions", "accounts", "sites", "devices", "silences"}) {
+  for (const char* table : {"users", "login_sessions", "accounts", "sites", "devices", "silences", "rules"}) {
     change(std::string("DROP TABLE ") + table);
   }
   change("ALTER TABLE api_keys DROP COLUMN used_at_ms");
@@ -71,6 +71,23 @@ TEST_F(RegistryTest, AFileOfTheFirstVersionIsBroughtUpToDate) {
   const auto registry = open();
   EXPECT_EQ(registry->api_keys().find_api_key("aaaaaaaaaaaa")->name, "old");
   EXPECT_TRUE(registry->users().add(user_record("anna")).ok());
+}
+
+TEST_F(RegistryTest, ARowThatIsNoRuleIsRefusedAndTheOldRulesStay) {
+  const auto server = open();
+  const model::AccountId account = *model::AccountId::parse("a");
+  ASSERT_TRUE(server->rules().add(rule_record("a", "hot")).ok());
+  for (const char* sql : {"UPDATE rules SET rule = '{}'", "UPDATE rules SET version = 2",
+                          "UPDATE rules SET rule_id = 'cold'", "UPDATE rules SET account = 'a b'"}) {
+    SCOPED_TRACE(sql);
+    change(sql);
+    EXPECT_EQ(server->refresh(kNow).status.error().code, Code::corrupt);
+    EXPECT_TRUE(server->rules().find(account, "hot"));
+    EXPECT_FALSE(Registry::open(directory()).ok());
+    change("DELETE FROM rules");
+    ASSERT_TRUE(server->refresh(kNow).status.ok());
+    ASSERT_TRUE(server->rules().add(rule_record("a", "hot")).ok());
+  }
 }
 
 TEST_F(RegistryTest, ARowThatDoesNotSayWhatItAllowsIsRefusedAndTheOldKeysStay) {

@@ -71,6 +71,17 @@ constexpr std::array<const char*, 3> kSteps = {
     silence       TEXT NOT NULL,
     PRIMARY KEY (account, silence_id)
   ) STRICT, WITHOUT ROWID;
+  CREATE TABLE rules (
+    account       TEXT NOT NULL,
+    rule_id       TEXT NOT NULL,
+    version       INTEGER NOT NULL,
+    rule          TEXT NOT NULL,
+    created_at_ms INTEGER NOT NULL,
+    created_by    TEXT NOT NULL,
+    updated_at_ms INTEGER NOT NULL,
+    updated_by    TEXT NOT NULL,
+    PRIMARY KEY (account, rule_id)
+  ) STRICT, WITHOUT ROWID;
   PRAGMA user_version = 3;
 )"};
 

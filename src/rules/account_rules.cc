@@ -52,6 +52,7 @@ uint32_t AccountRules::number_of(const std::string& field) {
 }
 
 void AccountRules::index_rules() {
+  ++generation_;
   for (auto& readers : readers_) readers.clear();
   asks_for_tags_ = false;
   for (const auto& [id, rule] : rules_) {
@@ -70,10 +71,11 @@ void AccountRules::put(std::unique_ptr<const CompiledRule> rule, int64_t now_ms,
   rules_[id] = std::move(rule);
   const CompiledRule& after = *rules_[id];
   index_rules();
-  const bool same = before && same_condition(before->rule, after.rule);
+  if (!before) return;
+  const bool same = same_condition(before->rule, after.rule);
   const char* reason = after.rule.enabled ? "rule_changed" : "rule_disabled";
-  for (WatchedDevice* device : by_topic()) {
-    replace(*device, before.get(), same && after.rule.enabled ? &after : nullptr, reason, now_ms, out);
+  for (WatchedDevice* device : watched_by(*before)) {
+    replace(*device, *before, same && after.rule.enabled ? &after : nullptr, reason, now_ms, out);
   }
 }
 
@@ -83,7 +85,7 @@ void AccountRules::remove(const std::string& rule_id, int64_t now_ms, model::Con
   const std::unique_ptr<const CompiledRule> before = std::move(found->second);
   rules_.erase(found);
   index_rules();
-  for (WatchedDevice* device : by_topic()) replace(*device, before.get(), nullptr, "rule_deleted", now_ms, out);
+  for (WatchedDevice* device : watched_by(*before)) replace(*device, *before, nullptr, "rule_deleted", now_ms, out);
 }
 
 const model::Rule* AccountRules::find(std::string_view rule_id) const {
@@ -97,16 +99,21 @@ std::vector<std::string> AccountRules::rule_ids() const {
   return ids;
 }
 
-void AccountRules::replace(WatchedDevice& device, const CompiledRule* before, const CompiledRule* after,
+RuleTallyPtr AccountRules::tally(std::string_view rule_id) const {
+  const auto found = rules_.find(rule_id);
+  return found == rules_.end() ? nullptr : found->second->tally;
+}
+
+void AccountRules::replace(WatchedDevice& device, const CompiledRule& before, const CompiledRule* after,
                            const char* reason, int64_t now_ms, model::Conclusions& out) {
-  device.fields.clear();  // which rules read what is found out anew
-  if (before == nullptr) return;
   unset_timers(device);
   for (size_t at = device.instances.size(); at > 0; --at) {
     Instance& instance = device.instances[at - 1];
-    if (instance.rule != before) continue;
+    if (instance.rule != &before) continue;
     if (after != nullptr && covers(after->rule, *device.topic, device.tags)) {
+      count(instance, -1);
       instance.rule = after;
+      count(instance, 1);
     } else {
       drop(device, at - 1, after == nullptr ? reason : "device_not_covered", now_ms, out);
     }
@@ -117,7 +124,22 @@ void AccountRules::replace(WatchedDevice& device, const CompiledRule* before, co
 void AccountRules::drop(WatchedDevice& device, size_t at, const char* reason, int64_t now_ms, model::Conclusions& out) {
   const auto place = device.instances.begin() + static_cast<std::ptrdiff_t>(at);
   if (place->open()) out.push_back(farewell(*place, *device.topic, reason, now_ms));
+  count(*place, -1);
   device.instances.erase(place);
+  room_may_have_come();
+}
+
+void AccountRules::count(const Instance& instance, int64_t by) {
+  instances_ += by;
+  instance.rule->tally->add(instance.phase, by);
+}
+
+// Whether anything is refused must not depend on what devices remember: a restart forgets that.
+void AccountRules::room_may_have_come() {
+  if (!full_ || instances_ >= limits_.rule_instances_per_account_max) return;
+  full_ = false;
+  ++generation_;
+  for (const auto& [id, rule] : rules_) rule->tally->set_limited(false);
 }
 
 // ---- devices ----
@@ -131,33 +153,63 @@ WatchedDevice& AccountRules::device(const model::Topic& topic) {
   return entry->second;
 }
 
-std::vector<WatchedDevice*> AccountRules::by_topic() {
+std::vector<WatchedDevice*> AccountRules::watched_by(const CompiledRule& rule) {
   std::vector<WatchedDevice*> devices;
-  devices.reserve(devices_.size());
-  for (auto& [topic, device] : devices_) devices.push_back(&device);
+  for (auto& [topic, device] : devices_) {
+    const auto is_watching = [&](const Instance& instance) { return instance.rule == &rule; };
+    if (std::any_of(device.instances.begin(), device.instances.end(), is_watching)) devices.push_back(&device);
+  }
   std::sort(devices.begin(), devices.end(),
             [](const WatchedDevice* a, const WatchedDevice* b) { return *a->topic < *b->topic; });
   return devices;
 }
 
-uint32_t AccountRules::instance_of(WatchedDevice& device, const CompiledRule& rule) {
+std::optional<uint32_t> AccountRules::instance_of(WatchedDevice& device, const CompiledRule& rule, int64_t now_ms,
+                                                  model::Conclusions& out) {
   for (uint32_t at = 0; at < device.instances.size(); ++at) {
     if (device.instances[at].rule == &rule) return at;
   }
+  if (instances_ >= limits_.rule_instances_per_account_max) {
+    rule.tally->set_limited(true);
+    board_.count_refused();
+    const int64_t max = limits_.rule_instances_per_account_max;
+    if (!full_) tell(device.topic->account, kInstancesLimit, max, told_full_ms_, now_ms, out);
+    full_ = true;
+    return std::nullopt;
+  }
   device.instances.push_back(make_instance(rule));
+  count(device.instances.back(), 1);
   return static_cast<uint32_t>(device.instances.size() - 1);
 }
 
-std::vector<WatchedDevice::Watch>& AccountRules::watches(WatchedDevice& device, uint32_t field) {
+void AccountRules::tell(const model::AccountId& account, std::string_view limit, int64_t max, int64_t& told_ms,
+                        int64_t now_ms, model::Conclusions& out) {
+  if (now_ms - told_ms < kToldEveryMs) return;
+  told_ms = now_ms;
+  model::Event event;
+  event.ts_ms = now_ms;
+  event.topic.account = account;
+  event.type = model::EventType::system;
+  event.data = codec::encode_rules_limited(limit, max);
+  out.push_back(std::move(event));
+}
+
+std::vector<WatchedDevice::Watch>& AccountRules::watches(WatchedDevice& device, uint32_t field, int64_t now_ms,
+                                                         model::Conclusions& out) {
+  if (device.fields_as_of != generation_) {
+    device.fields.clear();
+    device.fields_as_of = generation_;
+  }
   const auto place = std::lower_bound(device.fields.begin(), device.fields.end(), field,
                                       [](const WatchedDevice::Field& f, uint32_t n) { return f.number < n; });
   if (place != device.fields.end() && place->number == field) return place->watches;
   WatchedDevice::Field found{field, {}};
   for (const CompiledRule* rule : readers_[field]) {
     if (!covers(rule->rule, *device.topic, device.tags)) continue;
-    const uint32_t at = instance_of(device, *rule);
+    const std::optional<uint32_t> at = instance_of(device, *rule, now_ms, out);
+    if (!at) continue;
     for (uint32_t condition = 0; condition < rule->rule.when.size(); ++condition) {
-      if (numbers_.at(rule->rule.when[condition].field) == field) found.watches.push_back({at, condition});
+      if (numbers_.at(rule->rule.when[condition].field) == field) found.watches.push_back({*at, condition});
     }
   }
   return device.fields.insert(place, std::move(found))->watches;
@@ -194,7 +246,19 @@ void AccountRules::take_tags(WatchedDevice& device, const model::Event& event, i
 
 // ---- what happens ----
 
+// The budget is spent: the device was heard of, and that is all.
+bool AccountRules::shed(const model::Event& event, int64_t now_ms, model::Conclusions& out) {
+  if (rules_.empty() || budget_.has_left(now_ms, limits_.rule_evaluations_per_second_max)) return false;
+  board_.count_shed();
+  if (const auto found = devices_.find(event.topic); found != devices_.end()) found->second.unseen_ms = now_ms;
+  const int64_t max = limits_.rule_evaluations_per_second_max;
+  tell(event.topic.account, kEvaluationsLimit, max, told_shed_ms_, now_ms, out);
+  return true;
+}
+
 void AccountRules::on_telemetry(const model::Event& event, int64_t now_ms, model::Conclusions& out) {
+  if (shed(event, now_ms, out)) return;
+  int64_t evaluations = 0;
   WatchedDevice* watched = nullptr;
   touched_.clear();
   for (const model::Field& field : event.fields) {
@@ -204,16 +268,21 @@ void AccountRules::on_telemetry(const model::Event& event, int64_t now_ms, model
       watched = &device(event.topic);
       if (asks_for_tags_) take_tags(*watched, event, now_ms, out);
     }
-    for (const auto [at, condition] : watches(*watched, number->second)) {
+    const auto& concerned = watches(*watched, number->second, now_ms, out);
+    evaluations += static_cast<int64_t>(concerned.size());
+    for (const auto [at, condition] : concerned) {
       if (!take(watched->instances[at], condition, field.value, event.ts_ms, now_ms)) continue;
       if (std::find(touched_.begin(), touched_.end(), at) == touched_.end()) touched_.push_back(at);
     }
   }
   for (const uint32_t at : touched_) {
     changes_.clear();
-    judge(watched->instances[at], {watched->attributes, now_ms}, changes_);
-    conclude(*watched, at, now_ms, out);
+    Instance& instance = watched->instances[at];
+    const Phase before = instance.phase;
+    judge(instance, {watched->attributes, now_ms, watched->unseen_ms}, changes_);
+    conclude(*watched, at, before, now_ms, out);
   }
+  budget_.spend(evaluations);
 }
 
 void AccountRules::on_status(const model::Topic& topic, model::Presence status, int64_t ts_ms, int64_t now_ms,
@@ -223,16 +292,17 @@ void AccountRules::on_status(const model::Topic& topic, model::Presence status, 
   const auto found = devices_.find(topic);
   if (found == devices_.end() && !watched) return;
   WatchedDevice& known = found == devices_.end() ? device(topic) : found->second;
-  if (watched) (void)watches(known, kNoField);
+  if (watched) (void)watches(known, kNoField, now_ms, out);
   for (uint32_t at = 0; at < known.instances.size(); ++at) {
     changes_.clear();
-    const Moment moment{known.attributes, now_ms};
+    const Phase before = known.instances[at].phase;
+    const Moment moment{known.attributes, now_ms, known.unseen_ms};
     if (status == model::Presence::offline) {
       on_offline(known.instances[at], ts_ms, moment, changes_);
     } else {
       on_online(known.instances[at], ts_ms, moment, changes_);
     }
-    conclude(known, at, now_ms, out);
+    conclude(known, at, before, now_ms, out);
   }
 }
 
@@ -252,7 +322,11 @@ void AccountRules::on_command(const model::Topic& topic, const codec::AlertComma
     const int64_t ts_ms = std::max(now_ms, instance.started_at_ms);
     out.push_back(
         alert_event(instance, topic, device.attributes, {state_of(command.action), ts_ms, reason_of(command.action)}));
-    if (command.action == codec::AlertAction::close) close_by_hand(instance);
+    if (command.action == codec::AlertAction::close) {
+      count(instance, -1);
+      close_by_hand(instance);
+      count(instance, 1);
+    }
     set_timer(device, at, now_ms);
     return;
   }
@@ -261,12 +335,18 @@ void AccountRules::on_command(const model::Topic& topic, const codec::AlertComma
 void AccountRules::on_deadline(WatchedDevice& device, uint32_t at, int64_t now_ms, model::Conclusions& out) {
   changes_.clear();
   unset_timer(device, at);
-  rules::on_deadline(device.instances[at], {device.attributes, now_ms}, changes_);
-  conclude(device, at, now_ms, out);
+  const Phase before = device.instances[at].phase;
+  rules::on_deadline(device.instances[at], {device.attributes, now_ms, device.unseen_ms}, changes_);
+  conclude(device, at, before, now_ms, out);
 }
 
-void AccountRules::conclude(WatchedDevice& device, uint32_t at, int64_t now_ms, model::Conclusions& out) {
+void AccountRules::conclude(WatchedDevice& device, uint32_t at, Phase before, int64_t now_ms, model::Conclusions& out) {
   Instance& instance = device.instances[at];
+  if (instance.phase != before) {
+    instance.rule->tally->add(before, -1);
+    instance.rule->tally->add(instance.phase, 1);
+  }
+  budget_.spend(static_cast<int64_t>(changes_.size()) * kAlertEvaluations);
   for (const Change& change : changes_) {
     out.push_back(alert_event(instance, *device.topic, device.attributes, change));
     if (change.state == AlertState::resolved) instance.ack.reset();
@@ -305,6 +385,7 @@ void AccountRules::set_timers(WatchedDevice& device, int64_t now_ms) {
 void AccountRules::postpone(int64_t ms, int64_t now_ms) {
   for (auto& [topic, device] : devices_) {
     unset_timers(device);
+    if (device.unseen_ms != kNever) device.unseen_ms += ms;
     for (Instance& instance : device.instances) rules::postpone(instance, ms);
     set_timers(device, now_ms);
   }
@@ -315,7 +396,9 @@ void AccountRules::forget_idle_since(int64_t ms, int64_t now_ms) {
     WatchedDevice& device = entry->second;
     std::vector<const CompiledRule*> idle;  // a device has one instance of a rule
     for (const Instance& instance : device.instances) {
-      if (is_idle(instance, ms)) idle.push_back(instance.rule);
+      if (!is_idle(instance, ms)) continue;
+      idle.push_back(instance.rule);
+      count(instance, -1);
     }
     if (!idle.empty()) {
       unset_timers(device);  // they name places, which change
@@ -328,6 +411,7 @@ void AccountRules::forget_idle_since(int64_t ms, int64_t now_ms) {
     const bool empty = device.instances.empty() && device.attributes.empty();
     entry = empty ? devices_.erase(entry) : std::next(entry);
   }
+  room_may_have_come();
 }
 
 // ---- the saved state ----
@@ -335,12 +419,14 @@ void AccountRules::forget_idle_since(int64_t ms, int64_t now_ms) {
 void AccountRules::save(model::StateWriter& writer) const {
   writer.number(rules_.size());
   for (const auto& [id, rule] : rules_) writer.text(codec::encode_rule(rule->rule));
+  writer.number(full_).number(told_full_ms_).number(told_shed_ms_);
+  budget_.save(writer);
   writer.number(devices_.size());
   for (const auto& [topic, device] : devices_) {
     writer.text(topic.text()).number(device.tags.size()).number(device.attributes.size());
     for (const model::Tag& tag : device.tags) writer.text(tag.name).text(tag.value);
     for (const auto& [name, value] : device.attributes) writer.text(name).real(value);
-    writer.number(device.instances.size());
+    writer.number(device.unseen_ms).number(device.instances.size());
     for (const Instance& instance : device.instances) {
       writer.text(instance.rule->rule.id).number(instance.timer_ms);
       rules::save(instance, writer);
@@ -358,6 +444,10 @@ Status AccountRules::load(const model::AccountId& account, model::StateReader& r
     rules_[(*compiled)->rule.id] = std::move(*compiled);
   }
   index_rules();
+  full_ = reader.number() != 0;
+  told_full_ms_ = reader.number();
+  told_shed_ms_ = reader.number();
+  budget_.load(reader);
   const int64_t devices = reader.number();
   for (int64_t i = 0; i < devices && reader.ok(); ++i) {
     if (Status s = load_device(reader); !s) return s;
@@ -378,6 +468,7 @@ Status AccountRules::load_device(model::StateReader& reader) {
     std::string name(reader.text());
     added.attributes.emplace_back(std::move(name), reader.real());
   }
+  added.unseen_ms = reader.number();
   const int64_t instances = reader.number();
   for (int64_t i = 0; i < instances && reader.ok(); ++i) {
     const auto rule = rules_.find(reader.text());
@@ -385,6 +476,7 @@ Status AccountRules::load_device(model::StateReader& reader) {
     if (rule == rules_.end()) return unreadable();
     Instance& instance = added.instances.emplace_back(make_instance(*rule->second));
     if (!rules::load(instance, reader)) return unreadable();
+    count(instance, 1);
     instance.timer_ms = timer_ms;
     if (timer_ms != kNever && !deadlines_.insert({timer_ms, &added, static_cast<uint32_t>(i)}).second) {
       return unreadable();  // a rule named twice

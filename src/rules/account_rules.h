@@ -5,13 +5,18 @@
 // Rules    A rule that is saved anew keeps its instances where its condition is the same and it still covers the
 // device;
 //          any other open alert is resolved, with the reason.
+//          Being over a limit ends no alert: what is not watched is not known, and a device whose values are not looked
+//          at is not silent (rule_instance.h).
 // Limits   an instance without an alert or a deadline is forgotten a day after its newest value.
+//          limits.h: instances, and evaluations by the log's time, so that the same log is cut in the same places. Over
+//          one, the account is told (kRulesLimitedKind), at most once in kToldEveryMs.
 // Thread   one thread at a time
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -22,6 +27,8 @@
 #include "codec/rule_command.h"
 #include "model/engine.h"
 #include "rules/alert_event.h"
+#include "rules/evaluation_budget.h"
+#include "rules/limits.h"
 #include "rules/rule_instance.h"
 
 namespace millstream::rules {
@@ -43,7 +50,9 @@ struct WatchedDevice {
   model::Tags tags;                     // of the newest value; kept only if a rule asks for tags
   Attributes attributes;
   std::vector<Instance> instances;
-  std::vector<Field> fields;  // by number; found out anew when rules change
+  std::vector<Field> fields;   // by number; found out anew when rules change, or when there is room again
+  uint64_t fields_as_of = 0;   // of AccountRules::generation_
+  int64_t unseen_ms = kNever;  // when its newest values came that were not looked at
 };
 
 struct Deadline {
@@ -56,8 +65,11 @@ using Deadlines = std::set<Deadline>;
 
 class AccountRules {
  public:
-  // `deadlines` outlives this.
-  explicit AccountRules(Deadlines& deadlines) : deadlines_(deadlines) { (void)number_of({}); }
+  // All outlive this; `limits` may change between calls, which room_may_have_come() tells.
+  AccountRules(Deadlines& deadlines, const Limits& limits, RuleBoard& board)
+      : deadlines_(deadlines), limits_(limits), board_(board) {
+    (void)number_of({});
+  }
   AccountRules(const AccountRules&) = delete;
   AccountRules& operator=(const AccountRules&) = delete;
 
@@ -65,6 +77,7 @@ class AccountRules {
   void remove(const std::string& rule_id, int64_t now_ms, model::Conclusions& out);
   const model::Rule* find(std::string_view rule_id) const;
   std::vector<std::string> rule_ids() const;
+  RuleTallyPtr tally(std::string_view rule_id) const;  // null: no such rule
 
   void set_attributes(const model::Topic& device, Attributes attributes);
   std::vector<model::Topic> devices_with_attributes() const;
@@ -79,6 +92,7 @@ class AccountRules {
 
   void postpone(int64_t ms, int64_t now_ms);
   void forget_idle_since(int64_t ms, int64_t now_ms);
+  void room_may_have_come();
 
   void save(model::StateWriter& writer) const;
   Status load(const model::AccountId& account, model::StateReader& reader);
@@ -87,27 +101,45 @@ class AccountRules {
   uint32_t number_of(const std::string& field);
   void index_rules();
   WatchedDevice& device(const model::Topic& topic);
-  std::vector<WatchedDevice*> by_topic();
-  std::vector<WatchedDevice::Watch>& watches(WatchedDevice& device, uint32_t field);
-  uint32_t instance_of(WatchedDevice& device, const CompiledRule& rule);
+  std::vector<WatchedDevice*> watched_by(const CompiledRule& rule);  // by topic
+  bool shed(const model::Event& event, int64_t now_ms, model::Conclusions& out);
+  void tell(const model::AccountId& account, std::string_view limit, int64_t max, int64_t& told_ms, int64_t now_ms,
+            model::Conclusions& out);
+  std::vector<WatchedDevice::Watch>& watches(WatchedDevice& device, uint32_t field, int64_t now_ms,
+                                             model::Conclusions& out);
+  // Nothing: there is no room for another.
+  std::optional<uint32_t> instance_of(WatchedDevice& device, const CompiledRule& rule, int64_t now_ms,
+                                      model::Conclusions& out);
+  void count(const Instance& instance, int64_t by);
   void take_tags(WatchedDevice& device, const model::Event& event, int64_t now_ms, model::Conclusions& out);
-  // What becomes of the device's instances when `before` gives way to `after` (nullptr: to nothing).
-  void replace(WatchedDevice& device, const CompiledRule* before, const CompiledRule* after, const char* reason,
+  // What becomes of the device's instance when `before` gives way to `after` (nullptr: to nothing).
+  void replace(WatchedDevice& device, const CompiledRule& before, const CompiledRule* after, const char* reason,
                int64_t now_ms, model::Conclusions& out);
   void drop(WatchedDevice& device, size_t at, const char* reason, int64_t now_ms, model::Conclusions& out);
-  void conclude(WatchedDevice& device, uint32_t at, int64_t now_ms, model::Conclusions& out);
+  // After it did something: `before` is what it was in until then.
+  void conclude(WatchedDevice& device, uint32_t at, Phase before, int64_t now_ms, model::Conclusions& out);
   void set_timer(WatchedDevice& device, uint32_t at, int64_t now_ms);
   void unset_timer(WatchedDevice& device, uint32_t at);
   void unset_timers(WatchedDevice& device);
   void set_timers(WatchedDevice& device, int64_t now_ms);
   Status load_device(model::StateReader& reader);
 
+  static constexpr int64_t kToldEveryMs = 60'000;
+
   Deadlines& deadlines_;
+  const Limits& limits_;
+  RuleBoard& board_;
   std::map<std::string, std::unique_ptr<const CompiledRule>, std::less<>> rules_;  // by id
   std::unordered_map<std::string, uint32_t> numbers_;                              // by field; 0: no field
   std::vector<std::vector<const CompiledRule*>> readers_;                          // by field number: enabled rules
   bool asks_for_tags_ = false;
   std::unordered_map<model::Topic, WatchedDevice> devices_;
+  uint64_t generation_ = 0;  // of what devices know of who reads their fields
+  int64_t instances_ = 0;
+  bool full_ = false;  // an instance was refused, and there was no room since
+  EvaluationBudget budget_;
+  int64_t told_full_ms_ = -kToldEveryMs;
+  int64_t told_shed_ms_ = -kToldEveryMs;
   Changes changes_;                // of one call; kept for its memory
   std::vector<uint32_t> touched_;  // the same
 };

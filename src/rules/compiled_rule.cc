@@ -24,6 +24,11 @@ Result<std::unique_ptr<const CompiledRule>> compile(model::Rule rule) {
   }
   compiled->plain = is_plain(rule);
   compiled->silence = model::is_silence(rule.when.front().fn);
+  for (const model::Condition& c : rule.when) {
+    if (!model::has_window(c.fn)) continue;
+    compiled->window_ms = std::max(compiled->window_ms, c.window_ms + rule.max_lateness_ms);
+    compiled->adds_up |= c.fn == model::Function::count || c.fn == model::Function::sum;
+  }
   compiled->rule = std::move(rule);
   return std::unique_ptr<const CompiledRule>(std::move(compiled));
 }

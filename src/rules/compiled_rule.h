@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "model/rule.h"
+#include "rules/rule_tally.h"
 #include "rules/schedule.h"
 
 namespace millstream::rules {
@@ -16,8 +17,12 @@ namespace millstream::rules {
 struct CompiledRule {
   model::Rule rule;
   std::optional<Schedule> schedule;
-  bool plain = false;    // one field, compared as it comes with numbers: an instance is all the state there is
-  bool silence = false;  // the levels are reached by silence
+  bool plain = false;     // one field, compared as it comes with numbers: an instance is all the state there is
+  bool silence = false;   // the levels are reached by silence
+  int64_t window_ms = 0;  // the longest of its windows, and how late what is in it may come; 0: it has none
+  bool adds_up = false;   // a condition grows with each value of its window
+  // Of the rule in force; not part of what it says.
+  RuleTallyPtr tally = std::make_shared<RuleTally>();
 
   bool active(int64_t now_ms) const { return !schedule || schedule->active(now_ms); }
 };

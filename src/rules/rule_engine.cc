@@ -22,12 +22,18 @@ Error unreadable() { return Error{Code::corrupt, "rules: the saved state cannot 
 }  // namespace
 
 struct RuleEngine::State {
+  explicit State(RuleBoard& rule_board) : board(rule_board) {}
+
+  RuleBoard& board;
+  Limits limits;        // in force
   Deadlines deadlines;  // outlives those who set them
   std::map<model::AccountId, AccountRules> accounts;
   model::Conclusions farewells;  // alerts of rules no longer in force, for the next advance()
   int64_t next_forget_ms = 0;
 
-  AccountRules& of(const model::AccountId& account) { return accounts.try_emplace(account, deadlines).first->second; }
+  AccountRules& of(const model::AccountId& account) {
+    return accounts.try_emplace(account, deadlines, limits, board).first->second;
+  }
   AccountRules* find(const model::AccountId& account) {
     const auto found = accounts.find(account);
     return found == accounts.end() ? nullptr : &found->second;
@@ -43,6 +49,7 @@ struct RuleEngine::State {
 
 // Only what differs: everything else goes on as it was.
 void RuleEngine::State::put_in_force(const Configuration& configured, int64_t now_ms) {
+  limits = configured.limits;
   std::set<std::pair<model::AccountId, std::string>> wanted;
   for (const model::Rule& rule : configured.rules) {
     wanted.emplace(rule.scope.account, rule.id);
@@ -53,6 +60,7 @@ void RuleEngine::State::put_in_force(const Configuration& configured, int64_t no
     for (const std::string& id : rules.rule_ids()) {
       if (!wanted.contains({account, id})) rules.remove(id, now_ms, farewells);
     }
+    rules.room_may_have_come();
     for (const model::Topic& device : rules.devices_with_attributes()) {
       if (!configured.attributes.contains(device)) rules.set_attributes(device, {});
     }
@@ -61,10 +69,21 @@ void RuleEngine::State::put_in_force(const Configuration& configured, int64_t no
 }
 
 RuleEngine::RuleEngine(Configuration configured)
-    : configured_(std::move(configured)), state_(std::make_unique<State>()) {
+    : configured_(std::move(configured)), state_(std::make_unique<State>(board_)) {
   state_->put_in_force(configured_, 0);
+  fill_board();
 }
 RuleEngine::~RuleEngine() = default;
+
+void RuleEngine::fill_board() {
+  board_.clear();
+  for (const auto& [account, rules] : state_->accounts) {
+    for (std::string& id : rules.rule_ids()) {
+      RuleTallyPtr tally = rules.tally(id);
+      board_.put({account, std::move(id)}, std::move(tally));
+    }
+  }
+}
 
 void RuleEngine::step(const model::Event& event, int64_t now_ms, model::Conclusions& out) {
   if (event.type == model::EventType::system) return step_command(event, now_ms, out);
@@ -85,9 +104,16 @@ void RuleEngine::step_command(const model::Event& event, int64_t now_ms, model::
     return log_warning("a command is not understood", {{"id", event.id.text()}, {"reason", command.error().detail}});
   }
   if (!*command) return;
-  AccountRules& rules = state_->of(event.topic.account);
-  std::visit(Overloaded{[&](const codec::SaveRule& c) { state_->put(c.rule, now_ms, out); },
-                        [&](const codec::DeleteRule& c) { rules.remove(c.rule_id, now_ms, out); },
+  const model::AccountId& account = event.topic.account;
+  AccountRules& rules = state_->of(account);
+  std::visit(Overloaded{[&](const codec::SaveRule& c) {
+                          state_->put(c.rule, now_ms, out);
+                          if (RuleTallyPtr tally = rules.tally(c.rule.id)) board_.put({account, c.rule.id}, tally);
+                        },
+                        [&](const codec::DeleteRule& c) {
+                          rules.remove(c.rule_id, now_ms, out);
+                          board_.remove({account, c.rule_id});
+                        },
                         [&](const codec::AlertCommand& c) { rules.on_command(event.topic, c, now_ms, out); },
                         [&](codec::SetAttributes& c) { rules.set_attributes(event.topic, std::move(c.attributes)); }},
              **command);
@@ -111,12 +137,15 @@ void RuleEngine::resume(int64_t from_ms, int64_t now_ms) {
     for (auto& [account, rules] : state_->accounts) rules.postpone(now_ms - from_ms, now_ms);
   }
   state_->put_in_force(configured_, now_ms);
+  fill_board();
 }
 
 std::string RuleEngine::save() const {
   std::string state;
   model::StateWriter writer(state);
-  writer.number(kStateVersion).number(state_->next_forget_ms).number(state_->farewells.size());
+  writer.number(kStateVersion).number(state_->next_forget_ms);
+  writer.number(state_->limits.rule_instances_per_account_max).number(state_->limits.rule_evaluations_per_second_max);
+  writer.number(state_->farewells.size());
   for (const model::Event& event : state_->farewells) {
     writer.number(event.ts_ms).text(event.topic.text()).text(event.data);
   }
@@ -131,8 +160,10 @@ std::string RuleEngine::save() const {
 Status RuleEngine::load(std::string_view state) {
   model::StateReader reader(state);
   if (reader.number() != kStateVersion) return unreadable();
-  auto loaded = std::make_unique<State>();
+  auto loaded = std::make_unique<State>(board_);
   loaded->next_forget_ms = reader.number();
+  loaded->limits.rule_instances_per_account_max = reader.number();
+  loaded->limits.rule_evaluations_per_second_max = reader.number();
   const int64_t farewells = reader.number();
   for (int64_t i = 0; i < farewells && reader.ok(); ++i) {
     model::Event event;
@@ -152,6 +183,7 @@ Status RuleEngine::load(std::string_view state) {
   }
   if (!reader.at_end()) return unreadable();
   state_ = std::move(loaded);
+  fill_board();
   return {};
 }
 

@@ -6,7 +6,8 @@
 //          re-stepping it after a crash repeats history. What is configured elsewhere (the registry, files) is put in
 //          force by resume(): state carries over where a rule's condition is the same; any other open alert is resolved
 //          by the next advance(), with the reason. Time while the server was down does not count.
-// Thread   one thread at a time
+// Limits   those of limits.h in force are part of the state, as the rules are: what is configured counts from resume()
+// on. Thread   one thread at a time; board(): any
 #pragma once
 
 #include <map>
@@ -16,6 +17,8 @@
 
 #include "model/engine.h"
 #include "model/rule.h"
+#include "rules/limits.h"
+#include "rules/rule_tally.h"
 
 namespace millstream::rules {
 
@@ -23,6 +26,7 @@ namespace millstream::rules {
 struct Configuration {
   std::vector<model::Rule> rules;
   std::map<model::Topic, std::vector<std::pair<std::string, double>>> attributes;  // by device
+  Limits limits = {};
 };
 
 class RuleEngine final : public model::Engine {
@@ -37,12 +41,16 @@ class RuleEngine final : public model::Engine {
   std::string save() const override;
   Status load(std::string_view state) override;
 
+  const RuleBoard& board() const { return board_; }
+
  private:
   struct State;
 
+  void fill_board();
   void step_command(const model::Event& event, int64_t now_ms, model::Conclusions& out);
 
   const Configuration configured_;
+  RuleBoard board_;
   std::unique_ptr<State> state_;
 };
 

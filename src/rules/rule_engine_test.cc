@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "codec/event_json.h"
+#include "codec/rule_command.h"
 #include "rules/testing.h"
 
 namespace millstream::rules {
@@ -25,7 +26,9 @@ Rule rule(const std::string& id, const std::string& field, Comparison op, double
 }
 Rule over_70(int64_t for_ms = 0) { return rule("hot", "T1", Comparison::gt, 70, for_ms); }
 
-model::Topic topic_of(const std::string& device) { return *model::Topic::parse("account:a/site:s/device:" + device); }
+model::Topic topic_of(const std::string& device, const std::string& account = "a") {
+  return *model::Topic::parse("account:" + account + "/site:s/device:" + device);
+}
 
 model::Event telemetry(const std::string& device, int64_t received_ms, int64_t ts_ms, model::Fields fields) {
   model::Event event;
@@ -45,6 +48,15 @@ model::Event status(const std::string& device, model::Presence presence, int64_t
   return event;
 }
 
+// Of account a.
+model::Event command(const codec::RuleCommand& said) {
+  model::Event event;
+  event.topic.account = *model::AccountId::parse("a");
+  event.type = model::EventType::system;
+  event.data = codec::encode_rule_command(said);
+  return event;
+}
+
 model::Alert alert_of(const model::Event& event) {
   EXPECT_EQ(event.type, model::EventType::alert);
   const Result<model::Alert> alert = codec::decode_alert_data(event.data);
@@ -52,10 +64,15 @@ model::Alert alert_of(const model::Event& event) {
   return alert ? *alert : model::Alert{};
 }
 
-// "ts state alertId value", as short text.
+// "ts state alertId value", as short text; "ts data" of what is no alert.
 Lines lines(const Conclusions& out) {
   Lines texts;
   for (const model::Event& event : out) {
+    if (event.type == model::EventType::system) {
+      EXPECT_FALSE(event.topic.is_device() || event.topic.account.empty());
+      texts.push_back(std::to_string(event.ts_ms) + " " + event.data);
+      continue;
+    }
     const model::Alert alert = alert_of(event);
     EXPECT_EQ(alert.device, event.topic.device);
     std::string text = std::to_string(event.ts_ms) + " " + std::string(model::alert_state_name(alert.state)) + " " +
@@ -69,8 +86,8 @@ Lines lines(const Conclusions& out) {
 
 // As the runner drives an engine.
 struct Driver {
-  explicit Driver(std::vector<Rule> rules)
-      : engine(std::make_unique<RuleEngine>(Configuration{std::move(rules), {}})) {}
+  explicit Driver(std::vector<Rule> rules, Limits in_force = {})
+      : limits(in_force), engine(std::make_unique<RuleEngine>(Configuration{std::move(rules), {}, in_force})) {}
 
   void value(int64_t at_ms, double v) { value_at("d", at_ms, at_ms, v); }
   void late_value(int64_t at_ms, int64_t ts_ms, double v) { value_at("d", at_ms, ts_ms, v); }
@@ -89,12 +106,17 @@ struct Driver {
   }
   // As a restart with these rules does.
   void restart(std::vector<Rule> rules, int64_t from_ms, int64_t now_ms) {
-    auto next = std::make_unique<RuleEngine>(Configuration{std::move(rules), {}});
+    auto next = std::make_unique<RuleEngine>(Configuration{std::move(rules), {}, limits});
     ASSERT_TRUE(next->load(engine->save()).ok());
     engine = std::move(next);
     engine->resume(from_ms, now_ms);
   }
 
+  RuleStatus status_of(const std::string& rule_id) const {
+    return engine->board().status(*model::AccountId::parse("a"), rule_id).value_or(RuleStatus{.devices = -1});
+  }
+
+  const Limits limits;
   std::unique_ptr<RuleEngine> engine;
   Conclusions out;
 };
@@ -490,8 +512,12 @@ TEST(Rules, ConclusionsDoNotDependOnHowOftenTimeIsToldNorOnRestarts) {
           std::get<double>(level.value) + (level.op <= Comparison::ge ? -1.0 : 1.0) * static_cast<double>(random() % 2);
       rules.back().max_lateness_ms = 200;
     }
-    Driver plain(rules);
-    Driver restless(rules);
+    // In some lives there is not enough for all of it.
+    Limits limits;
+    if (seed % 3 == 1) limits.rule_instances_per_account_max = 4 + static_cast<int64_t>(random() % 8);
+    if (seed % 3 == 2) limits.rule_evaluations_per_second_max = 40 + static_cast<int64_t>(random() % 60);
+    Driver plain(rules, limits);
+    Driver restless(rules, limits);
     int64_t now = 1;
     for (int turn = 0; turn < 200; ++turn) {
       const int64_t before = now;
@@ -545,6 +571,186 @@ TEST(Rules, OneOpenAlertPerRuleAndDeviceAndEveryAlertEnds) {
       }
     }
     for (const auto& [who, id] : open) EXPECT_EQ(id, "") << who;
+  }
+}
+
+// ---- limits ----
+
+constexpr int64_t kNow = 1'769'517'296'000;
+
+std::string limited(int64_t ms, std::string_view limit, int64_t max) {
+  return std::to_string(ms) + R"( {"kind":"rules_limited","limit":")" + std::string(limit) + R"(","max":)" +
+         std::to_string(max) + "}";
+}
+
+TEST(RuleLimits, DevicesBeyondTheInstancesOfAnAccountAreNotWatchedUntilThereIsRoom) {
+  Driver d({over_70(), rule("cold", "T1", Comparison::lt, 0)}, {.rule_instances_per_account_max = 3});
+  d.value_at("a", kNow, kNow, 20);
+  d.value_at("b", kNow, kNow, 20);  // one of its two
+  EXPECT_EQ(d.take(), (Lines{limited(kNow, kInstancesLimit, 3)}));
+  d.value_at("c", kNow + 1, kNow + 1, 80);
+  EXPECT_EQ(d.take(), Lines{}) << "neither an alert nor a second word";
+  EXPECT_EQ(d.status_of("cold"), (RuleStatus{.devices = 2, .limited = true}));
+  EXPECT_EQ(d.status_of("hot"), (RuleStatus{.devices = 1, .limited = true}));
+  EXPECT_GE(d.engine->board().instances_refused(), 2);
+  d.event(kNow + 2, command(codec::DeleteRule{"cold", "anna"}));
+  d.value_at("c", kNow + 3, kNow + 3, 80);
+  EXPECT_EQ(d.take().size(), 1u);
+  EXPECT_EQ(d.status_of("hot"), (RuleStatus{.devices = 2, .firing = 1}));
+}
+
+TEST(RuleLimits, ASpentBudgetNeitherEndsAnAlertNorFiresOneAndIsToldOnceAMinute) {
+  Driver d({over_70()}, {.rule_evaluations_per_second_max = 10});
+  d.value(kNow, 80);  // an evaluation and an alert: nine of ten
+  d.value(kNow, 81);
+  EXPECT_EQ(d.take(), (Lines{std::to_string(kNow) + " firing hot.s.d." + std::to_string(kNow) + ".1 80"}));
+  d.value(kNow, 60);
+  d.value_at("e", kNow, kNow, 80);
+  EXPECT_EQ(d.take(), (Lines{limited(kNow, kEvaluationsLimit, 10)}));
+  EXPECT_EQ(d.engine->board().events_shed(), 2);
+  EXPECT_EQ(d.status_of("hot"), (RuleStatus{.devices = 1, .firing = 1}));
+  d.value(kNow + 1000, 60);
+  EXPECT_EQ(d.take().size(), 1u) << "a second later it is looked at, and resolves";
+  for (int64_t at = kNow + 1000; at < kNow + 2000; at += 10) d.value(at, 80);
+  for (const std::string& line : d.take()) EXPECT_EQ(line.find("rules_limited"), std::string::npos) << line;
+  for (int i = 0; i < 20; ++i) d.value(kNow + 60'000, 60);
+  EXPECT_EQ(d.take().back(), limited(kNow + 60'000, kEvaluationsLimit, 10));
+}
+
+TEST(RuleLimits, TimeAloneEndsAndFiresNothingWhileTheNewestValuesWereNotLookedAt) {
+  Rule keeps = over_70();
+  keeps.keep_firing_ms = 5000;
+  Driver d({keeps, rule("slow", "T2", Comparison::gt, 70, 5000)}, {.rule_evaluations_per_second_max = 100});
+  const auto both = [&](int64_t at_ms, double t1, double t2) {
+    d.event(at_ms, telemetry("d", at_ms, at_ms, {{"T1", t1}, {"T2", t2}}));
+  };
+  both(kNow, 80, 20);
+  both(kNow + 1000, 60, 80);  // one recovers, one is pending
+  EXPECT_EQ(d.take().size(), 1u);
+  for (int i = 0; i < 200; ++i) d.value_at("noise", kNow + 1001, kNow + 1001, 20);
+  both(kNow + 1001, 80, 20);  // not looked at: it would have fired again, and calmed down
+  d.take();
+  d.until(kNow + 60'000);
+  EXPECT_EQ(d.take(), Lines{});
+  EXPECT_EQ(d.status_of("hot").firing, 1);
+  EXPECT_EQ(d.status_of("slow").pending, 1);
+  both(kNow + 60'001, 60, 20);
+  EXPECT_EQ(d.take().size(), 1u) << "the one resolves, the other has calmed down";
+  EXPECT_EQ(d.status_of("hot").firing, 0);
+  EXPECT_EQ(d.status_of("slow").pending, 0);
+}
+
+TEST(RuleLimits, ADeviceThatIsNotLookedAtIsNotSilent) {
+  Rule resolves = over_70();
+  resolves.no_data = model::NoData{10'000, model::NoDataDo::ok};
+  Rule missing = rule("missing", "T1", Comparison::gt, 0, 10'000);
+  missing.when[0].fn = model::Function::missing;
+  Driver d({resolves, missing}, {.rule_evaluations_per_second_max = 100});
+  d.value(kNow, 80);
+  EXPECT_EQ(d.take().size(), 1u);
+  for (int64_t at = kNow + 1000; at <= kNow + 30'000; at += 1000) {
+    for (int i = 0; i < 200; ++i) d.value_at("noise", at, at, 20);
+    d.value(at, 80);
+  }
+  for (const std::string& line : d.take()) EXPECT_NE(line.find("rules_limited"), std::string::npos) << line;
+  d.until(kNow + 39'999);
+  EXPECT_EQ(d.take(), Lines{});
+  d.until(kNow + 40'000);
+  const Lines ended = d.take();
+  ASSERT_GE(ended.size(), 2u) << "now it is";
+  EXPECT_NE(ended[0].find("resolved hot.s.d"), std::string::npos) << ended[0];
+}
+
+TEST(RuleLimits, NoAlertEndsByAWindowThatValuesAreMissingFrom) {
+  Rule busy = rule("busy", "T1", Comparison::ge, 5);
+  busy.when[0].fn = model::Function::count;
+  busy.when[0].window_ms = 10'000;
+  busy.max_lateness_ms = 0;
+  Driver d({busy}, {.rule_evaluations_per_second_max = 100});
+  int64_t at = kNow;
+  for (; at < kNow + 10'000; at += 1000) d.value(at, 1);
+  EXPECT_EQ(d.take().size(), 1u);
+  for (; at < kNow + 30'000; at += 1000) {
+    for (int i = 0; i < 200; ++i) d.value_at("noise" + std::to_string(i), at, at, 1);
+    d.value(at, 1);
+  }
+  d.take();
+  d.value(at, 1);  // the only one of its window that is looked at
+  for (const std::string& line : d.take()) EXPECT_EQ(line.find("resolved busy.s.d."), std::string::npos) << line;
+  d.value(at + 30'000, 1);
+  EXPECT_EQ(d.take().size(), 1u) << "a whole window later it has ended";
+}
+
+TEST(RuleLimits, AnAccountOfALotOfNoiseChangesNothingForTheOneBesideIt) {
+  const auto life = [](bool noise) {
+    Rule loud = threshold_rule("loud", "account:b", "T1", Comparison::gt, 70);
+    Driver d({over_70(3000), rule("cold", "T1", Comparison::lt, 10), loud}, {.rule_evaluations_per_second_max = 500});
+    std::mt19937_64 random(7);
+    for (int64_t at = kNow; at < kNow + 120'000; at += 500) {
+      d.value_at(std::string(1, static_cast<char>('a' + random() % 3)), at, at, static_cast<double>(random() % 100));
+      for (int i = 0; noise && i < 300; ++i) {
+        model::Event event = telemetry("x", at, at, {{"T1", static_cast<double>(i % 2 * 100)}});
+        event.topic = topic_of("x" + std::to_string(i), "b");
+        d.event(at, event);
+      }
+    }
+    EXPECT_EQ(d.engine->board().events_shed() > 10'000, noise);
+    std::erase_if(d.out, [](const model::Event& event) { return event.topic.account.text() != "a"; });
+    return d.take();
+  };
+  const Lines quiet = life(false);
+  EXPECT_GT(quiet.size(), 20u);
+  EXPECT_EQ(life(true), quiet);
+}
+
+// Counted step by step, and anew from the saved state.
+TEST(RuleLimits, WhatTheBoardCountsIsWhatThereIs) {
+  for (unsigned seed = 1; seed <= 60; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937_64 random(seed);
+    std::vector<Rule> rules = {over_70(200), rule("cold", "T1", Comparison::lt, 50),
+                               rule("off", "T2", Comparison::gt, 1)};
+    rules[1].tags = {{"model", "x"}};
+    Driver d(rules, {.rule_instances_per_account_max = 7});
+    for (int64_t now = 1; now < 8000; now += static_cast<int64_t>(random() % 100)) {
+      const std::string device(1, static_cast<char>('a' + random() % 4));
+      model::Event event = telemetry(device, now, now, {{"T1", static_cast<double>(40 + random() % 40)}, {"T2", 3.0}});
+      event.data = random() % 2 ? R"({"fields":{},"tags":{"model":"x"}})" : R"({"fields":{}})";
+      Rule& changed = rules[random() % rules.size()];
+      switch (random() % 16) {
+        case 0: changed.enabled = !changed.enabled; [[fallthrough]];
+        case 1:
+          changed.name += "x";
+          d.event(now, command(codec::SaveRule{changed, "anna"}));
+          break;
+        case 2: d.event(now, command(codec::DeleteRule{changed.id, "anna"})); break;
+        case 3:
+          d.event(now, status(device, random() % 2 ? model::Presence::offline : model::Presence::online, now));
+          break;
+        default: d.event(now, event);
+      }
+    }
+    std::map<std::string, int64_t> open;
+    for (const model::Event& event : d.out) {
+      if (event.type != model::EventType::alert) continue;
+      const model::Alert alert = alert_of(event);
+      if (alert.state == model::AlertState::firing) ++open[alert.rule_id];
+      if (alert.state == model::AlertState::resolved) --open[alert.rule_id];
+    }
+    RuleEngine again({});
+    ASSERT_TRUE(again.load(d.engine->save()).ok());
+    int64_t devices = 0;
+    for (const Rule& rule : rules) {
+      const auto status = d.engine->board().status(*model::AccountId::parse("a"), rule.id);
+      auto fresh = again.board().status(*model::AccountId::parse("a"), rule.id);
+      ASSERT_EQ(status.has_value(), fresh.has_value());
+      if (!status) continue;
+      fresh->limited = status->limited;  // found out anew by the next value
+      EXPECT_EQ(*status, *fresh) << rule.id;
+      EXPECT_EQ(status->firing, open[rule.id]) << rule.id;
+      devices += status->devices;
+    }
+    EXPECT_LE(devices, 7);
   }
 }
 

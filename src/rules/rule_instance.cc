@@ -136,6 +136,24 @@ class View {
   Reading plain_;
 };
 
+// Whether the newest values were not looked at.
+bool has_unseen(const Instance& instance, const Moment& moment) {
+  return moment.unseen_ms != kNever && moment.unseen_ms >= instance.received_ms;
+}
+
+// They tell as much as that the device is not silent.
+void hear_unseen(Instance& instance, const Moment& moment) {
+  if (!has_unseen(instance, moment)) return;
+  if (instance.received_ms != kNever) instance.received_ms = moment.unseen_ms;
+  if (!instance.inputs) return;
+  for (size_t i = 0; i < instance.inputs->readings.size(); ++i) {
+    Reading& reading = instance.inputs->readings[i];
+    if (instance.rule->rule.when[i].fn != Function::missing || reading.silent_ms == kNever) continue;
+    reading.silent_ms = std::max(reading.silent_ms, moment.unseen_ms);
+    reading.silent_received_ms = std::max(reading.silent_received_ms, moment.unseen_ms);
+  }
+}
+
 // Lets one instance follow what is known at one moment.
 class Step {
  public:
@@ -146,6 +164,7 @@ class Step {
     const bool returned = i_.silent && i_.open();
     const size_t told = out_.size();
     i_.silent = i_.no_data = false;
+    incomplete_ = moment_.unseen_ms != kNever && moment_.now_ms - moment_.unseen_ms < i_.rule->window_ms;
     const int top = view_.top();
     count(top >= 0);
     follow(top);
@@ -159,6 +178,8 @@ class Step {
     if (due) no_data();
     // What was last heard counts no more, until something is heard.
     if (i_.no_data && rule_.no_data->what == model::NoDataDo::ok) return;
+    // What was not looked at may say otherwise, if it was not the last for long.
+    if (has_unseen(i_, moment_) && !i_.silent && !i_.rule->silence) return;
     follow(view_.top());
   }
 
@@ -169,6 +190,7 @@ class Step {
   }
 
   void follow(int top) {
+    if (incomplete_ && i_.rule->adds_up) return;
     const bool active = i_.rule->active(moment_.now_ms);
     note_levels(active ? top : -1);
     if (i_.closed) {
@@ -178,6 +200,7 @@ class Step {
     const int held = held_level(active ? top : -1);
     if (i_.phase == Phase::recovering && top >= i_.level) i_.phase = Phase::firing;
     if (i_.open() && held > i_.level) return rise(held);
+    if (i_.open() && incomplete_) return;
     if (i_.phase == Phase::firing && i_.level >= 0 && view_.cleared(level())) {
       i_.phase = Phase::recovering;
       i_.recovering_ms = event_ms();
@@ -323,7 +346,8 @@ class Step {
   const Moment& moment_;
   View view_;
   Changes& out_;
-  bool by_clock_ = false;  // no value is the cause, but time alone
+  bool by_clock_ = false;    // no value is the cause, but time alone
+  bool incomplete_ = false;  // values are missing from a window
 };
 
 double value_of(const Condition& c, const WindowSums& s) {
@@ -408,7 +432,10 @@ bool take(Instance& instance, size_t condition, const model::FieldValue& value, 
 
 void judge(Instance& instance, const Moment& moment, Changes& out) { Step(instance, moment, out).on_values(); }
 
-void on_deadline(Instance& instance, const Moment& moment, Changes& out) { Step(instance, moment, out).on_time(); }
+void on_deadline(Instance& instance, const Moment& moment, Changes& out) {
+  hear_unseen(instance, moment);
+  Step(instance, moment, out).on_time();
+}
 
 void on_offline(Instance& instance, int64_t ts_ms, const Moment& moment, Changes& out) {
   Step step(instance, moment, out);
@@ -422,7 +449,7 @@ void on_offline(Instance& instance, int64_t ts_ms, const Moment& moment, Changes
     reading.silent_received_ms = moment.now_ms;
   }
   step.on_offline(ts_ms);
-  if (watches) step.on_time();
+  if (watches || has_unseen(instance, moment)) step.on_time();
 }
 
 void on_online(Instance& instance, int64_t ts_ms, const Moment& moment, Changes& out) {

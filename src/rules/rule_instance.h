@@ -15,6 +15,9 @@
 //          Flapping: the state of the breach changed in more than flap.high of the last flap.history values. The alert
 //          says so once and stays open until it is below flap.low; only a higher level is told meanwhile.
 //          Closed by hand: nothing fires until the values have been in order once.
+//          Values that were not looked at (Moment::unseen_ms) count as heard: silence begins after them. Until the next
+//          one is looked at, time alone neither fires nor ends an alert; and none ends by a window that they are
+//          missing from.
 // Thread   value
 #pragma once
 
@@ -32,8 +35,6 @@
 #include "rules/window.h"
 
 namespace millstream::rules {
-
-enum class Phase : uint8_t { ok, pending, firing, recovering };
 
 inline constexpr int64_t kNever = std::numeric_limits<int64_t>::min();
 
@@ -82,7 +83,7 @@ struct Instance {
   std::unique_ptr<Inputs> inputs;
   std::unique_ptr<model::AlertAck> ack;
 
-  bool open() const { return phase == Phase::firing || phase == Phase::recovering; }
+  bool open() const { return is_open(phase); }
 };
 
 // Attributes of the device that limits may name.
@@ -97,7 +98,8 @@ using Changes = std::vector<Change>;
 
 struct Moment {
   const Attributes& attributes;
-  int64_t now_ms = 0;  // by the log's clock
+  int64_t now_ms = 0;          // by the log's clock
+  int64_t unseen_ms = kNever;  // when the device's newest values came that were not looked at
 };
 
 Instance make_instance(const CompiledRule& rule);

@@ -46,6 +46,7 @@ constexpr size_t kWorkerThreads = 2;
 constexpr size_t kWorkerJobsMax = 256;
 constexpr size_t kHasherThreadsMax = 2;
 constexpr size_t kHasherJobsMax = 32;  // at 25 ms each; beyond, whoever signs in is asked to come back
+constexpr size_t kDevicesMax = 1'000'000;
 constexpr int64_t kFarewellMs = 1000;  // at the end, for answers under way and the last words of streams
 
 // Frames a committed batch once and hands it to every I/O thread.
@@ -147,6 +148,16 @@ IoThreadOptions io_options(const Config& config) {
   return options;
 }
 
+presence::PresenceOptions presence_options(const Config::Presence& presence) {
+  return {.stale_after_ms = presence.stale_after_ms,
+          .offline_after_ms = presence.offline_after_ms,
+          .offline_delay_ms = presence.offline_delay_ms,
+          .learn = presence.learn,
+          .learn_stale_factor = presence.learn_stale_factor,
+          .learn_offline_factor = presence.learn_offline_factor,
+          .learn_max_ms = presence.learn_max_ms};
+}
+
 int io_thread_count(const Config& config) {
   const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   return config.server.io_threads > 0 ? static_cast<int>(config.server.io_threads) : cores;
@@ -227,10 +238,17 @@ Status Server::Parts::open_storage(const Config& config) {
   options.sync_commits = config.storage.sync_commits;
   log = log::make_sqlite_event_log(options, clock, metrics);
 
-  latest = std::make_unique<history::LatestValues>(config.storage.retention_ms);
-  presence = std::make_unique<presence::PresenceEngine>(presence::PresenceOptions{
-      .stale_after_ms = config.presence.stale_after_ms, .offline_after_ms = config.presence.offline_after_ms});
-  rules = std::make_unique<rules::RuleEngine>(rules::Configuration{config.rules, {}});
+  const auto gateway_of = [&devices = registry->devices()](const model::Topic& device) {
+    return devices.gateway_of(device);
+  };
+  latest = std::make_unique<history::LatestValues>(config.storage.retention_ms, kDevicesMax, gateway_of);
+  const model::SettingsByDevice described = registry->devices().settings();
+  presence = std::make_unique<presence::PresenceEngine>(presence_options(config.presence), described);
+  rules::Configuration rule_configuration{config.rules, {}};
+  for (const auto& [device, settings] : described) {
+    if (!settings.attributes.empty()) rule_configuration.attributes.emplace(device, settings.attributes);
+  }
+  rules = std::make_unique<rules::RuleEngine>(std::move(rule_configuration));
   dispatcher = std::make_unique<Dispatcher>(metrics);
   runner = std::make_unique<EngineRunner>(*log, std::vector<model::Engine*>{latest.get(), presence.get(), rules.get()},
                                           clock, metrics);

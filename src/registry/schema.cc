@@ -6,7 +6,7 @@ namespace millstream::registry {
 namespace {
 
 // Step i brings a file of version i to version i + 1.
-constexpr std::array<const char*, 2> kSteps = {
+constexpr std::array<const char*, 3> kSteps = {
     R"(
   CREATE TABLE api_keys (
     key_id        TEXT PRIMARY KEY,
@@ -62,6 +62,10 @@ constexpr std::array<const char*, 2> kSteps = {
     PRIMARY KEY (account, site, device)
   ) STRICT, WITHOUT ROWID;
   PRAGMA user_version = 2;
+)",
+    R"(
+  ALTER TABLE devices ADD COLUMN settings TEXT;
+  PRAGMA user_version = 3;
 )"};
 
 }  // namespace

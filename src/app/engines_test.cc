@@ -23,9 +23,9 @@ model::Topic topic_of(const std::string& device) { return *model::Topic::parse("
 
 rules::Configuration offline_rule() {
   const auto rule = codec::parse_rule(
-      R"({"id":"gone","scope":{"topic":"account:a"},"when":{"all":[{"fn":"offline"}]},"levels":[{"severity":"critical"}]})",
+      R"({"id":"gone","scope":{"topic":"account:a"},"when":{"all":[{"fn":"offline"}]},"levels":[{"severity":"critical","for":"1m"}]})",
       *model::AccountId::parse("a"));
-  EXPECT_TRUE(rule.ok());
+  EXPECT_TRUE(rule.ok()) << rule.error().detail;
   return {{*rule}, {}};
 }
 

@@ -25,13 +25,14 @@ void read_attributes(ObjectMembers& in, model::DeviceAttributes& attributes) {
   if (values.size() > model::kDeviceAttributesMax) {
     return in.fail("attributes", "at most " + std::to_string(model::kDeviceAttributesMax));
   }
-  for (const auto [key, value] : values) {
+  for (const auto member : values) {
+    const std::string_view key = member.key;
     const std::string place = "attributes." + std::string(key.substr(0, kNameBytesMax));
     double number = 0;
     if (key.empty() || key.size() > kFieldNameBytesMax) {
       return in.fail("attributes", "names of 1 to " + std::to_string(kFieldNameBytesMax) + " bytes");
     }
-    if (value.get(number)) return in.fail(place, "not a number");
+    if (member.value.get(number)) return in.fail(place, "not a number");
     if (std::any_of(attributes.begin(), attributes.end(), [&](const auto& a) { return a.first == key; })) {
       return in.fail(place, "given more than once");
     }

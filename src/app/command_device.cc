@@ -30,8 +30,10 @@ Result<int> run_device_remove(const Config& config, const std::string& topic_tex
   const Result<std::unique_ptr<registry::Registry>> registry = open_existing_registry(config, "devices");
   if (!registry) return registry.error();
   if (const Status removed = (*registry)->devices().remove(*topic); !removed) return removed.error();
-  std::printf("removed %s; it comes back with its next point, and its events stay for as long as all do\n",
-              topic_text.c_str());
+  std::printf(
+      "removed %s; it comes back with its next point, and its events stay for as long as all do. A server that runs "
+      "goes by the settings it had until it is restarted; DELETE /api/devices/{id} tells it at once\n",
+      topic_text.c_str());
   return 0;
 }
 

@@ -133,6 +133,9 @@ Status check_order(const Config& config) {
   if (config.presence.stale_after_ms >= config.presence.offline_after_ms) {
     return Error{Code::invalid, "presence.stale_after must be below presence.offline_after"};
   }
+  if (config.presence.learn_stale_factor >= config.presence.learn_offline_factor) {
+    return Error{Code::invalid, "presence.learn_stale_factor must be below presence.learn_offline_factor"};
+  }
   return {};
 }
 

@@ -112,6 +112,11 @@ struct Config {
   struct Presence {
     int64_t stale_after_ms = 15'000;
     int64_t offline_after_ms = 60'000;
+    int64_t offline_delay_ms = 5'000;
+    bool learn = true;
+    int64_t learn_stale_factor = 2;
+    int64_t learn_offline_factor = 5;
+    int64_t learn_max_ms = 86'400'000;
   } presence;
 
   // Who signs tokens with keys of its own, beside the one that `auth` names. Empty claims: those of `auth`.

@@ -316,9 +316,19 @@ std::vector<ConfigRow> make_rows() {
       duration("stream.retry_max", &C::stream, &C::Stream::retry_max_ms, 0, 10 * kMinuteMs, "and this"),
 
       duration("presence.stale_after", &C::presence, &C::Presence::stale_after_ms, 100, kDayMs,
-               "silence after which a device is stale"),
+               "silence after which a device is stale, if nothing else is known of it"),
       duration("presence.offline_after", &C::presence, &C::Presence::offline_after_ms, 100, 7 * kDayMs,
                "silence after which it is offline"),
+      duration("presence.offline_delay", &C::presence, &C::Presence::offline_delay_ms, 0, kHourMs,
+               "a last will counts after so long, unless the device is heard again before"),
+      flag("presence.learn", &C::presence, &C::Presence::learn,
+           "give a device that speaks seldom longer, by the median of its last intervals"),
+      whole("presence.learn_stale_factor", &C::presence, &C::Presence::learn_stale_factor, 1, 1000,
+            "it is stale after so many of its intervals"),
+      whole("presence.learn_offline_factor", &C::presence, &C::Presence::learn_offline_factor, 2, 1000,
+            "and offline after so many"),
+      duration("presence.learn_max", &C::presence, &C::Presence::learn_max_ms, 1000, 7 * kDayMs,
+               "but after so long at the latest"),
   };
 }
 

@@ -203,6 +203,7 @@ TEST_F(ConfigTest, WrongValuesAreRefusedNamingFileLineAndKey) {
       {"[stream]\nsession_queue_bytes_max = '9999999999999GiB'", "must be a size"},
       {"[stream]\nretry_min = '9s'\nretry_max = '8s'", "stream.retry_min must not be above"},
       {"[presence]\nstale_after = '1m'\noffline_after = '1m'", "must be below"},
+      {"[presence]\nlearn_stale_factor = 5", "presence.learn_stale_factor must be below"},
       {"[server]\nlisten = 'a'\nlisten = 'b'", "m.toml:3: "},
       {"[server\n", "m.toml:1: "},
       {"server = 3", "m.toml:1: server: unknown key"},

@@ -101,9 +101,9 @@ codec::AlertCommand read_alert_command(const YAML::Node& node, codec::AlertActio
   return command;
 }
 
-codec::SetAttributes read_attributes(const YAML::Node& node) {
-  codec::SetAttributes set;
-  for (const auto& entry : node) set.attributes.emplace_back(scalar(entry.first), entry.second.as<double>());
+codec::SaveDevice read_attributes(const YAML::Node& node) {
+  codec::SaveDevice set;
+  for (const auto& entry : node) set.settings.attributes.emplace_back(scalar(entry.first), entry.second.as<double>());
   return set;
 }
 
@@ -123,7 +123,7 @@ void read_what(const YAML::Node& node, ScenarioStep& step) {
   }
   if (node["save"]) step.what = codec::RuleCommand(codec::SaveRule{read_rule(node["save"]), ""});
   if (node["delete"]) step.what = codec::RuleCommand(codec::DeleteRule{scalar(node["delete"]), ""});
-  if (node["attributes"]) step.what = codec::RuleCommand(read_attributes(node["attributes"]));
+  if (node["attributes"]) step.what = read_attributes(node["attributes"]);
 }
 
 rules::ExpectedAlert read_expected(const YAML::Node& node) {

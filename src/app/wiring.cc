@@ -52,6 +52,7 @@ constexpr size_t kWorkerJobsMax = 256;
 constexpr size_t kChangeJobsMax = 64;
 constexpr size_t kHasherThreadsMax = 2;
 constexpr size_t kHasherJobsMax = 32;  // at 25 ms each; beyond, whoever signs in is asked to come back
+constexpr size_t kDevicesMax = 1'000'000;
 constexpr int64_t kFarewellMs = 1000;  // at the end, for answers under way and the last words of streams
 
 // Frames a committed batch once and hands it to every I/O thread.
@@ -166,6 +167,16 @@ model::RuleRecords given_rules(const std::vector<model::Rule>& config, const std
   return records;
 }
 
+presence::PresenceOptions presence_options(const Config::Presence& presence) {
+  return {.stale_after_ms = presence.stale_after_ms,
+          .offline_after_ms = presence.offline_after_ms,
+          .offline_delay_ms = presence.offline_delay_ms,
+          .learn = presence.learn,
+          .learn_stale_factor = presence.learn_stale_factor,
+          .learn_offline_factor = presence.learn_offline_factor,
+          .learn_max_ms = presence.learn_max_ms};
+}
+
 int io_thread_count(const Config& config) {
   const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   return config.server.io_threads > 0 ? static_cast<int>(config.server.io_threads) : cores;
@@ -255,16 +266,23 @@ Status Server::Parts::open_storage(const Config& config) {
   options.sync_commits = config.storage.sync_commits;
   log = log::make_sqlite_event_log(options, clock, metrics);
 
-  latest = std::make_unique<history::LatestValues>(config.storage.retention_ms);
+  const auto gateway_of = [&devices = registry->devices()](const model::Topic& device) {
+    return devices.gateway_of(device);
+  };
+  latest = std::make_unique<history::LatestValues>(config.storage.retention_ms, kDevicesMax, gateway_of);
   alerts = std::make_unique<history::AlertBook>(history::AlertBookOptions{.retention_ms = config.storage.retention_ms});
-  presence = std::make_unique<presence::PresenceEngine>(presence::PresenceOptions{
-      .stale_after_ms = config.presence.stale_after_ms, .offline_after_ms = config.presence.offline_after_ms});
+  const model::SettingsByDevice described = registry->devices().settings();
+  presence = std::make_unique<presence::PresenceEngine>(presence_options(config.presence), described);
   registry->rules().give(given_rules(config.rules, config.alerts.rules_of_file));
-  rules = std::make_unique<rules::RuleEngine>(rules::Configuration{
+  rules::Configuration rule_configuration{
       .rules = registry->rules().in_force(),
       .attributes = {},
       .limits = {.rule_instances_per_account_max = config.alerts.rule_instances_per_account_max,
-                 .rule_evaluations_per_second_max = config.alerts.rule_evaluations_per_second_max}});
+                 .rule_evaluations_per_second_max = config.alerts.rule_evaluations_per_second_max}};
+  for (const auto& [device, settings] : described) {
+    if (!settings.attributes.empty()) rule_configuration.attributes.emplace(device, settings.attributes);
+  }
+  rules = std::make_unique<rules::RuleEngine>(std::move(rule_configuration));
   channels = channel_names(config.channels);
   notifier = std::make_unique<notify::Notifier>(notify::Configuration{registry->rules().in_force(), channels});
   dispatcher = std::make_unique<Dispatcher>(metrics);

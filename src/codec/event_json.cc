@@ -1,5 +1,6 @@
 #include "codec/event_json.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -33,6 +34,10 @@ class Members {
   Members(object members, std::string_view path) : members_(members), path_(path) {}
 
   bool has(std::string_view key) const { return members_.at_key(key).error() == simdjson::SUCCESS; }
+  bool is_null(std::string_view key) const {
+    element found;
+    return !members_.at_key(key).get(found) && found.is_null();
+  }
 
   element value(std::string_view key) {
     element found;
@@ -272,7 +277,12 @@ std::string encode_device_status_data(const model::DeviceStatus& status) {
     object.text("deviceId", status.device.text());
     object.text("status", presence_name(status.status));
     object.text("reason", status.reason);
-    object.time("lastSeen", status.last_seen_ms);
+    if (status.last_seen_ms == 0) {
+      object.key("lastSeen") += "null";
+    } else {
+      object.time("lastSeen", status.last_seen_ms);
+    }
+    if (status.devices > 0) object.number("devices", static_cast<double>(status.devices));
   }
   return out;
 }
@@ -285,7 +295,8 @@ Result<model::DeviceStatus> decode_device_status_data(std::string_view data) {
   status.device = members.parsed("deviceId", &model::DeviceId::parse);
   status.status = members.one_of("status", 4, &model::presence_name);
   status.reason = members.text("reason");
-  status.last_seen_ms = members.time("lastSeen");
+  if (!members.is_null("lastSeen")) status.last_seen_ms = members.time("lastSeen");
+  if (members.has("devices")) status.devices = static_cast<size_t>(std::clamp(members.number("devices"), 0.0, 1e9));
   if (members.error()) return *members.error();
   return status;
 }
@@ -298,6 +309,7 @@ std::string encode_presence_report_data(const model::PresenceReport& report) {
     object.text("deviceId", report.device.text());
     object.text("status", presence_name(report.status));
     object.text("reason", report.reason);
+    if (report.retained) object.flag("retained", true);
   }
   return out;
 }
@@ -311,6 +323,7 @@ Result<std::optional<model::PresenceReport>> decode_presence_report_data(std::st
   report.device = members.parsed("deviceId", &model::DeviceId::parse);
   report.status = members.one_of("status", 4, &model::presence_name);
   report.reason = members.text("reason");
+  report.retained = members.has("retained");
   if (members.error()) return *members.error();
   if (report.status != model::Presence::online && report.status != model::Presence::offline) {
     return Error{Code::invalid, "data.status: neither online nor offline"};

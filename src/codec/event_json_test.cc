@@ -258,7 +258,14 @@ TEST(DeviceStatusData, ReadsBackAndHasTheKeysOfTheContract) {
     EXPECT_EQ(*decode_device_status_data(encode_device_status_data(status)), status);
   }
   EXPECT_EQ(encode_device_status_data({device("d1"), model::Presence::offline, "timeout", 0}),
-            R"({"deviceId":"d1","status":"offline","reason":"timeout","lastSeen":"1970-01-01T00:00:00.000Z"})");
+            R"({"deviceId":"d1","status":"offline","reason":"timeout","lastSeen":null})");
+  const model::DeviceStatus gateway{device("g"), model::Presence::offline, "last_will", 1769517296789, 500};
+  EXPECT_EQ(
+      encode_device_status_data(gateway),
+      R"({"deviceId":"g","status":"offline","reason":"last_will","lastSeen":"2026-01-27T12:34:56.789Z","devices":500})");
+  EXPECT_EQ(*decode_device_status_data(encode_device_status_data(gateway)), gateway);
+  EXPECT_EQ(decode_device_status_data(R"({"deviceId":"d1","status":"online","reason":"data"})").error().detail,
+            "data.lastSeen: missing");
   EXPECT_EQ(decode_device_status_data(R"({"deviceId":"d1","status":"x"})").error().detail,
             "data.status: not one of the known names");
 }

@@ -116,9 +116,10 @@ void ObjectMembers::tags(std::string_view name, size_t count_max, model::Tags& t
   if (!found) return;
   object values;
   if (found->get(values)) return fail(name, "not an object");
-  for (const auto [key, value] : values) {
+  for (const auto member : values) {
+    const std::string_view key = member.key;
     std::string_view text;
-    if (value.get(text)) return fail(name, "\"" + std::string(shortened_key(key)) + "\" is not a string");
+    if (member.value.get(text)) return fail(name, "\"" + std::string(shortened_key(key)) + "\" is not a string");
     if (key.empty() || key.size() > kFieldNameBytesMax || text.size() > kFieldNameBytesMax) {
       return fail(name, "names and values of at most " + std::to_string(kFieldNameBytesMax) + " bytes");
     }

@@ -46,18 +46,6 @@ Result<std::optional<RuleCommand>> read_alert_command(object data) {
   return unreadable("action");
 }
 
-Result<std::optional<RuleCommand>> read_attributes(object data) {
-  SetAttributes set{.attributes = {}, .by = std::string(text_of(data, "by"))};
-  object values;
-  if (data["attributes"].get(values)) return unreadable("attributes");
-  for (const auto [key, value] : values) {
-    double number = 0;
-    if (value.get(number)) return unreadable("attributes");
-    set.attributes.emplace_back(key, number);
-  }
-  return std::optional<RuleCommand>(std::move(set));
-}
-
 }  // namespace
 
 std::string encode_rule_command(const RuleCommand& command) {
@@ -80,14 +68,6 @@ std::string encode_rule_command(const RuleCommand& command) {
                             object.text("action", alert_action_name(c.action));
                             object.text("by", c.by);
                             object.text("note", c.note);
-                          },
-                          [&](const SetAttributes& c) {
-                            object.text("kind", model::kDeviceAttributesKind);
-                            {
-                              ObjectText attributes(object.key("attributes"));
-                              for (const auto& [name, value] : c.attributes) attributes.number(name, value);
-                            }
-                            object.text("by", c.by);
                           }},
                command);
   }
@@ -116,7 +96,6 @@ Result<std::optional<RuleCommand>> decode_rule_command(const model::Event& event
         DeleteRule{std::string(text_of(data, "ruleId")), std::string(text_of(data, "by"))});
   }
   if (kind == model::kAlertCommandKind) return read_alert_command(data);
-  if (kind == model::kDeviceAttributesKind) return read_attributes(data);
   return std::optional<RuleCommand>();
 }
 

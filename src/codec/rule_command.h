@@ -10,9 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <variant>
-#include <vector>
 
 #include "base/result.h"
 #include "model/event.h"
@@ -41,12 +39,7 @@ struct AlertCommand {
   std::string by;
   std::string note;
 };
-// On the device's topic: all of its attributes.
-struct SetAttributes {
-  std::vector<std::pair<std::string, double>> attributes;
-  std::string by;
-};
-using RuleCommand = std::variant<SaveRule, DeleteRule, AlertCommand, SetAttributes>;
+using RuleCommand = std::variant<SaveRule, DeleteRule, AlertCommand>;
 
 std::string encode_rule_command(const RuleCommand& command);
 // What the engine tells an account whose rules are over a limit: data of a system event, model::kRulesLimitedKind.

@@ -117,7 +117,6 @@ TEST(RuleCommand, EachComesOutAsItWentIn) {
   const auto ack = std::get<AlertCommand>(through(AlertCommand{"id", AlertAction::close, "anna", "a \"note\"\n"}));
   EXPECT_EQ(ack.action, AlertAction::close);
   EXPECT_EQ(ack.note, "a \"note\"\n");
-  EXPECT_EQ(std::get<SetAttributes>(through(SetAttributes{{{"T1", 2.5}}, "anna"})).attributes.at(0).second, 2.5);
   model::Event other;
   other.data = R"({"kind":"maintenance"})";
   EXPECT_FALSE(decode_rule_command(other)->has_value());

@@ -111,7 +111,8 @@ bool FeedDecoder::take_status(const Message& message, Intake& out) const {
       return true;
     }
     const auto presence = online ? model::Presence::online : model::Presence::offline;
-    out.reports.push_back({std::move(*site), {std::move(*device), presence, online ? "reported" : "last_will"}});
+    model::PresenceReport said{std::move(*device), presence, online ? "reported" : "last_will", message.retained};
+    out.reports.push_back({std::move(*site), std::move(said)});
     return true;
   }
   return false;

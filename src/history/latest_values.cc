@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log_line.h"
+#include "codec/device_settings_json.h"
 #include "codec/event_json.h"
 #include "model/state_text.h"
 
@@ -98,6 +99,8 @@ bool load_device(model::StateReader& in, LatestDevice& device) {
   return in.ok();
 }
 
+bool is_alive(model::Presence status) { return status == model::Presence::online || status == model::Presence::stale; }
+
 // From the "{" of the tags in a telemetry event's data to its end; empty: it has none. Whatever stands in a string, its
 // quotes are escaped, so that only the member itself is spelled like this.
 std::string_view tags_text_in(std::string_view data) {
@@ -109,8 +112,8 @@ std::string_view tags_text_in(std::string_view data) {
 
 }  // namespace
 
-LatestValues::LatestValues(int64_t retention_ms, size_t devices_max)
-    : retention_ms_(retention_ms), devices_max_(devices_max) {}
+LatestValues::LatestValues(int64_t retention_ms, size_t devices_max, GatewayOf gateway_of)
+    : retention_ms_(retention_ms), devices_max_(devices_max), gateway_of_(std::move(gateway_of)) {}
 
 void LatestValues::step(const model::Event& event, int64_t, model::Conclusions&) {
   std::lock_guard lock(mu_);
@@ -119,7 +122,7 @@ void LatestValues::step(const model::Event& event, int64_t, model::Conclusions&)
     case model::EventType::telemetry: return take_telemetry(event);
     case model::EventType::device_status: return take_status(event);
     case model::EventType::alert: return take_alert(event);
-    case model::EventType::system: return;
+    case model::EventType::system: return take_deletion(event);
   }
 }
 
@@ -176,6 +179,29 @@ void LatestValues::take_status(const model::Event& event) {
   if (!status) return log_warning("status event not understood", {{"id", event.id.text()}});
   known->latest.status = std::move(*status);
   known->latest.status_event = event.id;
+}
+
+void LatestValues::take_deletion(const model::Event& event) {
+  if (!devices_.contains(event.topic)) return;
+  const auto command = codec::decode_device_command(event);
+  if (!command || !*command || !std::holds_alternative<codec::DeleteDevice>(**command)) return;
+  devices_.erase(event.topic);
+  device_count_.store(devices_.size(), std::memory_order_relaxed);
+}
+
+// Under the lock.
+void LatestValues::show_behind_gateway(LatestDevice& device) const {
+  if (!gateway_of_ || !device.status || !is_alive(device.status->status)) return;
+  const std::optional<model::Topic> gateway = gateway_of_(device.topic);
+  if (!gateway) return;
+  const auto found = devices_.find(*gateway);
+  if (found == devices_.end() || !found->second.latest.status) return;
+  const LatestDevice& above = found->second.latest;
+  const bool gone = above.status->status == model::Presence::offline && above.status->devices > 0;
+  if (!gone || above.status_event < device.status_event) return;
+  device.status->status = model::Presence::offline;
+  device.status->reason = "gateway";
+  device.status_event = above.status_event;
 }
 
 void LatestValues::take_alert(const model::Event& event) {
@@ -242,6 +268,7 @@ LatestSnapshot LatestValues::snapshot(const std::vector<model::TopicPattern>& pa
     for (const auto& [topic, known] : devices_) {
       if ((!telemetry && !status) || !matches_any(patterns, topic)) continue;
       out.devices.push_back(known.latest);
+      if (status) show_behind_gateway(out.devices.back());
     }
     if (types.has(model::EventType::alert)) {
       for (const auto& [id, open] : alerts_) {

@@ -1,6 +1,9 @@
 // history/latest_values.h: what is true now: the newest value of every field of every device, its status, open alerts.
 //
 // Flow     an engine over the log that concludes nothing; api/ reads it for snapshots, /api/latest and /api/devices.
+// Rules    A device behind a gateway that has gone since it was last told alive is shown offline, for the reason
+//          "gateway": nobody tells of each of them (presence/presence_engine.h). A deleted device is not shown until it
+//          speaks again.
 // Limits   devices without any event for retention_ms are forgotten, and so are open alerts that were published (an
 //          engine's are not: it resolves them itself); devices_max devices (default 1 000 000).
 // Thread   any: engine calls come from the engine thread, reads from reader threads (locks inside, but for
@@ -9,6 +12,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -60,7 +64,10 @@ struct LatestSnapshot {
 
 class LatestValues final : public model::Engine {
  public:
-  explicit LatestValues(int64_t retention_ms, size_t devices_max = 1'000'000);
+  // The gateway a device speaks through, if it has one. Called under the lock.
+  using GatewayOf = std::function<std::optional<model::Topic>(const model::Topic& device)>;
+
+  explicit LatestValues(int64_t retention_ms, size_t devices_max = 1'000'000, GatewayOf gateway_of = {});
 
   std::string_view name() const override { return "latest"; }
   void step(const model::Event& event, int64_t now_ms, model::Conclusions& out) override;
@@ -81,6 +88,8 @@ class LatestValues final : public model::Engine {
   void take_telemetry(const model::Event& event);
   void take_status(const model::Event& event);
   void take_alert(const model::Event& event);
+  void take_deletion(const model::Event& event);
+  void show_behind_gateway(LatestDevice& device) const;
   void count_published(const model::AccountId& account, int change);
 
   // What is known of a device, and what its last telemetry looked like: the next one mostly looks the same.
@@ -107,6 +116,7 @@ class LatestValues final : public model::Engine {
   // constant after construction
   const int64_t retention_ms_;
   const size_t devices_max_;
+  const GatewayOf gateway_of_;
 };
 
 }  // namespace millstream::history

@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "codec/device_settings_json.h"
 #include "codec/event_json.h"
 
 namespace millstream::history {
@@ -54,6 +55,61 @@ class LatestValuesTest : public ::testing::Test {
   model::Conclusions none;
   static constexpr int64_t kDay = 86'400'000;
 };
+
+// What presence says of a gateway that has gone, or is back, with so many behind it.
+Event gateway_status(const std::string& device, EventId id, model::Presence presence, size_t devices) {
+  Event e = status(device, id, presence);
+  e.data = codec::encode_device_status_data({e.topic.device, presence, "last_will", id.ms, devices});
+  return e;
+}
+
+TEST(LatestValuesGateway, DevicesBehindOneThatHasGoneAreShownOfflineUntilTheyTellOfThemselves) {
+  LatestValues latest(86'400'000, 100, [](const model::Topic& device) -> std::optional<model::Topic> {
+    if (device.device.text().front() != 'd') return std::nullopt;
+    return *model::Topic::parse("account:1/site:s/device:gw");
+  });
+  model::Conclusions none;
+  const auto step = [&](const Event& event) { latest.step(event, event.id.ms, none); };
+  // "status reason event" of each device by topic, whatever else the viewer may see.
+  const auto shown = [&](const char* pattern) {
+    std::vector<std::string> out;
+    for (const LatestDevice& device : latest.snapshot({*model::TopicPattern::parse(pattern)}).devices) {
+      out.push_back(std::string(model::presence_name(device.status->status)) + " " + device.status->reason + " " +
+                    std::to_string(device.status_event.ms - kNow));
+    }
+    return out;
+  };
+  using Shown = std::vector<std::string>;
+  for (const char* device : {"d1", "d2", "other"}) step(status(device, {kNow, 0}, model::Presence::online));
+  step(status("d3", {kNow, 0}, model::Presence::offline));
+  step(status("gw", {kNow, 0}, model::Presence::online));
+  step(gateway_status("gw", {kNow + 5, 0}, model::Presence::offline, 2));
+  EXPECT_EQ(shown("account:1"), (Shown{"offline gateway 5", "offline gateway 5", "offline data 0",
+                                       "offline last_will 5", "online data 0"}));
+  EXPECT_EQ(shown("account:1/site:s/device:d1"), (Shown{"offline gateway 5"}))
+      << "though the gateway is not its to see";
+  step(status("d2", {kNow + 6, 0}, model::Presence::online));
+  EXPECT_EQ(shown("account:1/site:s/device:d2"), (Shown{"online data 6"}));
+  step(gateway_status("gw", {kNow + 7, 0}, model::Presence::online, 1));
+  EXPECT_EQ(shown("account:1/site:s/device:d1"), (Shown{"online data 0"}));
+  step(gateway_status("gw", {kNow + 8, 0}, model::Presence::offline, 0));  // it took nobody with it
+  EXPECT_EQ(shown("account:1/site:s/device:d1"), (Shown{"online data 0"}));
+}
+
+TEST_F(LatestValuesTest, ADeletedDeviceIsNotShownUntilItSpeaksAgain) {
+  step(telemetry("d", {kNow, 0}, kNow, {{"a", 1.0}}));
+  Event event{.id = {kNow + 1, 0}, .ts_ms = kNow + 1, .topic = *model::Topic::parse("account:1/site:s/device:d")};
+  event.type = EventType::system;
+  event.data = codec::encode_device_command(event.topic.device, codec::SaveDevice{});
+  step(event);
+  EXPECT_EQ(latest.snapshot(kAll).devices.size(), 1u);
+  event.data = codec::encode_device_command(event.topic.device, codec::DeleteDevice{"user:a"});
+  step(event);
+  EXPECT_TRUE(latest.snapshot(kAll).devices.empty());
+  EXPECT_EQ(latest.device_count(), 0u);
+  step(telemetry("d", {kNow + 2, 0}, kNow, {{"a", 1.0}}));
+  EXPECT_EQ(latest.snapshot(kAll).devices.size(), 1u);
+}
 
 TEST_F(LatestValuesTest, FieldsOfSeveralEventsAreMergedAndTheNewestWins) {
   step(telemetry("d", {kNow, 0}, kNow, {{"a", 1.0}, {"b", int64_t{2}}}, {{"model", "x"}}));

@@ -78,8 +78,9 @@ struct Alert {
 struct DeviceStatus {
   DeviceId device;
   Presence status = Presence::unknown;
-  std::string reason;  // "data", "timeout", or that of a report
-  int64_t last_seen_ms = 0;
+  std::string reason;        // "data", "timeout", "never_seen", "gateway", or that of a report
+  int64_t last_seen_ms = 0;  // 0: never
+  size_t devices = 0;        // of a gateway: how many went with it, or may come back
   bool operator==(const DeviceStatus&) const = default;
 };
 
@@ -89,6 +90,7 @@ struct PresenceReport {
   DeviceId device;
   Presence status = Presence::unknown;  // online or offline
   std::string reason;                   // [a-z_]: "last_will", "node_birth"
+  bool retained = false;                // said at some time before, and kept by the broker
   bool operator==(const PresenceReport&) const = default;
 };
 

@@ -19,7 +19,8 @@ inline constexpr std::string_view kRuleSavedKind = "rule_saved";
 inline constexpr std::string_view kRuleDeletedKind = "rule_deleted";
 inline constexpr std::string_view kRulesLimitedKind = "rules_limited";
 inline constexpr std::string_view kAlertCommandKind = "alert_command";
-inline constexpr std::string_view kDeviceAttributesKind = "device_attributes";
+inline constexpr std::string_view kDeviceSavedKind = "device_saved";
+inline constexpr std::string_view kDeviceDeletedKind = "device_deleted";
 inline constexpr std::string_view kSilenceSavedKind = "silence_saved";
 inline constexpr std::string_view kSilenceDeletedKind = "silence_deleted";
 inline constexpr std::string_view kNotificationKind = "notification";
@@ -41,7 +42,8 @@ inline constexpr std::string_view kStreamKinds[] = {"hello",
                                                     kRuleDeletedKind,
                                                     kRulesLimitedKind,
                                                     kAlertCommandKind,
-                                                    kDeviceAttributesKind,
+                                                    kDeviceSavedKind,
+                                                    kDeviceDeletedKind,
                                                     kSilenceSavedKind,
                                                     kSilenceDeletedKind,
                                                     kNotificationKind,

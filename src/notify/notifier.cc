@@ -87,7 +87,7 @@ void Notifier::step_system(const model::Event& event, int64_t now_ms, model::Con
   if (Result<std::optional<codec::RuleCommand>> rule = codec::decode_rule_command(event); rule && *rule) {
     std::visit(Overloaded{[&](codec::SaveRule& c) { groups.set_policies(c.rule.id, std::move(c.rule.notify), now_ms); },
                           [&](const codec::DeleteRule& c) { groups.remove_rule(c.rule_id); },
-                          [](const codec::AlertCommand&) {}, [](const codec::SetAttributes&) {}},
+                          [](const codec::AlertCommand&) {}},
                **rule);
   } else if (Result<std::optional<codec::SilenceCommand>> silence = codec::decode_silence_command(event);
              silence && *silence) {

@@ -25,6 +25,8 @@ class TimingWheel {
 
   TimingWheel() { heads_.fill(kNone); }
 
+  static constexpr size_t bytes_per_timer() { return sizeof(Node); }
+
   // A timer already scheduled moves. A deadline that has passed fires in the next advance(), as of the time reached.
   void schedule(Handle handle, int64_t deadline_ms) {
     if (handle >= nodes_.size()) nodes_.resize(static_cast<size_t>(handle) + 1);
@@ -38,6 +40,12 @@ class TimingWheel {
     if (handle >= nodes_.size() || nodes_[handle].slot == kNone) return;
     unlink(handle);
     --size_;
+  }
+
+  // None: it is not scheduled.
+  std::optional<int64_t> deadline_of(Handle handle) const {
+    if (handle >= nodes_.size() || nodes_[handle].slot == kNone) return std::nullopt;
+    return nodes_[handle].deadline_ms;
   }
 
   size_t size() const { return size_; }

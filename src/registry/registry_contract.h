@@ -485,6 +485,70 @@ TYPED_TEST_P(RegistryContract, RulesOfFilesGoBeforeThoseOfTheTable) {
   EXPECT_EQ(rule_names(rules.list(account)), (std::vector<std::string>{"hot@1"}));
 }
 
+TYPED_TEST_P(RegistryContract, SettingsOfADeviceComeBackTheSameAndWhatCannotBeAnnouncedIsTakenBack) {
+  const model::Topic gateway = device_topic("a", "gw"), pump = device_topic("a", "pump");
+  const Devices::Announce refuse = [] { return Status(Error{Code::storage_full, "the disk is full"}); };
+  model::DeviceSettings settings;
+  settings.name = "Pump \"1\"";
+  settings.attributes = {{"T1_warn", 70.5}};
+  settings.parent = gateway.device;
+  settings.stale_after_ms = 30'000;
+  {
+    const auto registry = this->open({.devices = {.devices_per_account_max = 2}});
+    Devices& devices = registry->devices();
+    EXPECT_EQ(devices.save(pump, settings, kNow, refuse).error().code, Code::storage_full);
+    EXPECT_EQ(devices.count(), 0u);
+    EXPECT_EQ(devices.settings_of(pump), nullptr);
+    EXPECT_TRUE(devices.list()->empty());
+    int announced = 0;
+    const Devices::Announce announce = [&] {
+      ++announced;
+      return Status();
+    };
+    ASSERT_TRUE(devices.admit(pump, kNow).ok());
+    ASSERT_TRUE(devices.save(pump, settings, kNow + 1, announce).ok());
+    ASSERT_TRUE(devices.save(gateway, {}, kNow, announce).ok());
+    EXPECT_EQ(announced, 2);
+    EXPECT_EQ(devices.save(device_topic("a", "third"), {}, kNow, announce).error().code, Code::unprocessable);
+    model::DeviceSettings other = settings;
+    other.name.clear();
+    EXPECT_FALSE(devices.save(pump, other, kNow, refuse).ok());
+    EXPECT_EQ(*devices.settings_of(pump), settings);
+    EXPECT_FALSE(devices.remove(gateway, refuse).ok());
+    EXPECT_EQ(announced, 2);
+    ASSERT_TRUE(registry->refresh(kNow).status.ok());
+  }
+  const auto registry = this->open();
+  Devices& devices = registry->devices();
+  EXPECT_EQ(devices.settings(), (model::SettingsByDevice{{gateway, {}}, {pump, settings}}));
+  EXPECT_EQ(devices.gateway_of(pump), gateway);
+  EXPECT_EQ(devices.gateway_of(gateway), std::nullopt);
+  EXPECT_EQ(devices.list()->at(1).settings, settings);
+  const auto other = this->open();
+  ASSERT_TRUE(other->devices().remove(pump).ok());
+  ASSERT_TRUE(registry->refresh(kNow).status.ok());
+  EXPECT_EQ(devices.gateway_of(pump), std::nullopt);
+  EXPECT_EQ(devices.count(), 1u);
+}
+
+TYPED_TEST_P(RegistryContract, AGatewayHasNoneItself) {
+  const auto registry = this->open();
+  Devices& devices = registry->devices();
+  const auto behind = [](const char* parent) {
+    model::DeviceSettings settings;
+    settings.parent = *model::DeviceId::parse(parent);
+    return settings;
+  };
+  ASSERT_TRUE(devices.save(device_topic("a", "pump"), behind("gw"), kNow, {}).ok());
+  EXPECT_EQ(devices.save(device_topic("a", "gw"), behind("root"), kNow, {}).error().detail,
+            "parent: gw is a gateway, which has none itself");
+  EXPECT_EQ(devices.save(device_topic("a", "valve"), behind("pump"), kNow, {}).error().detail,
+            "parent: pump has a gateway itself, and there is one level of them");
+  ASSERT_TRUE(devices.save(device_topic("a", "pump"), {}, kNow, {}).ok());
+  EXPECT_TRUE(devices.save(device_topic("a", "valve"), behind("pump"), kNow, {}).ok());
+  EXPECT_TRUE(devices.save(device_topic("a", "gw"), behind("root"), kNow, {}).ok());
+}
+
 TYPED_TEST_P(RegistryContract, KeysAreFoundWhileOthersWriteAndRefresh) {
   const auto registry = this->open();
   ASSERT_TRUE(registry->api_keys().add(key_record("aaaaaaaaaaaa")).ok());
@@ -514,18 +578,17 @@ TYPED_TEST_P(RegistryContract, KeysAreFoundWhileOthersWriteAndRefresh) {
   EXPECT_TRUE(registry->api_keys().find_api_key("bbbbbbbbbbb9"));
 }
 
-REGISTER_TYPED_TEST_SUITE_P(RegistryContract, KeysComeBackTheSameAfterReopening,
-                            TheSameKeyTwiceIsAConflictAndHalfAKeyIsNotStored, ARevokedKeyStaysListedAndIsMarked,
-                            AKeyMayBeEndedSoonerButNotLater, ChangesOfAnotherProcessAreSeenAndWhatEndedIsNamedOnce,
-                            AKeyThatIsEndedInThePastIsToldAllTheSame, AUserHasSoManySessionsAndTheLongestIdleGivesWay,
-                            TheLastUseOfAKeyIsKept, UsersComeBackTheSameAfterReopening,
-                            ASessionGivesWhatItsUserMayDoNowUntilItEnds, ASessionThatIsNotUsedEndsUnlessAStreamIsOpen,
-                            SessionsOutliveARestartWithTheirLastUse, AChangedUserEndsTheSessionsUntilThen,
-                            NoMoreSessionsThanThereMayBe, DevicesAreKnownFromTheirFirstPointUpToTheLimit,
-                            SilencesComeBackTheSameAndOnlyToTheirAccount,
-                            SilencesAreSoManyAndEndedOnesGiveWayAndAreRemovedAfterADay,
-                            RulesComeBackTheSameAfterReopeningAndAreTheAccountsOwn,
-                            ARuleIsReplacedAndRemovedOnlyAtTheVersionThatWasLookedAt, AnAccountHasSoManyRules,
-                            RulesOfFilesGoBeforeThoseOfTheTable, KeysAreFoundWhileOthersWriteAndRefresh);
+REGISTER_TYPED_TEST_SUITE_P(
+    RegistryContract, KeysComeBackTheSameAfterReopening, TheSameKeyTwiceIsAConflictAndHalfAKeyIsNotStored,
+    ARevokedKeyStaysListedAndIsMarked, AKeyMayBeEndedSoonerButNotLater,
+    ChangesOfAnotherProcessAreSeenAndWhatEndedIsNamedOnce, AKeyThatIsEndedInThePastIsToldAllTheSame,
+    AUserHasSoManySessionsAndTheLongestIdleGivesWay, TheLastUseOfAKeyIsKept, UsersComeBackTheSameAfterReopening,
+    ASessionGivesWhatItsUserMayDoNowUntilItEnds, ASessionThatIsNotUsedEndsUnlessAStreamIsOpen,
+    SessionsOutliveARestartWithTheirLastUse, AChangedUserEndsTheSessionsUntilThen, NoMoreSessionsThanThereMayBe,
+    DevicesAreKnownFromTheirFirstPointUpToTheLimit, SilencesComeBackTheSameAndOnlyToTheirAccount,
+    SilencesAreSoManyAndEndedOnesGiveWayAndAreRemovedAfterADay, RulesComeBackTheSameAfterReopeningAndAreTheAccountsOwn,
+    ARuleIsReplacedAndRemovedOnlyAtTheVersionThatWasLookedAt, AnAccountHasSoManyRules,
+    RulesOfFilesGoBeforeThoseOfTheTable, SettingsOfADeviceComeBackTheSameAndWhatCannotBeAnnouncedIsTakenBack,
+    AGatewayHasNoneItself, KeysAreFoundWhileOthersWriteAndRefresh);
 
 }  // namespace millstream::registry

@@ -82,6 +82,7 @@ constexpr std::array<const char*, 3> kSteps = {
     updated_by    TEXT NOT NULL,
     PRIMARY KEY (account, rule_id)
   ) STRICT, WITHOUT ROWID;
+  ALTER TABLE devices ADD COLUMN settings TEXT;
   PRAGMA user_version = 3;
 )"};
 

@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/log_line.h"
 #include "base/overloaded.h"
+#include "codec/device_settings_json.h"
 #include "codec/event_json.h"
 #include "codec/rule_command.h"
 #include "model/state_text.h"
@@ -103,7 +104,7 @@ void RuleEngine::step_command(const model::Event& event, int64_t now_ms, model::
   if (!command) {
     return log_warning("a command is not understood", {{"id", event.id.text()}, {"reason", command.error().detail}});
   }
-  if (!*command) return;
+  if (!*command) return step_device(event);
   const model::AccountId& account = event.topic.account;
   AccountRules& rules = state_->of(account);
   std::visit(Overloaded{[&](const codec::SaveRule& c) {
@@ -114,9 +115,19 @@ void RuleEngine::step_command(const model::Event& event, int64_t now_ms, model::
                           rules.remove(c.rule_id, now_ms, out);
                           board_.remove({account, c.rule_id});
                         },
-                        [&](const codec::AlertCommand& c) { rules.on_command(event.topic, c, now_ms, out); },
-                        [&](codec::SetAttributes& c) { rules.set_attributes(event.topic, std::move(c.attributes)); }},
+                        [&](const codec::AlertCommand& c) { rules.on_command(event.topic, c, now_ms, out); }},
              **command);
+}
+
+void RuleEngine::step_device(const model::Event& event) {
+  Result<std::optional<codec::DeviceCommand>> command = codec::decode_device_command(event);
+  if (!command) {
+    return log_warning("a command is not understood", {{"id", event.id.text()}, {"reason", command.error().detail}});
+  }
+  if (!*command || !event.topic.is_device()) return;
+  auto* saved = std::get_if<codec::SaveDevice>(&**command);
+  model::DeviceAttributes attributes = saved ? std::move(saved->settings.attributes) : model::DeviceAttributes{};
+  state_->of(event.topic.account).set_attributes(event.topic, std::move(attributes));
 }
 
 void RuleEngine::advance(int64_t now_ms, model::Conclusions& out) {

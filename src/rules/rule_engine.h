@@ -1,7 +1,8 @@
 // rules/rule_engine.h: alert rules as a state machine per (rule, device).
 //
-// Flow     an engine over the log: telemetry, device status and what people say (codec/rule_command.h) go in, alert
-//          events come out. rule_instance.h holds the transitions, account_rules.h finds who is concerned.
+// Flow     an engine over the log: telemetry, device status and what people say of rules, alerts and devices
+//          (codec/rule_command.h, codec/device_settings_json.h) go in, alert events come out. rule_instance.h holds the
+//          transitions, account_rules.h finds who is concerned.
 // Rules    One open alert per (rule, device) by construction. What people change goes through the log too, so that
 //          re-stepping it after a crash repeats history. What is configured elsewhere (the registry, files) is put in
 //          force by resume(): state carries over where a rule's condition is the same; any other open alert is resolved
@@ -15,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "model/device_settings.h"
 #include "model/engine.h"
 #include "model/rule.h"
 #include "rules/limits.h"
@@ -25,7 +27,7 @@ namespace millstream::rules {
 // What is known of rules apart from the log. Rules of one account have distinct ids.
 struct Configuration {
   std::vector<model::Rule> rules;
-  std::map<model::Topic, std::vector<std::pair<std::string, double>>> attributes;  // by device
+  std::map<model::Topic, model::DeviceAttributes> attributes;  // by device
   Limits limits = {};
 };
 
@@ -48,6 +50,7 @@ class RuleEngine final : public model::Engine {
 
   void fill_board();
   void step_command(const model::Event& event, int64_t now_ms, model::Conclusions& out);
+  void step_device(const model::Event& event);
 
   const Configuration configured_;
   RuleBoard board_;

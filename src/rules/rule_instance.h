@@ -29,6 +29,7 @@
 #include <vector>
 
 #include "model/alert.h"
+#include "model/device_settings.h"
 #include "model/state_text.h"
 #include "rules/baseline.h"
 #include "rules/compiled_rule.h"
@@ -87,7 +88,7 @@ struct Instance {
 };
 
 // Attributes of the device that limits may name.
-using Attributes = std::vector<std::pair<std::string, double>>;
+using Attributes = model::DeviceAttributes;
 
 struct Change {
   model::AlertState state = model::AlertState::firing;

@@ -15,6 +15,7 @@
 #include <set>
 
 #include "base/limits.h"
+#include "codec/device_settings_json.h"
 #include "codec/event_json.h"
 #include "codec/rule_command.h"
 #include "codec/rule_json.h"
@@ -167,15 +168,21 @@ model::Event some_status(Dice& dice, const model::Topic& device, int64_t now_ms)
   return event;
 }
 
-codec::RuleCommand some_command(Dice& dice, const std::string& newest_alert) {
+std::string some_command(Dice& dice, const model::Topic& device, const std::string& newest_alert) {
   switch (dice.upto(8)) {
-    case 0: return codec::SaveRule{some_rule(dice, "r" + std::to_string(dice.upto(2))), "user:a"};
-    case 1: return codec::DeleteRule{"r" + std::to_string(dice.upto(2)), "user:a"};
+    case 0:
+      return codec::encode_rule_command(codec::SaveRule{some_rule(dice, "r" + std::to_string(dice.upto(2))), "user:a"});
+    case 1: return codec::encode_rule_command(codec::DeleteRule{"r" + std::to_string(dice.upto(2)), "user:a"});
     case 2:
-    case 3: return codec::SetAttributes{{{"limit", dice.level()}}, "user:a"};
+    case 3: {
+      model::DeviceSettings settings;
+      settings.attributes = {{"limit", dice.level()}};
+      return codec::encode_device_command(device.device, codec::SaveDevice{settings, "user:a"});
+    }
     default: break;
   }
-  return codec::AlertCommand{newest_alert, static_cast<codec::AlertAction>(dice.upto(2)), "user:a", "seen"};
+  return codec::encode_rule_command(
+      codec::AlertCommand{newest_alert, static_cast<codec::AlertAction>(dice.upto(2)), "user:a", "seen"});
 }
 
 Step some_step(Dice& dice, int64_t now_ms, const std::string& newest_alert) {
@@ -192,7 +199,7 @@ Step some_step(Dice& dice, int64_t now_ms, const std::string& newest_alert) {
     step.event->topic = device;
     step.event->ts_ms = step.now_ms;
     step.event->type = model::EventType::system;
-    step.event->data = codec::encode_rule_command(some_command(dice, newest_alert));
+    step.event->data = some_command(dice, device, newest_alert);
   } else if (what == 18) {
     step.down_ms = step.now_ms - now_ms;
   }

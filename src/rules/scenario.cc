@@ -110,6 +110,11 @@ class Run {
               event.data = codec::encode_rule_command(with_alert(command));
               return true;
             },
+            [&](const codec::SaveDevice& command) {
+              event.type = model::EventType::system;
+              event.data = codec::encode_device_command(step.device.device, command);
+              return true;
+            },
             [](const auto&) { return false; }},
         step.what);
     if (happens) engine_->step(event, now_ms, out_);

@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "codec/device_settings_json.h"
 #include "codec/rule_command.h"
 #include "model/alert.h"
 #include "model/rule.h"
@@ -39,7 +40,8 @@ struct ScenarioTime {};  // nothing but that it is that late
 struct ScenarioStep {
   int64_t at_ms = 0;  // when it arrives, since the beginning
   model::Topic device;
-  std::variant<ScenarioTime, ScenarioValues, ScenarioStatus, ScenarioDowntime, codec::RuleCommand> what;
+  std::variant<ScenarioTime, ScenarioValues, ScenarioStatus, ScenarioDowntime, codec::RuleCommand, codec::SaveDevice>
+      what;
   std::vector<ExpectedAlert> expected;
   int line = 0;  // of the file
 };

@@ -34,6 +34,7 @@ export interface DeviceStatusData {
   status: Presence;
   reason: string;
   lastSeen: string | null;
+  devices?: number;  // of a gateway: how many behind it went with it, or may come back
 }
 
 export interface SystemData {

@@ -26,10 +26,14 @@
 #include "metrics/registry.h"
 #include "model/ticket.h"
 #include "registry/registry.h"
+#include "rules/rule_engine.h"
 
 namespace millstream::api {
 
 class Replays;
+using DeviceAttributes = decltype(rules::Configuration::attributes);
+
+constexpr size_t kBacktestsWaitingMax = 8;  // of all accounts; one of an account
 
 constexpr int64_t kSnapshotKeptMs = 250;  // viewers who ask for the same within this get the same
 constexpr size_t kSnapshotsKept = 8;      // each may be megabytes
@@ -53,6 +57,11 @@ struct Context {
   int64_t started_at_ms = 0;
   bool gzip_streams = false;  // for viewers that take it
   hub::StreamPlaces& stream_places;
+  // Rules tried over the past: reads of the whole log, one after the other.
+  WorkQueue& backtests;
+  hub::StreamPlaces backtest_places{{.per_account_max = 1}};
+  // Limits of an account's devices that rules may name; not set: none are known.
+  std::function<DeviceAttributes(const model::AccountId&)> device_attributes;
   size_t topics_max = kPatternsPerRequestMax;  // that one request may name
   auth::LoginThrottle& login_throttle;
   auth::RateLimits& ingest_rates;  // in points

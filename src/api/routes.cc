@@ -36,6 +36,7 @@ void add_routes(http::Router& router, Context& context) {
   add_backfill_routes(router, context);
   add_device_routes(router, context);
   add_series_routes(router, context);
+  add_backtest_routes(router, context);
   add_stats_routes(router, context);
   add_operation_routes(router, context);
 }

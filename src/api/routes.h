@@ -24,6 +24,7 @@ void add_influx_routes(http::Router& router, Context& context);        // influx
 void add_backfill_routes(http::Router& router, Context& context);      // backfill.cc
 void add_device_routes(http::Router& router, Context& context);        // devices.cc
 void add_series_routes(http::Router& router, Context& context);        // series.cc
+void add_backtest_routes(http::Router& router, Context& context);      // rule_backtest.cc
 void add_stats_routes(http::Router& router, Context& context);
 void add_operation_routes(http::Router& router, Context& context);  // operations.cc
 

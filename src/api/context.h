@@ -35,6 +35,8 @@ namespace millstream::api {
 
 class Replays;
 
+constexpr size_t kBacktestsWaitingMax = 8;  // of all accounts; one of an account
+
 constexpr int64_t kSnapshotKeptMs = 250;  // viewers who ask for the same within this get the same
 constexpr size_t kSnapshotsKept = 8;      // each may be megabytes
 
@@ -62,7 +64,10 @@ struct Context {
   int64_t started_at_ms = 0;
   bool gzip_streams = false;  // for viewers that take it
   hub::StreamPlaces& stream_places;
-  int64_t alert_wait_ms = 2000;                // for the conclusion of a command
+  int64_t alert_wait_ms = 2000;  // for the conclusion of a command
+  // Rules tried over the past: reads of the whole log, one after the other.
+  WorkQueue& backtests;
+  hub::StreamPlaces backtest_places{{.per_account_max = 1}};
   size_t topics_max = kPatternsPerRequestMax;  // that one request may name
   auth::LoginThrottle& login_throttle;
   auth::RateLimits& ingest_rates;  // in points

@@ -61,6 +61,13 @@ Result<std::string> JsonBody::needed_text(std::string_view name) const {
   return std::move(**given);
 }
 
+Result<std::string> JsonBody::needed_object(std::string_view name) const {
+  const auto value = find(name);
+  if (!value || value->is_null()) return wrong(name, "is needed");
+  if (!value->is_object()) return wrong(name, "not an object");
+  return simdjson::minify(*value);
+}
+
 Result<std::optional<std::vector<std::string>>> JsonBody::texts(std::string_view name) const {
   const auto value = find(name);
   if (!value || value->is_null()) return std::optional<std::vector<std::string>>();

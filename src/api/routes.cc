@@ -42,6 +42,7 @@ void add_routes(http::Router& router, Context& context) {
   add_silence_routes(router, context);
   add_channel_routes(router, context);
   add_notification_routes(router, context);
+  add_backtest_routes(router, context);
   add_stats_routes(router, context);
   add_operation_routes(router, context);
 }

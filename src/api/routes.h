@@ -30,6 +30,7 @@ void add_silence_routes(http::Router& router, Context& context);        // silen
 void add_channel_routes(http::Router& router, Context& context);        // channels.cc
 void add_notification_routes(http::Router& router, Context& context);   // notifications.cc
 void add_rule_routes(http::Router& router, Context& context);           // rules.cc
+void add_backtest_routes(http::Router& router, Context& context);       // rule_backtest.cc
 void add_stats_routes(http::Router& router, Context& context);
 void add_operation_routes(http::Router& router, Context& context);  // operations.cc
 

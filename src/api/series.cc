@@ -7,6 +7,7 @@
 #include "api/offload.h"
 #include "api/problem.h"
 #include "api/query_fields.h"
+#include "api/read_series.h"
 #include "api/routes.h"
 #include "base/limits.h"
 #include "base/time_text.h"
@@ -31,27 +32,13 @@ void append_time(std::string_view key, int64_t utc_ms, std::string& out) {
   out += '"';
 }
 
-void append_value(std::string_view key, double value, std::string& out) {
-  out += ",\"";
-  out += key;
-  out += "\":";
-  codec::append_json_number(value, out);
-}
-
-void append_point(const history::Bucket& bucket, std::string& out) {
-  out += '{';
-  append_time("t", bucket.t_ms, out);
-  append_value("min", bucket.min, out);
-  append_value("max", bucket.max, out);
-  append_value("avg", bucket.avg, out);
-  append_value("last", bucket.last, out);
-  out += ",\"count\":" + std::to_string(bucket.count) + '}';
-}
+void append_point(const history::Bucket& bucket, std::string& out) { append_bucket(bucket, out); }
 
 void append_point(const history::RawPoint& point, std::string& out) {
   out += '{';
   append_time("t", point.t_ms, out);
-  append_value("v", point.value, out);
+  out += ",\"v\":";
+  codec::append_json_number(point.value, out);
   out += '}';
 }
 
@@ -121,50 +108,13 @@ Result<model::Topic> the_device(const Context& context, const std::vector<model:
   return latest.devices.front().topic;
 }
 
-class IntoSeries final : public log::SampleSink {
- public:
-  IntoSeries(history::SeriesBuilder& builder, const Context& context, ClientWatch& client)
-      : builder_(builder), context_(context), client_(client) {}
-  void add(std::string_view field, std::span<const model::Sample> samples) override { builder_.add(field, samples); }
-  void add(std::string_view field, const model::SampleSums& sums) override { builder_.add(field, sums); }
-  bool wants_more() override {
-    ended_ = ended_ || client_.gone() || !context_.ready;
-    return !ended_;
-  }
-  bool ended() const { return ended_; }
-
- private:
-  history::SeriesBuilder& builder_;
-  const Context& context_;
-  ClientWatch& client_;
-  bool ended_ = false;  // nobody waits for it, or the server stops
-};
-
-// Ids are receive times, and what is asked for are the devices' times. A device's clock may be ahead of ours a little,
-// so reading begins a little earlier; and a point may come late, up to the retention: it has to be looked for that long
-// after the end, which mostly means up to now.
-Result<std::vector<log::Missing>> add_samples(const Context& context, const model::Topic& topic,
-                                              const history::SeriesRequest& series, history::SeriesBuilder& builder,
-                                              ClientWatch& client) {
-  IntoSeries sink(builder, context, client);
-  const log::SamplesRequest request{.topic = topic,
-                                    .fields = series.fields,
-                                    .start_ms = series.start_ms,
-                                    .end_ms = series.end_ms,
-                                    .bucket_ms = series.raw ? 0 : builder.step_ms(),
-                                    .ids = {.after = id_before(series.start_ms - kFutureMsMax),
-                                            .to = id_before(series.end_ms + context.retention_ms)}};
-  Result<std::vector<log::Missing>> missing = context.log.read_samples(request, sink);
-  if (missing && sink.ended()) return Error{Code::unavailable, "not read to its end"};
-  return missing;
-}
-
 http::Response make_series(const Context& context, const Asked& asked, ClientWatch& client) {
   Result<history::SeriesBuilder> builder = history::SeriesBuilder::make(asked.series);
   if (!builder) return problem(builder.error());
   const Result<model::Topic> topic = the_device(context, asked.patterns);
   if (!topic) return problem(topic.error());
-  const Result<std::vector<log::Missing>> parts = add_samples(context, *topic, asked.series, *builder, client);
+  const auto wants_more = [&] { return !client.gone() && context.ready; };
+  const Result<std::vector<log::Missing>> parts = read_series(context, *topic, asked.series, *builder, wants_more);
   if (!parts) return problem(parts.error());
   std::string missing = missing_json(*parts);
   const history::SeriesResult result = std::move(*builder).result();

@@ -36,7 +36,7 @@ class FakeLog final : public log::EventLog {
     return missing;
   }
   model::EventId first_id() const override { return {kStart, 0}; }
-  model::EventId last_id() const override { return {kStart, 0}; }
+  model::EventId last_id() const override { return newest; }
   void save_checkpoint(std::string, log::Checkpoint) override {}
   Result<std::optional<log::Checkpoint>> load_checkpoint(std::string_view) override {
     return std::optional<log::Checkpoint>();
@@ -50,6 +50,7 @@ class FakeLog final : public log::EventLog {
   std::function<log::ReadPage(const log::ReadRequest&)> on_read = [](const auto&) { return log::ReadPage{}; };
   std::function<void(const log::SamplesRequest&, log::SampleSink&)> on_read_samples = [](const auto&, auto&) {};
   std::vector<log::Missing> missing;  // of samples
+  model::EventId newest{kStart, 0};
 };
 
 class NoReplay final : public hub::ReplaySource {
@@ -166,6 +167,7 @@ class ApiTest : public ::testing::Test {
     add_stream_routes(router, context);
     add_backfill_routes(router, context);
     add_series_routes(router, context);
+    add_backtest_routes(router, context);
     add_stats_routes(router, context);
   }
 
@@ -181,14 +183,18 @@ class ApiTest : public ::testing::Test {
   Answer ask(const std::string& path, const std::string& query, const std::function<void(Answer&)>& meanwhile,
              const std::string& accept = "*/*") {
     http::Request request{.method = "GET", .path = path, .query = *http::Query::parse(query)};
-    request.headers.add("Authorization", "Bearer " + key);
     request.headers.add("Accept", accept);
+    return ask(std::move(request), meanwhile);
+  }
+
+  Answer ask(http::Request request, const std::function<void(Answer&)>& meanwhile) {
+    request.headers.add("Authorization", "Bearer " + key);
     Answer answer;
     const auto go = std::make_shared<std::latch>(1);
     EXPECT_TRUE(readers.post([go] { go->wait(); }));
     loop.post([&] {
-      const auto exchange = std::make_shared<FakeExchange>(std::move(request), loop, answer, [this] { loop.stop(); });
-      (*router.find("GET", path).handler)(exchange);
+      const http::Handler* handler = router.find(request.method, request.path).handler;
+      (*handler)(std::make_shared<FakeExchange>(std::move(request), loop, answer, [this] { loop.stop(); }));
       meanwhile(answer);
       go->count_down();
     });
@@ -220,6 +226,7 @@ class ApiTest : public ::testing::Test {
   WorkQueue workers{"test", 1, 10};
   WorkQueue readers{"test", 1, 10};
   WorkQueue series{"test", 1, 10};
+  WorkQueue backtests{"test", 1, kBacktestsWaitingMax};
   Context context{.clock = clock,
                   .metrics = metrics,
                   .log = log,
@@ -240,6 +247,7 @@ class ApiTest : public ::testing::Test {
                   .version = "test",
                   .retention_ms = kDayMs,
                   .stream_places = stream_places,
+                  .backtests = backtests,
                   .login_throttle = login_throttle,
                   .ingest_rates = ingest_rates,
                   .trusted_proxies = {},

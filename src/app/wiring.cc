@@ -214,6 +214,7 @@ struct Server::Parts {
   std::unique_ptr<hub::StreamPlaces> stream_places;  // outlives the sessions
   std::unique_ptr<WorkQueue> readers;
   std::unique_ptr<WorkQueue> series;
+  std::unique_ptr<WorkQueue> backtests;
   std::unique_ptr<WorkQueue> workers;
   std::unique_ptr<WorkQueue> changes;
   std::unique_ptr<WorkQueue> hashers;
@@ -301,6 +302,9 @@ void Server::Parts::make_context(const Config& config, const std::string& versio
   const size_t hasher_threads = std::clamp<size_t>(std::thread::hardware_concurrency() / 2, 1, kHasherThreadsMax);
   readers = reading("ms-read", kReaderThreads, kReaderJobsMax);
   series = reading("ms-series", kSeriesThreads, kSeriesJobsMax);
+  // Of all that is asked for they take the longest, and so give way to everything.
+  backtests = std::make_unique<WorkQueue>("ms-past", 1, api::kBacktestsWaitingMax, WorkQueue::AtStop::drop,
+                                          WorkQueue::Priority::last);
   // Parsing can use every core there is: what is live, and the small requests among it, comes first.
   workers = std::make_unique<WorkQueue>("ms-work", kWorkerThreads, kWorkerJobsMax, WorkQueue::AtStop::run,
                                         WorkQueue::Priority::background);
@@ -348,6 +352,7 @@ void Server::Parts::make_context(const Config& config, const std::string& versio
                                  .started_at_ms = clock.wall_ms(),
                                  .gzip_streams = config.stream.gzip,
                                  .stream_places = *stream_places,
+                                 .backtests = *backtests,
                                  .topics_max = static_cast<size_t>(config.stream.topics_max),
                                  .login_throttle = *login_throttle,
                                  .ingest_rates = *ingest_rates,
@@ -453,6 +458,8 @@ void Server::Parts::add_gauges() {
                      [this] { return static_cast<int64_t>(bodies->held_bytes()); });
   metrics.gauge_from("millstream_series_queue_jobs", "Charts waiting for a thread",
                      [this] { return static_cast<int64_t>(series->depth()); });
+  metrics.gauge_from("millstream_backtest_queue_jobs", "Rules waiting to be tried over the past",
+                     [this] { return static_cast<int64_t>(backtests->depth()); });
   metrics.gauge_from("millstream_worker_queue_jobs", "Large bodies waiting for a thread",
                      [this] { return static_cast<int64_t>(workers->depth()); });
   if (tls) {
@@ -624,6 +631,7 @@ void Server::stop() {
   if (p.alerts) p.alerts->end_waiting();
   if (p.readers) p.readers->stop();  // reads that wait are dropped: nobody loses anything, and they could be thousands
   if (p.series) p.series->stop();
+  if (p.backtests) p.backtests->stop();
   for (const std::unique_ptr<IoThread>& io : p.io_threads) {
     io->loop().post([&io = *io] { io.server().drain(); });  // answers that are ready still leave
   }

@@ -200,6 +200,22 @@ Result<model::Fields> decode_telemetry_fields(std::string_view data) {
   return fields_of(*root);
 }
 
+Result<model::Fields> decode_telemetry_fields(std::string_view data, std::span<const std::string> names) {
+  const Result<object> root = parse_object(data, "data");
+  if (!root) return root.error();
+  object members;
+  if (root->at_key("fields").get(members)) return Error{Code::invalid, "data.fields: missing"};
+  model::Fields fields;
+  for (const std::string& name : names) {
+    element member;
+    if (members.at_key(name).get(member)) continue;
+    std::optional<model::FieldValue> value = field_value(member);
+    if (!value) return bad_member("data.fields.", name, "not a finite number, boolean or string");
+    fields.push_back({name, std::move(*value)});
+  }
+  return fields;
+}
+
 Result<model::Tags> decode_telemetry_tags(std::string_view data) {
   const Result<object> root = parse_object(data, "data");
   if (!root) return root.error();

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -28,6 +29,8 @@ Result<model::Event> parse_event_json(std::string_view json);  // telemetry fiel
 // {"deviceId":…,"fields":{…}} and, when there are any, "tags":{…}
 std::string encode_telemetry_data(const model::DeviceId& device, const model::Fields& fields, const model::Tags& tags);
 Result<model::Fields> decode_telemetry_fields(std::string_view data);
+// Only those of these names, in their order.
+Result<model::Fields> decode_telemetry_fields(std::string_view data, std::span<const std::string> names);
 Result<model::Tags> decode_telemetry_tags(std::string_view data);
 
 std::string encode_alert_data(const model::Alert& alert);

@@ -127,6 +127,8 @@ TEST(EventJson, TelemetryKeepsKindsOfValuesAndTags) {
       data,
       R"({"deviceId":"d","fields":{"f":2.5,"i":-9223372036854775808,"b":true,"s":"a\n\"b\""},"tags":{"model":"x"}})");
   EXPECT_EQ(*decode_telemetry_fields(data), (Fields{{"f", 2.5}, {"i", INT64_MIN}, {"b", true}, {"s", "a\n\"b\""}}));
+  const std::vector<std::string> names = {"s", "x", "f"};
+  EXPECT_EQ(*decode_telemetry_fields(data, names), (Fields{{"s", "a\n\"b\""}, {"f", 2.5}})) << "in the order asked for";
   EXPECT_EQ(*decode_telemetry_tags(data), (Tags{{"model", "x"}}));
   EXPECT_TRUE(decode_telemetry_tags(R"({"deviceId":"d","fields":{}})")->empty());
 }

@@ -1,0 +1,245 @@
+#include "api/rule_past.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <utility>
+
+#include "api/query_fields.h"
+#include "api/read_series.h"
+#include "codec/event_json.h"
+#include "log/missing_parts.h"
+
+namespace millstream::api {
+namespace {
+
+using model::EventType;
+using model::EventTypes;
+
+constexpr size_t kEventsPerPage = 2000;
+// What is younger may not be in columns yet, and the log goes through all of that for each device asked for.
+constexpr int64_t kUnsealedMs = 20 * 60'000;
+
+Error ended() { return Error{Code::unavailable, "not read to its end"}; }
+
+class RulePast {
+ public:
+  RulePast(const Context& context, const Backtest& asked, const OnBacktestProgress& on_progress)
+      : context_(context),
+        asked_(asked),
+        on_progress_(on_progress),
+        span_{.after = id_before(asked.since_ms), .to = std::min(id_before(asked.until_ms), context.log.last_id())},
+        fields_(rules::fields_of(asked.rule)),
+        has_bounds_(!rules::may_fire(asked.rule, {}, {})) {}
+
+  Result<BacktestResult> run() {
+    if (Status s = find_devices(); !s) return s.error();
+    if (has_bounds_) {
+      if (Status s = look_at_newest(); !s) return s.error();
+    }
+    for (const model::Topic& device : devices_) {
+      if (Status s = take_device(device); !s) return s.error();
+      ++counts_.done;
+    }
+    BacktestResult result;
+    if (Status s = add_previews(result); !s) return s.error();
+    log::cut_to(span_, damaged_);
+    result.missing = log::joined(std::move(damaged_));
+    result.left_out = alerts_.left_out();
+    result.counts = counts_;
+    result.transitions = std::move(alerts_).first();
+    return result;
+  }
+
+ private:
+  // The bounds of a device's fields, as the columns come.
+  class IntoBounds final : public log::SampleSink {
+   public:
+    IntoBounds(RulePast& past, rules::FieldExtremes& bounds) : past_(past), bounds_(bounds) {}
+    void add(std::string_view field, std::span<const model::Sample> samples) override {
+      rules::Extremes& bounds = bounds_[std::string(field)];
+      for (const model::Sample& sample : samples) bounds.add(sample.value);
+      past_.counts_.values += samples.size();
+    }
+    void add(std::string_view field, const model::SampleSums& sums) override {
+      rules::Extremes& bounds = bounds_[std::string(field)];
+      bounds.add(sums.min);
+      bounds.add(sums.max);
+      past_.counts_.values += sums.count;
+    }
+    bool wants_more() override { return past_.wants_more(); }
+
+   private:
+    RulePast& past_;
+    rules::FieldExtremes& bounds_;
+  };
+
+  bool wants_more() {
+    ended_ = ended_ || !context_.ready || !on_progress_(counts_);
+    return !ended_;
+  }
+
+  // Every device may tell of the same parts.
+  void note(const std::vector<log::Missing>& missing) {
+    for (const log::Missing& part : missing) {
+      if (part.why == log::Missing::Why::damaged) damaged_.push_back(part);
+    }
+    if (damaged_.size() > 2 * log::kMissingPartsMax) damaged_ = log::joined(std::move(damaged_));
+  }
+
+  Status find_devices() {
+    const history::LatestSnapshot latest = context_.latest.snapshot(
+        asked_.patterns, EventTypes::none().with(EventType::telemetry).with(EventType::device_status));
+    for (const history::LatestDevice& device : latest.devices) {
+      if (device.topic.is_device()) devices_.push_back(device.topic);
+    }
+    counts_.devices = devices_.size();
+    if (devices_.size() <= kBacktestDevicesMax) return {};
+    return Error{Code::unprocessable, "rule.scope.topic: covers " + std::to_string(devices_.size()) +
+                                          " devices; over the past at most " + std::to_string(kBacktestDevicesMax)};
+  }
+
+  const rules::Attributes& attributes_of(const model::Topic& device) const {
+    static const rules::Attributes kNone;
+    const auto found = asked_.attributes.find(device);
+    return found == asked_.attributes.end() ? kNone : found->second;
+  }
+
+  // Calls take(event) for each, in id order.
+  template <class Take>
+  Status each_event(log::ReadRequest read, const Take& take) {
+    read.until = span_.to;
+    read.events_max = kEventsPerPage;
+    while (read.after < span_.to) {
+      if (!wants_more()) return ended();
+      Result<log::ReadPage> page = context_.log.read(read);
+      if (!page) return page.error();
+      note(page->missing);
+      for (model::Event& event : page->events) take(event);
+      if (!page->more) return {};
+      read.after = page->scanned_to;
+    }
+    return {};
+  }
+
+  // What is not telemetry, or is damaged, has none.
+  model::Fields fields_in(const model::Event& event) const {
+    if (event.type != EventType::telemetry) return {};
+    Result<model::Fields> fields = codec::decode_telemetry_fields(event.data, fields_);
+    return fields ? std::move(*fields) : model::Fields();
+  }
+
+  Status look_at_newest() {
+    newest_ = std::max(span_.after, id_before(context_.clock.wall_ms() - kUnsealedMs));
+    log::ReadRequest read{
+        .after = newest_, .patterns = asked_.patterns, .types = EventTypes::none().with(EventType::telemetry)};
+    return each_event(std::move(read), [&](const model::Event& event) {
+      rules::FieldExtremes& bounds = newest_bounds_[event.topic];
+      for (const model::Field& field : fields_in(event)) {
+        ++counts_.values;
+        if (const auto number = model::as_number(field.value)) bounds[field.name].add(*number);
+      }
+    });
+  }
+
+  Result<bool> may_fire(const model::Topic& device) {
+    rules::FieldExtremes bounds;
+    if (const auto newest = newest_bounds_.find(device); newest != newest_bounds_.end()) bounds = newest->second;
+    const model::EventId to = std::min(span_.to, newest_);
+    if (span_.after < to) {
+      IntoBounds sink(*this, bounds);
+      // Whatever time a value has, it counts: one bucket for all.
+      const int64_t end_ms = asked_.until_ms + kFutureMsMax + 1;
+      const auto missing = context_.log.read_samples({.topic = device,
+                                                      .fields = fields_,
+                                                      .start_ms = 0,
+                                                      .end_ms = end_ms,
+                                                      .bucket_ms = end_ms,
+                                                      .ids = {.after = span_.after, .to = to}},
+                                                     sink);
+      if (!missing) return missing.error();
+      if (ended_) return ended();
+      note(*missing);
+    }
+    return rules::may_fire(asked_.rule, attributes_of(device), bounds);
+  }
+
+  Status take_device(const model::Topic& device) {
+    if (!wants_more()) return ended();
+    if (has_bounds_) {
+      const Result<bool> may = may_fire(device);
+      if (!may) return may.error();
+      if (!*may) return {};
+    }
+    rules::DeviceBacktest test(asked_.rule, device, attributes_of(device));
+    log::ReadRequest read{.after = span_.after,
+                          .patterns = {{device.account, {device.site}, {device.device}}},
+                          .types = EventTypes::none().with(EventType::telemetry).with(EventType::device_status)};
+    const Status taken = each_event(std::move(read), [&](model::Event& event) {
+      event.fields = fields_in(event);
+      if (!has_bounds_) counts_.values += event.fields.size();
+      test.take(event);
+    });
+    if (!taken) return taken;
+    alerts_.add(std::move(test).end(asked_.until_ms));
+    counts_.alerts = alerts_.fired();
+    return {};
+  }
+
+  Status add_previews(BacktestResult& result) {
+    std::vector<model::Topic> order(alerts_.devices().begin(), alerts_.devices().end());
+    for (const model::Topic& device : devices_) {
+      if (order.size() >= kBacktestPreviewsMax) break;
+      if (!alerts_.devices().contains(device)) order.push_back(device);
+    }
+    for (const model::Topic& device : order) {
+      if (fields_.empty() || result.previews.size() + fields_.size() > kBacktestPreviewsMax) break;
+      if (Status s = add_previews_of(device, result); !s) return s;
+    }
+    return {};
+  }
+
+  Status add_previews_of(const model::Topic& device, BacktestResult& result) {
+    const history::SeriesRequest series{
+        .fields = fields_, .start_ms = asked_.since_ms, .end_ms = asked_.until_ms, .points = asked_.points};
+    Result<history::SeriesBuilder> builder = history::SeriesBuilder::make(series);
+    if (!builder) return builder.error();
+    const auto missing = read_series(context_, device, series, *builder, [this] { return wants_more(); });
+    if (!missing) return missing.error();
+    note(*missing);
+    history::SeriesResult read = std::move(*builder).result();
+    for (const std::string& field : fields_) {
+      result.previews.push_back({device, condition_of(field), read.step_ms, std::move(read.buckets[field])});
+    }
+    return {};
+  }
+
+  size_t condition_of(const std::string& field) const {
+    const auto& when = asked_.rule.when;
+    const auto found = std::find_if(when.begin(), when.end(), [&](const auto& c) { return c.field == field; });
+    return static_cast<size_t>(found - when.begin());
+  }
+
+  const Context& context_;
+  const Backtest& asked_;
+  const OnBacktestProgress& on_progress_;
+  const log::IdRange span_;
+  const std::vector<std::string> fields_;
+  const bool has_bounds_;  // that tell anything of the rule
+
+  std::vector<model::Topic> devices_;
+  model::EventId newest_;  // what came after it has been gone through once for all
+  std::unordered_map<model::Topic, rules::FieldExtremes> newest_bounds_;
+  rules::PastAlerts alerts_{kBacktestTransitionsMax};
+  BacktestProgress counts_;
+  std::vector<log::Missing> damaged_;
+  bool ended_ = false;
+};
+
+}  // namespace
+
+Result<BacktestResult> run_backtest(const Context& context, const Backtest& asked,
+                                    const OnBacktestProgress& on_progress) {
+  return RulePast(context, asked, on_progress).run();
+}
+
+}  // namespace millstream::api

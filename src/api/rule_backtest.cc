@@ -31,20 +31,6 @@ Error at_rule(const Error& error) {
   return {error.code, (error.detail.starts_with("rule:") ? "" : "rule.") + error.detail};
 }
 
-// "rule.levels[1].op: not one of …" also as a place and a reason, for programs.
-http::Response problem_of(const Error& error) {
-  http::Response response = problem(error);
-  const size_t colon = error.detail.find(": ");
-  if (!error.detail.starts_with("rule") || colon == std::string::npos) return response;
-  response.body.pop_back();
-  response.body += ",\"errors\":[{\"path\":";
-  codec::append_json_string(std::string_view(error.detail).substr(0, colon), response.body);
-  response.body += ",\"reason\":";
-  codec::append_json_string(std::string_view(error.detail).substr(colon + 2), response.body);
-  response.body += "}]}";
-  return response;
-}
-
 Result<int64_t> read_time(const JsonBody& body, std::string_view name, int64_t otherwise_ms) {
   const auto text = body.text_or_number(name);
   if (!text) return text.error();
@@ -66,11 +52,25 @@ Result<size_t> read_points(const JsonBody& body) {
   return Error{Code::invalid, "points: a whole number from 1 to " + std::to_string(kBacktestPointsMax)};
 }
 
+// One that is in force, by its id.
+Result<model::Rule> known_rule(const Context& context, const model::Grants& grants, const std::string& id) {
+  const model::RuleRecordPtr record = context.registry.rules().find(grants.account, id);
+  if (record && auth::may_read(grants, record->rule.scope)) {
+    model::Rule rule = record->rule;
+    rule.enabled = true;
+    return rule;
+  }
+  return Error{Code::not_found, "ruleId: no rule of this account has the id \"" + id.substr(0, kNameBytesMax) + "\""};
+}
+
 // A draft may say that it is not in force: it is tried all the same.
-Result<model::Rule> read_rule(const JsonBody& body, const model::AccountId& account) {
+Result<model::Rule> read_rule(const Context& context, const JsonBody& body, const model::Grants& grants) {
+  const auto id = body.text("ruleId");
+  if (!id) return id.error();
+  if (*id) return known_rule(context, grants, **id);
   const Result<std::string> json = body.needed_object("rule");
   if (!json) return json.error();
-  Result<model::Rule> rule = codec::parse_rule(*json, account);
+  Result<model::Rule> rule = codec::parse_rule(*json, grants.account);
   if (!rule) return at_rule(rule.error());
   rule->enabled = true;
   if (const auto compiled = rules::compile(*rule); !compiled) return at_rule(compiled.error());
@@ -92,14 +92,13 @@ Status read_stretch(const JsonBody& body, const Context& context, Backtest& aske
 
 Result<Backtest> parse_asked(const Context& context, const model::Grants& grants, std::string_view text) {
   JsonBody body;
-  if (const Status read = body.read(text, {"rule", "since", "until", "points"}); !read) return read.error();
-  Result<model::Rule> rule = read_rule(body, grants.account);
+  if (const Status read = body.read(text, {"rule", "ruleId", "since", "until", "points"}); !read) return read.error();
+  Result<model::Rule> rule = read_rule(context, body, grants);
   if (!rule) return rule.error();
   Backtest asked{.rule = std::move(*rule), .patterns = {}, .attributes = {}};
   auto patterns = auth::authorize_read(grants, {.topics = {asked.rule.scope}});
   if (!patterns) return patterns.error();
   asked.patterns = std::move(*patterns);
-  if (context.device_attributes) asked.attributes = context.device_attributes(grants.account);
   if (const Status read = read_stretch(body, context, asked); !read) return read.error();
   const Result<size_t> points = read_points(body);
   if (!points) return points.error();
@@ -209,39 +208,64 @@ std::string progress_json(const BacktestProgress& progress) {
 }
 
 http::Response answer_of(const Backtest& asked, const Result<BacktestResult>& result) {
-  if (!result) return problem_of(result.error());
+  if (!result) return problem_at_place(result.error());
   return private_json(200, result_json(asked, *result));
 }
 
 // ---- the way between ----
 
+// Not for I/O threads: there may be many.
+void add_attributes(const Context& context, Backtest& asked) {
+  const registry::Devices& devices = context.registry.devices();
+  for (const model::Topic& device : devices.described(asked.rule.scope.account)) {
+    const registry::Devices::SettingsPtr settings = devices.settings_of(device);
+    if (settings && !settings->attributes.empty()) asked.attributes.emplace(device, settings->attributes);
+  }
+}
+
 // Held while a back-test waits or runs. Jobs are copied, and so is what holds it.
 using Place = std::shared_ptr<hub::StreamPlaces::Place>;
+
+// At once, and then once every kProgressMs.
+class NowAndThen {
+ public:
+  explicit NowAndThen(const Clock& clock) : clock_(clock), due_ms_(clock.steady_ms()) {}
+  bool is_due() {
+    const int64_t now_ms = clock_.steady_ms();
+    if (now_ms < due_ms_) return false;
+    due_ms_ = now_ms + kProgressMs;
+    return true;
+  }
+
+ private:
+  const Clock& clock_;
+  int64_t due_ms_;
+};
 
 void answer_at_once(Context& context, const http::ExchangePtr& exchange, Backtest asked, Place place) {
   respond_from(context.backtests, exchange,
                [&context, asked = std::move(asked), place = std::move(place)](ClientWatch& client) mutable {
-                 const auto waits = [&](const BacktestProgress&) { return !client.gone(); };
+                 // To ask wakes the client's I/O thread.
+                 NowAndThen ask(context.clock);
+                 const auto waits = [&](const BacktestProgress&) { return !ask.is_due() || !client.gone(); };
+                 add_attributes(context, asked);
                  const Result<BacktestResult> result = run_backtest(context, asked, waits);
                  place.reset();  // before the answer, after which the next one may be asked for
                  return answer_of(asked, result);
                });
 }
 
-void run_told(const Context& context, const Backtest& asked, Place& place, ProgressStream& stream) {
-  int64_t told_ms = 0;
+void run_told(const Context& context, Backtest& asked, Place& place, ProgressStream& stream) {
+  NowAndThen say(context.clock);
   const auto tell = [&](const BacktestProgress& progress) {
-    const int64_t now_ms = context.clock.steady_ms();
-    if (told_ms == 0 || now_ms - told_ms >= kProgressMs) {
-      told_ms = std::max<int64_t>(1, now_ms);
-      stream.say("progress", progress_json(progress));
-    }
+    if (say.is_due()) stream.say("progress", progress_json(progress));
     return !stream.gone();
   };
+  add_attributes(context, asked);
   const Result<BacktestResult> result = run_backtest(context, asked, tell);
   place.reset();
   if (result) return stream.finish("result", result_json(asked, *result));
-  stream.finish("error", problem_of(result.error()).body);
+  stream.finish("error", problem_at_place(result.error()).body);
 }
 
 void tell_progress(Context& context, const http::ExchangePtr& exchange, Backtest asked, Place place) {
@@ -260,7 +284,7 @@ void handle_test(Context& context, const http::ExchangePtr& exchange) {
   const Result<model::Grants> grants = grants_of(context, request);
   if (!grants) return exchange->respond(problem(grants.error()));
   Result<Backtest> asked = parse_asked(context, *grants, request.body);
-  if (!asked) return exchange->respond(problem_of(asked.error()));
+  if (!asked) return exchange->respond(problem_at_place(asked.error()));
   std::optional<hub::StreamPlaces::Place> taken = context.backtest_places.take(grants->account.text(), {});
   if (!taken) {
     count_refusal(context, "backtests");

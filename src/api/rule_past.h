@@ -20,6 +20,7 @@
 #include "api/context.h"
 #include "history/series.h"
 #include "rules/backtest.h"
+#include "rules/rule_engine.h"
 
 namespace millstream::api {
 
@@ -31,10 +32,10 @@ inline constexpr size_t kBacktestPointsMax = 1000;  // of one chart
 
 struct Backtest {
   model::Rule rule;
-  std::vector<model::TopicPattern> patterns;  // whose past may be looked at
-  DeviceAttributes attributes;
-  int64_t since_ms = 0;  // what was received from then on
-  int64_t until_ms = 0;  // and before that
+  std::vector<model::TopicPattern> patterns;              // whose past may be looked at
+  decltype(rules::Configuration::attributes) attributes;  // of devices that were described
+  int64_t since_ms = 0;                                   // what was received from then on
+  int64_t until_ms = 0;                                   // and before that
   size_t points = kBacktestPointsDefault;
 };
 

@@ -30,11 +30,6 @@ std::string text_of(const model::Limit& limit) {
   return out;
 }
 
-model::Limit limit_for(const model::Limit& limit, const Attributes& attributes) {
-  const auto* named = std::get_if<model::AttributeLimit>(&limit);
-  return named ? model::Limit(attribute_or(*named, attributes)) : limit;
-}
-
 std::string text_of(const Reading& reading) {
   if (reading.is_text) return reading.text;
   std::string out;

@@ -394,6 +394,11 @@ double attribute_or(const model::AttributeLimit& limit, const Attributes& attrib
   return limit.otherwise;
 }
 
+model::Limit limit_for(const model::Limit& limit, const Attributes& attributes) {
+  const auto* named = std::get_if<model::AttributeLimit>(&limit);
+  return named ? model::Limit(attribute_or(*named, attributes)) : limit;
+}
+
 Instance make_instance(const CompiledRule& rule) {
   Instance instance;
   instance.rule = &rule;

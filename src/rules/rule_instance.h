@@ -122,6 +122,8 @@ void close_by_hand(Instance& instance);
 // The condition an alert of this level shows, and its reading.
 size_t shown_condition(const Instance& instance, const Attributes& attributes);
 Reading reading_of(const Instance& instance, size_t condition);
+// The limit itself, or the number that is told of the device.
+model::Limit limit_for(const model::Limit& limit, const Attributes& attributes);
 double attribute_or(const model::AttributeLimit& limit, const Attributes& attributes);
 
 void save(const Instance& instance, model::StateWriter& writer);

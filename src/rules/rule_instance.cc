@@ -36,10 +36,15 @@ bool compare(Comparison op, const Reading& reading, const Limit& limit) {
   }
 }
 
+// The same with what the limit is for this device. Most are what they are, and none of those is copied.
+bool compare(Comparison op, const Reading& reading, const Limit& limit, const Attributes& attributes) {
+  if (!std::holds_alternative<model::AttributeLimit>(limit)) return compare(op, reading, limit);
+  return compare(op, reading, limit_for(limit, attributes));
+}
+
 // Back on the safe side of the limit and of `clear`.
 bool is_clear(const Level& level, const Reading& reading, const Attributes& attributes) {
-  const Limit limit = limit_for(level.value, attributes);
-  if (compare(level.op, reading, limit)) return false;
+  if (compare(level.op, reading, level.value, attributes)) return false;
   if (!level.clear) return true;
   const Limit clear = limit_for(*level.clear, attributes);
   switch (level.op) {
@@ -67,7 +72,7 @@ class View {
     const Reading& of = reading(condition);
     if (!of.known) return false;
     const Level& l = rule_.levels[level];
-    return compare(c.op.value_or(l.op), of, limit_for(c.op ? c.value : l.value, moment_.attributes));
+    return compare(c.op.value_or(l.op), of, c.op ? c.value : l.value, moment_.attributes);
   }
   bool met(size_t level) const {
     const auto is_met = [&](size_t condition) { return met(condition, level); };
@@ -99,7 +104,7 @@ class View {
     if (model::is_silence(c.fn)) return !is_silent(condition, level);
     const Reading& of = reading(condition);
     if (!of.known) return rule_.any;
-    return c.op ? !compare(*c.op, of, limit_for(c.value, moment_.attributes))
+    return c.op ? !compare(*c.op, of, c.value, moment_.attributes)
                 : is_clear(rule_.levels[level], of, moment_.attributes);
   }
   bool is_silent(size_t condition, size_t level) const {

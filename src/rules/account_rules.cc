@@ -275,14 +275,16 @@ void AccountRules::on_telemetry(const model::Event& event, int64_t now_ms, model
       if (std::find(touched_.begin(), touched_.end(), at) == touched_.end()) touched_.push_back(at);
     }
   }
+  budget_.spend(evaluations);
+  if (touched_.empty()) return;
+  const Moment moment{watched->attributes, now_ms, watched->unseen_ms};
   for (const uint32_t at : touched_) {
     changes_.clear();
     Instance& instance = watched->instances[at];
     const Phase before = instance.phase;
-    judge(instance, {watched->attributes, now_ms, watched->unseen_ms}, changes_);
+    judge(instance, moment, changes_);
     conclude(*watched, at, before, now_ms, out);
   }
-  budget_.spend(evaluations);
 }
 
 void AccountRules::on_status(const model::Topic& topic, model::Presence status, int64_t ts_ms, int64_t now_ms,
@@ -346,8 +348,8 @@ void AccountRules::conclude(WatchedDevice& device, uint32_t at, Phase before, in
     instance.rule->tally->add(before, -1);
     instance.rule->tally->add(instance.phase, 1);
   }
-  budget_.spend(static_cast<int64_t>(changes_.size()) * kAlertEvaluations);
   for (const Change& change : changes_) {
+    budget_.spend(kAlertEvaluations);
     out.push_back(alert_event(instance, *device.topic, device.attributes, change));
     if (change.state == AlertState::resolved) instance.ack.reset();
   }

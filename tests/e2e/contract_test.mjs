@@ -32,7 +32,7 @@ function resolved(value) {
 
 const ask = (method, name) =>
   request(server.url, method.toUpperCase(), name.replaceAll(/\{\w+\}/g, 'nowhere'), {
-    body: method === 'post' ? '' : undefined,
+    body: method === 'post' || method === 'put' ? '' : undefined,
   });
 
 test('every operation answers with a documented status and type, and asks for a credential unless it is open', async () => {
@@ -66,6 +66,13 @@ for (const [target, status, { method = 'GET', body } = {}] of [
   [`/api/events/backfill?topics=${manyTopics}`, 422],
   ['/api/series?deviceId=nowhere', 404],
   ['/api/series?deviceId=nowhere&points=11001', 422],
+  ['/api/rules?x=1', 400],
+  ['/api/rules?siteId=other', 403],
+  [`/api/rules?topics=${manyTopics}`, 422],
+  ['/api/rules', 403, { method: 'POST', body: '' }],
+  ['/api/rules/nowhere', 404],
+  ['/api/rules/nowhere', 403, { method: 'PUT', body: '' }],
+  ['/api/rules/nowhere', 403, { method: 'DELETE' }],
   ['/api/replay', 400],
   ['/api/replay?since=0&speed=0', 400],
   ['/api/replay?since=0&siteId=other', 403],

@@ -28,6 +28,10 @@ before(async () => {
   credentials.a = bearer(jwt({ accountId: 'a', roles: ['viewer', 'operator', 'admin'] }));
   credentials.b = { Cookie: sessionOf(await login(server, { user: 'bea', password: 'correct horse battery' })) };
   for (const tenant of tenants) {
+    const rule = await post(server, '/api/rules', JSON.stringify({ id: `own-${tenant}`, name: marker(tenant),
+      when: { all: [{ field: 'T1' }] }, levels: [{ severity: 'info', op: '>', value: 1 }] }),
+      { headers: bearer(jwt({ accountId: tenant, roles: ['admin'] })) });
+    assert.equal(rule.status, 201, rule.text);
     const made = await post(server, '/api/keys', JSON.stringify({ name: marker(tenant), roles: ['admin'] }),
       { headers: bearer(jwt({ accountId: tenant, roles: ['admin'] })) });
     assert.equal(made.status, 201, made.text);
@@ -88,6 +92,7 @@ const endpoints = [
   ...[`/api/events/backfill?${since}&topic={topic}`, `/api/events/backfill?${since}&siteId={name}&accountId={account}`,
     '/api/latest?topic={topic}', '/api/latest?accountId={account}', '/api/devices?topic={topic}', '/api/devices?siteId={name}',
     '/api/series?deviceId={name}&accountId={account}'].map((target) => `csv ${target}`),
+  '/api/rules', '/api/rules?topic={topic}', '/api/rules?siteId={name}', '/api/rules?accountId={account}', '/api/rules/{name}',
   '/api/stats?topic={topic}', '/api/explain?topic={topic}', '/api/explain?topic={topic}&stream=1',
 ];
 const spellings = (other) => [

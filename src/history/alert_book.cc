@@ -80,6 +80,7 @@ AlertMoment moment_of(const model::Event& event, const model::Alert& alert) {
 // The first entry and the newest ones tell most, and those that say who did something.
 void add_moment(BookedAlert& booked, AlertMoment moment, size_t moments_max) {
   std::vector<AlertMoment>& timeline = booked.timeline;
+  timeline.reserve(timeline.size() + 1);  // no more: most alerts have few, and there are many
   timeline.push_back(std::move(moment));
   if (timeline.size() <= moments_max) return;
   const auto middle = timeline.begin() + 1;

@@ -208,12 +208,13 @@ std::vector<ConfigRow> make_rows() {
             1'000'000'000,
             "of an account: a condition given a value is one, an alert event eight; beyond, its values are not looked "
             "at"),
+      whole("alerts.silences_per_account_max", &C::alerts, &C::Alerts::silences_per_account_max, 1, 100'000,
             "silences that an account may have; ended ones give way"),
       text("alerts.external_url", &C::alerts, &C::Alerts::external_url,
            "where people reach the dashboard, for links in notifications; empty: no links",
            [](const std::string& url) -> std::optional<std::string> {
-    if (url.empty() || url.starts_with("https://") || url.starts_with("http://")) return std::nullopt;
-    return "must be http://… or https://…";
+             if (url.empty() || url.starts_with("https://") || url.starts_with("http://")) return std::nullopt;
+             return "must be http://… or https://…";
            }),
       text("tls.certificate_file", &C::tls, &C::Tls::certificate_file,
            "PEM: the server's certificate, then its issuers'; HTTPS then. SIGHUP reads it again"),

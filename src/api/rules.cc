@@ -159,12 +159,21 @@ Result<Change> parse_change(const Context& context, const http::Request& request
   return change;
 }
 
-Status read_rule(std::string_view body, Change& change) {
+Status check_channels(const notify::Channels& channels, const model::Rule& rule) {
+  for (size_t i = 0; i < rule.notify.size(); ++i) {
+    if (channels.find(rule.scope.account, rule.notify[i].channel)) continue;
+    return Error{Code::invalid, "notify[" + std::to_string(i) + "].channel: there is no channel of this name"};
+  }
+  return {};
+}
+
+Status read_rule(const Context& context, std::string_view body, Change& change) {
   Result<codec::RuleRequest> asked = codec::parse_rule_request(body, change.holder.account);
   if (!asked) return asked.error();
   change.version = asked->version;
   const auto compiled = rules::compile(asked->rule);
   if (!compiled) return compiled.error();
+  if (Status s = check_channels(context.channels, asked->rule); !s) return s;
   change.rule = std::move(asked->rule);
   return {};
 }
@@ -213,7 +222,7 @@ void handle_create(Context& context, const http::ExchangePtr& exchange) {
   const http::Request& request = exchange->request();
   Result<Change> change = parse_change(context, request);
   if (!change) return exchange->respond(problem(change.error()));
-  Status read = read_rule(request.body, *change);
+  Status read = read_rule(context, request.body, *change);
   if (read && change->rule.id.empty() && change->rule.name.empty()) {
     read = Error{Code::invalid, "id: missing, and there is no name to make one of"};
   }
@@ -272,7 +281,7 @@ void handle_put(Context& context, const http::ExchangePtr& exchange) {
   const http::Request& request = exchange->request();
   Result<Change> change = parse_change(context, request);
   if (!change) return exchange->respond(problem(change.error()));
-  Status read = read_rule(request.body, *change);
+  Status read = read_rule(context, request.body, *change);
   model::Rule& rule = change->rule;
   if (read && rule.id.empty()) {
     rule.id = change->id;

@@ -232,6 +232,10 @@ Status check_channels(const std::vector<ChannelOptions>& channels, const std::ve
   for (const ChannelOptions& channel : channels) {
     if (Status s = check_ca_file(channel.ca_file, "channels.ca_file"); !s) return s;
   }
+  return check_channels_of(rules, channels);
+}
+
+Status check_channels_of(const std::vector<model::Rule>& rules, const std::vector<ChannelOptions>& channels) {
   const notify::Channels names = channel_names(channels);
   for (const model::Rule& rule : rules) {
     const std::string_view unknown = notify::unknown_channel(names, rule.scope.account, rule.notify);

@@ -22,6 +22,8 @@ inline constexpr size_t kChannelSecretBytesMin = 16;
 Result<std::vector<ChannelOptions>> read_channels(const std::vector<TomlFile::Entry>& entries);
 // That the files of certificates can be read, and that the rules name no channel that is not there.
 Status check_channels(const std::vector<ChannelOptions>& channels, const std::vector<model::Rule>& rules);
+// The second alone.
+Status check_channels_of(const std::vector<model::Rule>& rules, const std::vector<ChannelOptions>& channels);
 notify::Channels channel_names(const std::vector<ChannelOptions>& channels);
 
 }  // namespace millstream::app

@@ -207,6 +207,8 @@ Result<std::vector<model::Rule>> read_rules_of_file(const Config& config) {
     return Error{Code::invalid,
                  file + ": there is another rule \"" + rule.id + "\" of account \"" + rule.scope.account.text() + "\""};
   }
+  if (Status s = check_channels_of(*rules, config.channels); !s)
+    return Error{Code::invalid, file + ": " + s.error().detail};
   return rules;
 }
 

@@ -254,6 +254,8 @@ class Step {
   }
 
   void fire(int at, int64_t started_ms, const char* reason) {
+    // Not before the alert before it, which keeps ids apart.
+    if (i_.started_at_ms != kNever) started_ms = std::max(started_ms, i_.started_at_ms);
     i_.alerts_at_start = i_.started_at_ms == started_ms ? i_.alerts_at_start + 1 : 1;
     i_.started_at_ms = started_ms;
     i_.phase = Phase::firing;

@@ -115,7 +115,9 @@ test('a stream begins for an operator too, and says which topics it has, as in t
 });
 
 test('a method that is not documented is 405, with Allow', async () => {
-  for (const [name, item] of Object.entries(contract.paths)) {
+  for (const [name, own] of Object.entries(contract.paths)) {
+    // "/api/rules/test" is also a rule of that name.
+    const item = { ...contract.paths[name.replace(/[^/]+$/, '{id}')], ...own };
     for (const method of methods.filter((each) => !item[each])) {
       const answer = await ask(method, name);
       assert.equal(answer.status, 405, `${method} ${name}`);

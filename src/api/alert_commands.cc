@@ -146,11 +146,12 @@ void add_alert_command_routes(http::Router& router, Context& context) {
     const Result<model::Grants> grants = grants_of_role(context, request, model::Role::operator_);
     return grants ? std::nullopt : std::optional(problem(grants.error()));
   };
-  for (const AlertAction action : {AlertAction::ack, AlertAction::unack, AlertAction::close}) {
-    router.add(
-        "POST", "/api/alerts/{}/" + std::string(codec::alert_action_name(action)), kBodyBytesMax,
-        [&context, action](const http::ExchangePtr& e) { handle_command(context, e, action); }, admit);
-  }
+  const auto handler = [&context](AlertAction action) {
+    return [&context, action](const http::ExchangePtr& e) { handle_command(context, e, action); };
+  };
+  router.add("POST", "/api/alerts/{}/ack", kBodyBytesMax, handler(AlertAction::ack), admit);
+  router.add("POST", "/api/alerts/{}/unack", kBodyBytesMax, handler(AlertAction::unack), admit);
+  router.add("POST", "/api/alerts/{}/close", kBodyBytesMax, handler(AlertAction::close), admit);
 }
 
 }  // namespace millstream::api

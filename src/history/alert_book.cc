@@ -25,7 +25,7 @@ std::string ack_key(const model::Topic& topic, std::string_view alert_id) {
 
 // About what it takes in memory.
 size_t bytes_of(const BookedAlert& booked) {
-  constexpr size_t kNodes = 256;  // of the maps
+  constexpr size_t kNodes = 1024;  // of the maps, with what the engine alone knows
   const model::Alert& a = booked.alert;
   size_t bytes = kNodes + sizeof(BookedAlert) + 2 * a.alert_id.size() + a.rule_id.size() + a.rule_name.size() +
                  a.message.size() + a.field.size() + a.reason.size();
@@ -80,6 +80,7 @@ AlertMoment moment_of(const model::Event& event, const model::Alert& alert) {
 // The first entry and the newest ones tell most, and those that say who did something.
 void add_moment(BookedAlert& booked, AlertMoment moment, size_t moments_max) {
   std::vector<AlertMoment>& timeline = booked.timeline;
+  timeline.reserve(timeline.size() + 1);  // no more: most alerts have few, and there are many
   timeline.push_back(std::move(moment));
   if (timeline.size() <= moments_max) return;
   const auto middle = timeline.begin() + 1;

@@ -1,8 +1,7 @@
 // history/alert_book.h: every alert that is open or ended within the retention, and what became of it, step by step.
 //
 // Flow     an engine over the log; api/alerts reads it. What people say of an alert (codec/rule_command.h) the rule
-// engine
-//          answers for the alerts of its rules; for published ones, of which it knows nothing, the book concludes it.
+//          engine answers for the alerts of its rules; for published ones, of which that knows nothing, the book does.
 //          An endpoint that said such a thing waits here for the conclusion to come round.
 // Shapes   An alert is its topic and its id: publishers choose ids as they like. The id of its first event names it
 //          among all alerts, and alerts are listed by it. A published alert that is told again after its end is open
@@ -10,13 +9,11 @@
 //          An ack holds until it is taken back or the alert ends: a publisher does not repeat it.
 //          Only what came round in the log is shown. BookedAlerts never change: readers hold them as long as they like.
 // Limits   AlertBookOptions. Of a timeline what is in the middle goes first, and of that what no person did; of the
-// ended
-//          alerts of an account the oldest go first. Both are counted. Open alerts are as many as rules and devices
-//          make, and of publishers history/latest_values.h's kPublishedAlertsMax. An alert of a rule with four events
-//          takes 1.7 KiB (alert_book_bench.cc), those of one account that ended at most ended_bytes_per_account_max.
+//          ended alerts of an account the oldest go first. Both are counted. Open alerts are as many as rules and
+//          devices make, and of publishers history/latest_values.h's kPublishedAlertsMax. An alert of a rule with four
+//          events takes 2.5 kB (alert_book_bench.cc), and so it is counted, about.
 // Thread   any: engine calls come from the engine thread, the rest from everywhere (locks inside, held for as long as
-// it
-//          takes to copy pointers)
+//          it takes to copy pointers)
 #pragma once
 
 #include <atomic>

@@ -385,7 +385,7 @@ class RandomLog {
 };
 
 TEST(AlertBookRandom, IsAFoldOfTheLogAndTheSameWhereverItWasSavedAndLoaded) {
-  for (unsigned seed = 1; seed <= 30; ++seed) {
+  for (unsigned seed = 1; seed <= 20; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     const AlertBookOptions options{.retention_ms = kDay, .timeline_max = 6};
     RandomLog random(seed);

@@ -1,5 +1,4 @@
-// auth/random_text.h: secrets and ids of our own making. A secret is a prefix that says what it is, and 256 random
-// bits.
+// auth/random_text.h: ids of our own making, and secrets: a prefix that says what it is, and 256 random bits.
 //
 // Shapes   43 letters of base64url after the prefix. Being random in full, it needs no slow hash.
 // Thread   any

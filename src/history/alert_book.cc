@@ -25,7 +25,7 @@ std::string ack_key(const model::Topic& topic, std::string_view alert_id) {
 
 // About what it takes in memory.
 size_t bytes_of(const BookedAlert& booked) {
-  constexpr size_t kNodes = 256;  // of the maps
+  constexpr size_t kNodes = 1024;  // of the maps, with what the engine alone knows
   const model::Alert& a = booked.alert;
   size_t bytes = kNodes + sizeof(BookedAlert) + 2 * a.alert_id.size() + a.rule_id.size() + a.rule_name.size() +
                  a.message.size() + a.field.size() + a.reason.size();

@@ -1,13 +1,13 @@
 // registry/silences.h: which alerts notify nobody, and when.
 //
 // Flow     api/silences writes them and shows them; notifications hear of them by events in the log.
-// Shapes   one row each, the silence as JSON (codec/silence_json.h); a copy in memory, by account, never changed once
-// it
-//          was handed out.
+// Shapes   one row each, the silence as JSON (codec/silence_json.h); a copy in memory, by account, never changed after
+//          it was handed out.
 // Limits   silences_per_account_max, ended ones included; those give way first. Ended ones are removed after
 //          kEndedSilencesKeptMs.
-// Errors   add(): Code::unprocessable naming the limit, Code::conflict for an id that is taken. remove():
-// Code::not_found. Thread   of(): any, without waiting for the disk. The rest blocks.
+// Errors   add(): Code::unprocessable naming the limit, Code::conflict for an id that is taken.
+//          remove(): Code::not_found.
+// Thread   of(): any, without waiting for the disk. The rest blocks.
 #pragma once
 
 #include <map>

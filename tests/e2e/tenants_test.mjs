@@ -35,6 +35,16 @@ before(async () => {
     const made = await post(server, '/api/keys', JSON.stringify({ name: marker(tenant), roles: ['admin'] }),
       { headers: bearer(jwt({ accountId: tenant, roles: ['admin'] })) });
     assert.equal(made.status, 201, made.text);
+    const admin = bearer(jwt({ accountId: tenant, roles: ['admin'] }));
+    for (const [siteId, deviceId] of [['plant', 'pump'], [`site-${tenant}`, `own-${tenant}`]]) {
+      const alert = { alertId: `scada:${deviceId}`, ruleId: 'scada:r', ruleName: 'R', deviceId, state: 'firing', severity: 'critical',
+        message: marker(tenant), field: 'f', value: 1, threshold: 0, startedAt: '2026-01-27T12:34:56Z' };
+      const event = { topic: `account:${tenant}/site:${siteId}/device:${deviceId}`, type: 'alert', data: alert };
+      assert.equal((await post(server, '/api/events', JSON.stringify(event), { headers: admin })).status, 202);
+    }
+    const silence = await post(server, '/api/silences',
+      JSON.stringify({ topic: `account:${tenant}`, duration: '1h', comment: marker(tenant) }), { headers: admin });
+    assert.equal(silence.status, 201, silence.text);
     if (tenant === 'c') credentials.c = bearer(made.json().key);
   }
   session = http2.connect(server.url);
@@ -93,6 +103,9 @@ const endpoints = [
     '/api/latest?topic={topic}', '/api/latest?accountId={account}', '/api/devices?topic={topic}', '/api/devices?siteId={name}',
     '/api/series?deviceId={name}&accountId={account}'].map((target) => `csv ${target}`),
   '/api/rules', '/api/rules?topic={topic}', '/api/rules?siteId={name}', '/api/rules?accountId={account}', '/api/rules/{name}',
+  '/api/alerts?topic={topic}', '/api/alerts?siteId={name}', '/api/alerts?deviceId={name}&accountId={account}', '/api/alerts?rule={name}',
+  'csv /api/alerts?topic={topic}', 'csv /api/alerts?accountId={account}', '/api/alerts/scada:{name}', '/api/alerts/{name}',
+  '/api/alerts/{name}/ack', '/api/silences?active={name}', '/api/silences', '/api/silences/{name}',
   '/api/stats?topic={topic}', '/api/explain?topic={topic}', '/api/explain?topic={topic}&stream=1',
 ];
 const spellings = (other) => [
@@ -143,6 +156,22 @@ for (const [protocol, ask] of [['HTTP/1.1', over1], ['HTTP/2', over2]]) {
     assert.ok(own > 100, `its own it does see (${own} times)`);
   });
 }
+
+test('a tenant\'s administrator changes no alert and no silence of another', async () => {
+  const of = async (path) => (await request(server.url, 'GET', path, { headers: bearer(jwt({ accountId: 'b', roles: ['admin'] })) })).json();
+  const everything = async () => ({ alerts: (await of('/api/alerts')).alerts, silences: (await of('/api/silences')).silences });
+  const before = await everything();
+  assert.deepEqual([before.alerts.length, before.silences.length], [2, 1]);
+  const headers = credentials.a;
+  for (const id of [...before.alerts.map((alert) => alert.firstEvent), 'scada:own-b']) {
+    for (const action of ['ack', 'unack', 'close']) {
+      assert.equal((await post(server, `/api/alerts/${id}/${action}`, '', { headers })).status, 404);
+    }
+  }
+  assert.equal((await request(server.url, 'DELETE', `/api/silences/${before.silences[0].id}`, { headers })).status, 404);
+  assert.equal((await post(server, '/api/silences', JSON.stringify({ topic: 'account:b', duration: '1h' }), { headers })).status, 400);
+  assert.deepEqual(await everything(), before);
+});
 
 test('a tenant\'s administrator ends, replaces and makes no key of another', async () => {
   const keysOf = async (tenant) => JSON.parse((await over1('/api/keys', bearer(jwt({ accountId: tenant, roles: ['admin'] })))).text.split('\r\n\r\n').pop()).keys;

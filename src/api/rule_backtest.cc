@@ -218,10 +218,28 @@ http::Response answer_of(const Backtest& asked, const Result<BacktestResult>& re
 // Held while a back-test waits or runs. Jobs are copied, and so is what holds it.
 using Place = std::shared_ptr<hub::StreamPlaces::Place>;
 
+// At once, and then once every kProgressMs.
+class NowAndThen {
+ public:
+  explicit NowAndThen(const Clock& clock) : clock_(clock), due_ms_(clock.steady_ms()) {}
+  bool is_due() {
+    const int64_t now_ms = clock_.steady_ms();
+    if (now_ms < due_ms_) return false;
+    due_ms_ = now_ms + kProgressMs;
+    return true;
+  }
+
+ private:
+  const Clock& clock_;
+  int64_t due_ms_;
+};
+
 void answer_at_once(Context& context, const http::ExchangePtr& exchange, Backtest asked, Place place) {
   respond_from(context.backtests, exchange,
                [&context, asked = std::move(asked), place = std::move(place)](ClientWatch& client) mutable {
-                 const auto waits = [&](const BacktestProgress&) { return !client.gone(); };
+                 // To ask wakes the client's I/O thread.
+                 NowAndThen ask(context.clock);
+                 const auto waits = [&](const BacktestProgress&) { return !ask.is_due() || !client.gone(); };
                  const Result<BacktestResult> result = run_backtest(context, asked, waits);
                  place.reset();  // before the answer, after which the next one may be asked for
                  return answer_of(asked, result);
@@ -229,13 +247,9 @@ void answer_at_once(Context& context, const http::ExchangePtr& exchange, Backtes
 }
 
 void run_told(const Context& context, const Backtest& asked, Place& place, ProgressStream& stream) {
-  int64_t told_ms = 0;
+  NowAndThen say(context.clock);
   const auto tell = [&](const BacktestProgress& progress) {
-    const int64_t now_ms = context.clock.steady_ms();
-    if (told_ms == 0 || now_ms - told_ms >= kProgressMs) {
-      told_ms = std::max<int64_t>(1, now_ms);
-      stream.say("progress", progress_json(progress));
-    }
+    if (say.is_due()) stream.say("progress", progress_json(progress));
     return !stream.gone();
   };
   const Result<BacktestResult> result = run_backtest(context, asked, tell);

@@ -15,7 +15,7 @@ namespace {
 using model::EventType;
 using model::EventTypes;
 
-constexpr size_t kEventsPerPage = 2000;
+constexpr size_t kEventsPerPage = 5000;
 // What is younger may not be in columns yet, and the log goes through all of that for each device asked for.
 constexpr int64_t kUnsealedMs = 20 * 60'000;
 
@@ -207,8 +207,8 @@ class RulePast {
     if (!missing) return missing.error();
     note(*missing);
     history::SeriesResult read = std::move(*builder).result();
-    for (const std::string& field : fields_) {
-      result.previews.push_back({device, condition_of(field), read.step_ms, std::move(read.buckets[field])});
+    for (auto& [field, buckets] : read.buckets) {
+      result.previews.push_back({device, condition_of(field), read.step_ms, std::move(buckets)});
     }
     return {};
   }

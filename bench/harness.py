@@ -9,6 +9,7 @@ import signal
 import statistics
 import subprocess
 import tempfile
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -251,6 +252,41 @@ def load_arguments(row, seconds):
     return {**row.load, **({"seconds": seconds} if seconds else {})}
 
 
+class Backtests:
+    """Has rules tried over the past, one after the other, beside a run. Without a body it is nothing."""
+
+    def __init__(self, url, body):
+        self.request = body and urllib.request.Request(f"{url}/api/rules/test", body.encode(),
+                                                       {"Content-Type": "application/json"})
+        self.over = threading.Event()
+        self.took_s = []
+        self.thread = threading.Thread(target=self._go_on)
+
+    def _go_on(self):
+        while not self.over.is_set():
+            begin = time.perf_counter()
+            with urllib.request.urlopen(self.request, timeout=300) as answer:
+                answer.read()
+            self.took_s.append(time.perf_counter() - begin)
+
+    def figures(self):
+        if not self.request:
+            return {}
+        if not self.took_s:
+            raise RunFailed("no rule over the past came to its end")
+        return {"backtests": len(self.took_s), "backtest_s": statistics.median(self.took_s)}
+
+    def __enter__(self):
+        if self.request:
+            self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        if self.request:
+            self.thread.join()
+
+
 def run_once(programs, contender, row, seconds, seed):
     """One run of one row against one contender: the load program's figures as a dict."""
     with Server(programs, contender, seed.directory, row.in_place, row.server) as server:
@@ -262,16 +298,18 @@ def run_once(programs, contender, row, seconds, seed):
             arguments["path"] = arguments["path"].format(begin=seed.from_ms, end=seed.from_ms + DAY_MS)
         if contender == ALONE:
             arguments = {key: value for key, value in arguments.items() if key not in BESIDE}
+        beside = Backtests(server.url, arguments.pop("backtest", None))
         command = programs.load_command(row.subcommand, {**arguments, **target})
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=(seconds or 0) + 90, cwd=ROOT)
+            with beside:
+                done = subprocess.run(command, capture_output=True, text=True, timeout=(seconds or 0) + 90, cwd=ROOT)
         except subprocess.TimeoutExpired as late:
             raise RunFailed(f"load program not done after {late.timeout:.0f} s") from None
         if done.returncode != 0:
             raise RunFailed(f"{done.stderr.strip() or done.returncode}; server: {server.last_words()}")
         if server.has_ended():
             raise RunFailed(f"server ended during the run: {server.last_words()}")
-        figures = {**json.loads(done.stdout), "ready_ms": server.ready_ms}
+        figures = {**json.loads(done.stdout), "ready_ms": server.ready_ms, **beside.figures()}
         if seed.directory:
             figures["stored_mb"] = seed.figures["disk_mb"]
         if server.launch.on_all_cores:

@@ -1,12 +1,13 @@
 """The rows of the benchmark: what is run against what, which figures are kept, and what is asked of them."""
 
+import json
 from dataclasses import dataclass, field, replace
 
 import peers
 
 SEND, JOINED, MILLSTREAM = "limit_send", "limit_joined", "millstream"
 ALONE = "millstream_alone"  # Millstream without what the load has beside its viewers:
-BESIDE = {"stalled_readers", "resumes"}
+BESIDE = {"stalled_readers", "resumes", "backtest"}
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,10 @@ FAN_OUT = [
     Metric("server_cpu_share", "share", "server's share of its core"),
     Metric("load_cpu_share", "share", "load program's share of its core"),
     Metric("foreign_cpu_share", "share", "others on the server's core"),
+]
+BACKTESTS = [
+    Metric("backtests", "rules", "rules over the past beside them"),
+    Metric("backtest_s", "s", "one of them"),
 ]
 RESUME = [
     Metric("first_byte_p50_us", "us", "request to first byte p50"),
@@ -302,11 +307,31 @@ def with_day_of(row, devices):
                    title=row.title.replace("1000 devices", f"{devices} devices"))
 
 
-def read(name, title, path, seed, targets, requests=50):
-    # Devices that seem silent because the load program was held up would all be told about.
-    flags = {"storage.retention": "7d", "presence.stale_after": "12h", "presence.offline_after": "24h"}
-    return Row(name, title, "get", {"path": path, "requests": requests}, READ, [MILLSTREAM, "cold"], targets,
-               seconds={}, seed=seed, seed_day=seed is DAY, server=flags, in_place=True)
+# Devices that seem silent because the load program was held up would all be told about.
+STORED = {"storage.retention": "7d", "presence.stale_after": "12h", "presence.offline_after": "24h"}
+
+
+def read(name, title, path, seed, targets, requests=50, **more):
+    return Row(name, title, "get", {"path": path, "requests": requests, **more}, READ, [MILLSTREAM, "cold"], targets,
+               seconds={}, seed=seed, seed_day=seed is DAY, server=STORED, in_place=True)
+
+
+def rule_over_the_day(when, **more):
+    rule = {"id": "bench", "scope": {"topic": "account:demo"}, "when": {"all": [when]}, **more}
+    return json.dumps({"rule": rule})
+
+
+def backtest(name, title, body):
+    return read(name, f"rule over the past: {title}, over 24 hours of 1000 devices", "/api/rules/test", DAY,
+                [Ceiling("first_us", 10_000_000), Ceiling("first_us", 10_000_000, contender="cold")], requests=2, post=body)
+
+
+# Fires on the boilers that the plant makes too hot, and resolves.
+HOT = rule_over_the_day({"field": "temperature"}, levels=[{"severity": "warning", "op": ">", "value": 85, "clear": 80}],
+                        **{"for": "10s"})
+# Bounds say nothing of a rate: every event of every device is read.
+RISING = rule_over_the_day({"field": "temperature", "fn": "rate", "window": "5m"},
+                           levels=[{"severity": "warning", "op": ">", "value": 1000}])
 
 
 POINT_ROWS = [
@@ -328,6 +353,12 @@ POINT_ROWS = [
          [Ceiling("p50_us", 20_000), Ceiling("first_us", 100_000, contender="cold")]),
     read("backfill_page", "read: a page of 500 events of one device, the newest first, in a day of 1000 devices",
          "/api/events/backfill?deviceId=boiler-01&limit=500&order=desc", DAY, []),
+    backtest("backtest_day", "a threshold", HOT),
+    backtest("backtest_day_whole", "a rate, of which bounds say nothing", RISING),
+    Row("beside_backtest", "fan-out: 100 viewers, 100 events/s, beside rules over 24 hours of 1000 devices", "viewers",
+        {"viewers": 100, "rate": 100, "backtest": HOT, "warmup_ms": 3000}, [*FAN_OUT, *BACKTESTS], [ALONE, MILLSTREAM],
+        [RatioAtMost("each_viewer_p99_us", ALONE, 1.2), RatioAtMost("last_viewer_p99_us", ALONE, 1.2)],
+        seconds={"quick": 20, "full": 30}, seed=DAY, seed_day=True, server=STORED),
     read("latest_10000", "read: the latest of 10000 devices", "/api/latest", TEN_THOUSAND_DEVICES,
          [Ceiling("p50_us", 50_000)]),
     read("ready_10m", "start: with 10 million events stored", "/ready", TEN_MILLION,

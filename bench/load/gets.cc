@@ -10,6 +10,7 @@ namespace millstream::load {
 Status run_get(Options& options) {
   const std::string path = options.text("path", "/api/latest");
   const int64_t requests = options.number("requests", 100);
+  const std::string post = options.text("post", "");
   const Result<TargetOptions> target = TargetOptions::read(options);
   if (!target) return target.error();
   Result<Socket> socket = connect_now(target->server);
@@ -17,13 +18,15 @@ Status run_get(Options& options) {
   Poller poller;
   RequestConnection connection(poller, std::move(*socket), 0);
 
+  const std::string request = post.empty() ? get_head(target->server, path, target->extra_headers)
+                                           : post_head(target->server, path, target->extra_headers, post.size()) + post;
   Latencies after_first;
   double first_us = 0;
   int64_t bytes = 0;
   const CpuReading before = target->cost.cpu();
   for (int64_t i = 0; i < requests; ++i) {
     const int64_t sent_ns = now_ns();
-    const Result<std::string> body = ask(connection, poller, get_head(target->server, path, target->extra_headers));
+    const Result<std::string> body = ask(connection, poller, request);
     if (!body) return body.error();
     const int64_t took_ns = now_ns() - sent_ns;
     if (i == 0) {

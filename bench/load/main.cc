@@ -24,7 +24,7 @@ constexpr char kUsage[] =
     "              --events_in_all=0 (no limit) --rate=0 (events a second; 0: as fast as acknowledged)\n"
     "              --data=walk|fleet|history --devices=1600 --from_ms= --history_s=86340\n"
     "  day         --directory=DIR --devices=1000 --fields=10 --interval_ms=5000 --hours=24\n"
-    "  get         --url= --path=/api/latest --requests=100\n"
+    "  get         --url= --path=/api/latest --requests=100 --post=BODY\n"
     "  resume      --url= --resumes=1000 --resuming_at_once=1 --gateways=16 --gateway_devices=100 --from_ms= --to_ms=\n"
     "  limit       --listen=127.0.0.1:0 --mode=send|joined\n";
 

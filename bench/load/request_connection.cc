@@ -8,7 +8,7 @@
 namespace millstream::load {
 namespace {
 constexpr int64_t kSecondNs = 1'000'000'000;
-constexpr int64_t kAnswerNs = 30 * kSecondNs;
+constexpr int64_t kAnswerNs = 60 * kSecondNs;
 }  // namespace
 
 std::string post_head(const Endpoint& to, std::string_view path, std::string_view extra_headers, size_t body_bytes) {

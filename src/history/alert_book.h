@@ -11,7 +11,7 @@
 // Limits   AlertBookOptions. Of a timeline what is in the middle goes first, and of that what no person did; of the
 //          ended alerts of an account the oldest go first. Both are counted. Open alerts are as many as rules and
 //          devices make, and of publishers history/latest_values.h's kPublishedAlertsMax. An alert of a rule with four
-//          events takes 2.5 kB (alert_book_bench.cc); ended_bytes_per_account_max is by our own, lower, reckoning.
+//          events takes 2.5 kB (alert_book_bench.cc), and so it is counted, about.
 // Thread   any: engine calls come from the engine thread, the rest from everywhere (locks inside, held for as long as
 //          it takes to copy pointers)
 #pragma once

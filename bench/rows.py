@@ -361,7 +361,7 @@ POINT_ROWS = [
         fleet(200, 10, 10, devices=10_000, rate=2000, warmup_ms=6000, alert_probe_ms=20), ALERTS,
         [MILLSTREAM, "2_cores"], [Floor("events_per_s", 1980), Ceiling("alert_p99_us", 50_000)],
         seconds={"quick": 30, "full": 120},
-        server={"alerts.rules_file": Path(__file__).resolve().parent / "alert_rules.yaml"}),
+        server={"alerts.rules_file": str(Path(__file__).resolve().parent / "alert_rules.yaml")}),
     Row("points_stored", "durable points: a day of 60 devices of the demo's plant, every 5 s, on disk", "ingest",
         {"data": "history", "connections": 6, "events": 10, "devices": 60, "fields": 10, "warmup_ms": 0}, INGEST,
         targets=[Ceiling("stopped_bytes_per_point", 2)], seconds={"quick": 300, "full": 300}, until_sealed=True),

@@ -123,7 +123,8 @@ void ObjectMembers::tags(std::string_view name, size_t count_max, model::Tags& t
     if (key.empty() || key.size() > kFieldNameBytesMax || text.size() > kFieldNameBytesMax) {
       return fail(name, "names and values of at most " + std::to_string(kFieldNameBytesMax) + " bytes");
     }
-    if (std::any_of(target.begin(), target.end(), [&, named = key](const model::Tag& tag) { return tag.name == named; })) {
+    if (std::any_of(target.begin(), target.end(),
+                    [&, named = key](const model::Tag& tag) { return tag.name == named; })) {
       return fail(name, "\"" + std::string(shortened_key(key)) + "\" is given more than once");
     }
     target.push_back({std::string(key), std::string(text)});

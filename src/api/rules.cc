@@ -321,7 +321,7 @@ void add_rule_routes(http::Router& router, Context& context) {
     const Result<model::Grants> grants = admin_grants(context, request);
     return grants ? std::nullopt : std::optional(problem(grants.error()));
   };
-  constexpr size_t kBodyBytesMax = codec::kRuleTextBytesMax;
+  constexpr size_t kBodyBytesMax = codec::kRuleInputBytesMax;
   router.add("GET", "/api/rules", 0, [&context](const http::ExchangePtr& e) { handle_list(context, e); });
   router.add(
       "POST", "/api/rules", kBodyBytesMax, [&context](const http::ExchangePtr& e) { handle_create(context, e); },

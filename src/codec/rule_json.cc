@@ -449,7 +449,7 @@ Error too_long() { return {Code::invalid, "rule: at most " + std::to_string(kRul
 // `first`: asked of the object before the members of a rule.
 template <class First>
 Result<Rule> read_rule(std::string_view json, const AccountId& account, First first) {
-  if (json.size() > kRuleTextBytesMax) return too_long();
+  if (json.size() > kRuleInputBytesMax) return too_long();
   const Result<element> root = parse_json(json);
   if (!root) return Error{root.error().code, "rule: " + root.error().detail};
   Rule rule;

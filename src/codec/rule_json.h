@@ -3,7 +3,7 @@
 // Shapes   The wire contract's rule object. Durations are texts ("30s"); what is left out takes its default; no member
 //          is unknown and none is named twice. encode_rule() writes every member that is not its default, in one order:
 //          equal rules have equal texts.
-// Limits   kRuleTextBytesMax of text; kRuleBytesMax as encode_rule() writes it, so that what was accepted once can be
+// Limits   kRuleInputBytesMax of text; kRuleBytesMax as encode_rule() writes it, so that what was accepted once can be
 //          read again, with all its defaults.
 // Errors   Code::invalid naming the place and what is allowed: "levels[1].op: not one of > >= < <= == != in outside".
 // Thread   value
@@ -20,7 +20,7 @@
 namespace millstream::codec {
 
 inline constexpr size_t kRuleBytesMax = 16 << 10;  // beside its version
-inline constexpr size_t kRuleTextBytesMax = 2 * kRuleBytesMax;
+inline constexpr size_t kRuleInputBytesMax = 2 * kRuleBytesMax;
 
 // `account`: whose rule it is; the scope may lie in no other.
 Result<model::Rule> parse_rule(std::string_view json, const model::AccountId& account);

@@ -100,6 +100,17 @@ TEST(RuleJson, WhatIsWrongIsNamedWithItsPlace) {
   EXPECT_NE(wrong(std::string(kRuleBytesMax + 1, ' ')), "accepted");
 }
 
+TEST(RuleJson, NamesAndMessagesAreAsLongAsTheContractSays) {
+  const auto with = [](const std::string& member, size_t bytes) {
+    return R"({"id":"r",")" + member + R"(":")" + std::string(bytes, 'x') +
+           R"(","when":{"all":[{"field":"T1"}]},"levels":[{"severity":"info","op":">","value":2}]})";
+  };
+  for (const char* member : {"name", "message"}) {
+    EXPECT_EQ(wrong(with(member, 1024)), "accepted");
+    EXPECT_EQ(wrong(with(member, 1025)), std::string(member) + ": 1 to 1024 bytes");
+  }
+}
+
 TEST(RuleCommand, EachComesOutAsItWentIn) {
   const Result<model::Rule> rule = parse_rule(kFull, kAccount);
   ASSERT_TRUE(rule.ok());

@@ -101,13 +101,9 @@ void wait_for_conclusion(const WaitingPtr& waiting) {
 
 model::Event event_of(const history::BookedAlert& booked, AlertAction action, const std::string& by, std::string note,
                       int64_t now_ms) {
-  model::Event event;
-  event.ts_ms = now_ms;
-  event.topic = booked.topic;
-  event.type = model::EventType::system;
-  event.data = codec::encode_rule_command(
-      codec::AlertCommand{.alert_id = booked.alert.alert_id, .action = action, .by = by, .note = std::move(note)});
-  return event;
+  const codec::AlertCommand command{
+      .alert_id = booked.alert.alert_id, .action = action, .by = by, .note = std::move(note)};
+  return new_event(model::EventType::system, booked.topic, codec::encode_rule_command(command), now_ms);
 }
 
 void handle_command(Context& context, const http::ExchangePtr& exchange, AlertAction action) {

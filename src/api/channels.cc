@@ -63,12 +63,8 @@ model::Event test_event(const model::Grants& grants, const std::string& channel,
   notification.firing_count = 1;
   notification.is_test = true;
   notification.by = grants.subject;
-  model::Event event;
-  event.ts_ms = now_ms;
-  event.topic.account = grants.account;
-  event.type = model::EventType::system;
-  event.data = codec::encode_notification(notification);
-  return event;
+  return new_event(model::EventType::system, {grants.account, {}, {}}, codec::encode_notification(notification),
+                   now_ms);
 }
 
 void handle_test(Context& context, const http::ExchangePtr& exchange) {
@@ -83,10 +79,8 @@ void handle_test(Context& context, const http::ExchangePtr& exchange) {
   model::Event event = test_event(*grants, name, context.clock.wall_ms());
   net::Loop& loop = exchange->loop();
   http::Response accepted = http::Response::json(202, event.data);
-  std::vector<model::Event> batch;
-  batch.push_back(std::move(event));
   const Status queued = context.log.append(
-      std::move(batch), [exchange, &loop, accepted = std::move(accepted)](const Result<log::AppendReceipt>& receipt) {
+      {std::move(event)}, [exchange, &loop, accepted = std::move(accepted)](const Result<log::AppendReceipt>& receipt) {
         http::Response response = receipt ? accepted : problem(receipt.error());
         loop.post([exchange, response = std::move(response)]() mutable { exchange->respond(std::move(response)); });
       });

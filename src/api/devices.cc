@@ -1,9 +1,7 @@
 // GET /api/devices, /api/devices/{id} and /api/latest: what is true now. PUT and DELETE /api/devices/{id}: what people
 // say of a device.
 #include <algorithm>
-#include <future>
 #include <iterator>
-#include <memory>
 
 #include "api/credential.h"
 #include "api/latest_events.h"
@@ -11,6 +9,7 @@
 #include "api/offload.h"
 #include "api/problem.h"
 #include "api/query_fields.h"
+#include "api/recorded_change.h"
 #include "api/routes.h"
 #include "base/log_line.h"
 #include "base/time_text.h"
@@ -204,14 +203,6 @@ void handle_device(Context& context, const http::ExchangePtr& exchange) {
   });
 }
 
-// For admins only, and before anything of the body is looked at.
-Result<model::Grants> describing_grants(const Context& context, const http::Request& request) {
-  Result<model::Grants> grants = grants_of(context, request);
-  if (!grants) return grants;
-  if (const Status admin = auth::authorize_role(*grants, model::Role::admin); !admin) return admin.error();
-  return grants;
-}
-
 // Which of that name is meant; `unknown`: none is. Blocks for as long as all names take to look at.
 Result<model::Topic> topic_of(const Context& context, const model::Grants& grants, const Named& named,
                               const Error& unknown) {
@@ -228,18 +219,9 @@ Result<model::Topic> topic_of(const Context& context, const model::Grants& grant
 // The engines hear of it from the log, and so does whoever follows the device. Waits until it is durable: on a worker,
 // so that what cannot be told is taken back before anyone is answered, and changes of one device are told in order.
 Status tell(Context& context, const model::Topic& topic, const codec::DeviceCommand& command) {
-  model::Event event;
-  event.ts_ms = context.clock.wall_ms();
-  event.topic = topic;
-  event.type = model::EventType::system;
-  event.data = codec::encode_device_command(topic.device, command);
-  const auto told = std::make_shared<std::promise<Status>>();
-  std::vector<model::Event> batch;
-  batch.push_back(std::move(event));
-  const Status queued = context.log.append(std::move(batch), [told](const Result<log::AppendReceipt>& receipt) {
-    told->set_value(receipt ? Status() : Status(receipt.error()));
-  });
-  return queued ? told->get_future().get() : queued;
+  return append_durably(context.log,
+                        {new_event(model::EventType::system, topic, codec::encode_device_command(topic.device, command),
+                                   context.clock.wall_ms())});
 }
 
 // `change` is done on a worker, with the topic that is meant.
@@ -256,7 +238,7 @@ void handle_change(Context& context, const http::ExchangePtr& exchange, const mo
 
 void handle_save(Context& context, const http::ExchangePtr& exchange) {
   const http::Request& request = exchange->request();
-  const Result<model::Grants> grants = describing_grants(context, request);
+  const Result<model::Grants> grants = grants_of_role(context, request, model::Role::admin);
   if (!grants) return exchange->respond(problem(grants.error()));
   const Result<model::DeviceId> device = model::DeviceId::parse(request.captures.at(0));
   if (!device) return exchange->respond(problem(404, "device: " + device.error().detail));
@@ -278,7 +260,7 @@ void handle_save(Context& context, const http::ExchangePtr& exchange) {
 }
 
 void handle_remove(Context& context, const http::ExchangePtr& exchange) {
-  const Result<model::Grants> grants = describing_grants(context, exchange->request());
+  const Result<model::Grants> grants = grants_of_role(context, exchange->request(), model::Role::admin);
   if (!grants) return exchange->respond(problem(grants.error()));
   const Error unknown{Code::not_found, "no such device"};
   handle_change(context, exchange, *grants, unknown, [&context, by = grants->subject](const model::Topic& topic) {
@@ -303,7 +285,7 @@ void add_device_routes(http::Router& router, Context& context) {
       "PUT", "/api/devices/{}", codec::kDeviceSettingsBytesMax,
       [&context](const http::ExchangePtr& e) { handle_save(context, e); },
       [&context](const http::Request& request) -> std::optional<http::Response> {
-        const Result<model::Grants> grants = describing_grants(context, request);
+        const Result<model::Grants> grants = grants_of_role(context, request, model::Role::admin);
         return grants ? std::nullopt : std::optional(problem(grants.error()));
       });
   router.add("DELETE", "/api/devices/{}", 0, [&context](const http::ExchangePtr& e) { handle_remove(context, e); });

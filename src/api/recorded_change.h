@@ -6,6 +6,8 @@
 #pragma once
 
 #include <functional>
+#include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "log/event_log.h"
@@ -13,7 +15,14 @@
 
 namespace millstream::api {
 
+// Heard by those who may see something under the pattern, and by nobody else: the innermost topic it names.
+model::Topic heard_at(const model::TopicPattern& pattern);
+
+// Waits for the disk.
+Status append_durably(log::EventLog& log, std::vector<model::Event> events);
+
 struct RecordedChange {
+  std::string what;  // is changed, for the operator: "rule hot of account 1"
   std::function<Status()> apply;
   std::function<Status()> undo;
   model::Event event;

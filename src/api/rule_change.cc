@@ -1,9 +1,10 @@
 #include "api/rule_change.h"
 
-#include <future>
+#include <functional>
 #include <map>
 #include <utility>
 
+#include "api/recorded_change.h"
 #include "base/log_line.h"
 #include "codec/rule_command.h"
 
@@ -14,35 +15,17 @@ using model::RuleRecord;
 
 constexpr const char* kByFile = "rules_file";
 
-// Where those see it who may see something of what the rule looks at.
 model::Event rule_event(const codec::RuleCommand& command, const model::TopicPattern& scope, int64_t now_ms) {
-  model::Event event;
-  event.ts_ms = now_ms;
-  event.topic.account = scope.account;
-  event.topic.site = scope.site.name;
-  if (!scope.site.any()) event.topic.device = scope.device.name;
-  event.type = model::EventType::system;
-  event.data = codec::encode_rule_command(command);
-  return event;
+  return new_event(model::EventType::system, heard_at(scope), codec::encode_rule_command(command), now_ms);
 }
 
-Status append_durably(log::EventLog& log, std::vector<model::Event> events) {
-  const auto answer = std::make_shared<std::promise<Status>>();
-  std::future<Status> answered = answer->get_future();
-  const Status queued = log.append(std::move(events), [answer](const Result<log::AppendReceipt>& receipt) {
-    answer->set_value(receipt ? Status() : Status(receipt.error()));
-  });
-  return queued ? answered.get() : queued;
-}
-
-Status tell(Context& context, const codec::RuleCommand& command, const model::TopicPattern& scope) {
-  return append_durably(context.log, {rule_event(command, scope, context.clock.wall_ms())});
-}
-
-void check_undone(const Status& undone, const model::Rule& rule) {
-  if (undone) return;
-  log_error("a change of a rule that was not made could not be taken back; it counts from the next start on",
-            {{"account", rule.scope.account.text()}, {"rule", rule.id}, {"reason", undone.error().detail}});
+// Of the rule, in one way or another.
+Status change(Context& context, const model::Rule& rule, const codec::RuleCommand& command,
+              std::function<Status()> apply, std::function<Status()> undo) {
+  return record_change(context.log, {.what = "rule " + rule.id + " of account " + rule.scope.account.text(),
+                                     .apply = std::move(apply),
+                                     .undo = std::move(undo),
+                                     .event = rule_event(command, rule.scope, context.clock.wall_ms())});
 }
 
 void log_change(const char* what, const model::Rule& rule, const std::string& by) {
@@ -54,40 +37,31 @@ void log_change(const char* what, const model::Rule& rule, const std::string& by
 Status add_rule(Context& context, const RuleRecord& record) {
   registry::Rules& rules = context.registry.rules();
   const model::Rule& rule = record.rule;
-  if (Status added = rules.add(record); !added) return added;
-  const Status told = tell(context, codec::SaveRule{rule, record.updated_by}, rule.scope);
-  if (told) {
-    log_change("a rule was saved", rule, record.updated_by);
-  } else {
-    check_undone(rules.remove(rule.scope.account, rule.id, rule.version), rule);
-  }
-  return told;
+  const Status added = change(
+      context, rule, codec::SaveRule{rule, record.updated_by}, [&] { return rules.add(record); },
+      [&] { return rules.remove(rule.scope.account, rule.id, rule.version); });
+  if (added) log_change("a rule was saved", rule, record.updated_by);
+  return added;
 }
 
 Status replace_rule(Context& context, const RuleRecord& before, const RuleRecord& record) {
   registry::Rules& rules = context.registry.rules();
   const model::Rule& rule = record.rule;
-  if (Status replaced = rules.replace(record, before.rule.version); !replaced) return replaced;
-  const Status told = tell(context, codec::SaveRule{rule, record.updated_by}, rule.scope);
-  if (told) {
-    log_change("a rule was saved", rule, record.updated_by);
-  } else {
-    check_undone(rules.replace(before, rule.version), rule);
-  }
-  return told;
+  const Status replaced = change(
+      context, rule, codec::SaveRule{rule, record.updated_by},
+      [&] { return rules.replace(record, before.rule.version); }, [&] { return rules.replace(before, rule.version); });
+  if (replaced) log_change("a rule was saved", rule, record.updated_by);
+  return replaced;
 }
 
 Status remove_rule(Context& context, const RuleRecord& record, const std::string& by) {
   registry::Rules& rules = context.registry.rules();
   const model::Rule& rule = record.rule;
-  if (Status removed = rules.remove(rule.scope.account, rule.id, rule.version); !removed) return removed;
-  const Status told = tell(context, codec::DeleteRule{rule.id, by}, rule.scope);
-  if (told) {
-    log_change("a rule was deleted", rule, by);
-  } else {
-    check_undone(rules.add(record), rule);
-  }
-  return told;
+  const Status removed = change(
+      context, rule, codec::DeleteRule{rule.id, by},
+      [&] { return rules.remove(rule.scope.account, rule.id, rule.version); }, [&] { return rules.add(record); });
+  if (removed) log_change("a rule was deleted", rule, by);
+  return removed;
 }
 
 Result<size_t> replace_given_rules(Context& context, const model::RuleRecords& given) {

@@ -25,20 +25,12 @@ std::string silence_json(const Silence& silence, int64_t now_ms) {
   return out + ",\"active\":" + (silence.is_active(now_ms) ? "true" : "false") + '}';
 }
 
-// Those who see the topic hear of it, and nobody else.
-model::Topic topic_of(const model::TopicPattern& pattern) {
-  model::Topic topic{pattern.account, pattern.site.name, {}};
-  if (!pattern.site.any()) topic.device = pattern.device.name;
-  return topic;
+model::Event event_of(const model::TopicPattern& topic, const codec::SilenceCommand& command, int64_t now_ms) {
+  return new_event(model::EventType::system, heard_at(topic), codec::encode_silence_command(command), now_ms);
 }
 
-model::Event event_of(const model::TopicPattern& topic, const codec::SilenceCommand& command, int64_t now_ms) {
-  model::Event event;
-  event.ts_ms = now_ms;
-  event.topic = topic_of(topic);
-  event.type = model::EventType::system;
-  event.data = codec::encode_silence_command(command);
-  return event;
+std::string what_of(const Silence& silence) {
+  return "silence " + silence.id + " of account " + silence.topic.account.text();
 }
 
 // One that concerns something the holder may see. Others are not told from those that are not there.
@@ -88,7 +80,8 @@ http::Response add_silence(Context& context, Silence silence) {
   for (int tries = 0; tries < kIdTries; ++tries) {
     silence.id = std::string(kIdPrefix) + auth::random_name(kIdLetters);
     added = record_change(context.log,
-                          {.apply = [&] { return silences.add(silence, now_ms); },
+                          {.what = what_of(silence),
+                           .apply = [&] { return silences.add(silence, now_ms); },
                            .undo = [&] { return silences.remove(silence.topic.account, silence.id); },
                            .event = event_of(silence.topic, codec::SaveSilence{silence, silence.created_by}, now_ms)});
     if (added || added.error().code != Code::conflict) break;
@@ -116,7 +109,8 @@ void handle_create(Context& context, const http::ExchangePtr& exchange) {
 http::Response delete_silence(Context& context, const Silence& silence, const std::string& by, int64_t now_ms) {
   registry::Silences& silences = context.registry.silences();
   const Status deleted =
-      record_change(context.log, {.apply = [&] { return silences.remove(silence.topic.account, silence.id); },
+      record_change(context.log, {.what = what_of(silence),
+                                  .apply = [&] { return silences.remove(silence.topic.account, silence.id); },
                                   .undo = [&] { return silences.add(silence, now_ms); },
                                   .event = event_of(silence.topic, codec::DeleteSilence{silence.id, by}, now_ms)});
   if (!deleted) return problem(deleted.error());

@@ -190,19 +190,14 @@ void ChannelSender::end(const Notification& notification, Attempts& attempts, De
 }
 
 void ChannelSender::append(const Notification& notification, const DeliveryResult& result, bool is_final) {
-  model::Event event;
-  event.ts_ms = clock_.wall_ms();
-  event.topic = notification.topic;
-  event.type = model::EventType::system;
-  event.data = codec::encode_delivery_result(result);
-  std::vector<model::Event> events;
-  events.push_back(std::move(event));
+  model::Event event =
+      new_event(model::EventType::system, notification.topic, codec::encode_delivery_result(result), clock_.wall_ms());
   const auto answered = [this, id = id_of(notification), is_final](bool stored) {
     if (!is_final) return;
     answers_.with([&](auto& answers) { answers.push_back({id, stored}); });
     book_.wake();
   };
-  const Status taken = log_.append(std::move(events), [answered](const auto& receipt) { answered(receipt.ok()); });
+  const Status taken = log_.append({std::move(event)}, [answered](const auto& receipt) { answered(receipt.ok()); });
   if (!taken) answered(false);
 }
 

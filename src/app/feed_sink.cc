@@ -30,11 +30,9 @@ connect::Sink::Checked FeedSink::check(codec::ParsedPoints points, const model::
 
 Result<model::Event> FeedSink::check(const model::SiteId& site, model::PresenceReport report,
                                      const model::AccountId& account) {
-  model::Event event;
-  event.ts_ms = clock_.wall_ms();
-  event.topic = {account, site.empty() ? default_site_ : site, report.device};
-  event.type = model::EventType::system;
-  event.data = codec::encode_presence_report_data(report);
+  const model::Topic topic{account, site.empty() ? default_site_ : site, report.device};
+  model::Event event =
+      new_event(model::EventType::system, topic, codec::encode_presence_report_data(report), clock_.wall_ms());
   if (Status s = registry_.devices().admit(event.topic, event.ts_ms); !s) return s.error();
   return event;
 }

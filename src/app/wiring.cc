@@ -275,8 +275,9 @@ Status Server::Parts::open_storage(const Config& config) {
   const model::SettingsByDevice described = registry->devices().settings();
   presence = std::make_unique<presence::PresenceEngine>(presence_options(config.presence), described);
   registry->rules().give(given_rules(config.rules, config.alerts.rules_of_file));
+  const std::vector<model::Rule> in_force = registry->rules().in_force();
   rules::Configuration rule_configuration{
-      .rules = registry->rules().in_force(),
+      .rules = in_force,
       .attributes = {},
       .limits = {.rule_instances_per_account_max = config.alerts.rule_instances_per_account_max,
                  .rule_evaluations_per_second_max = config.alerts.rule_evaluations_per_second_max}};
@@ -285,7 +286,7 @@ Status Server::Parts::open_storage(const Config& config) {
   }
   rules = std::make_unique<rules::RuleEngine>(std::move(rule_configuration));
   channels = channel_names(config.channels);
-  notifier = std::make_unique<notify::Notifier>(notify::Configuration{registry->rules().in_force(), channels});
+  notifier = std::make_unique<notify::Notifier>(notify::Configuration{in_force, channels});
   dispatcher = std::make_unique<Dispatcher>(metrics);
   const std::vector<model::Engine*> engines{latest.get(), presence.get(), rules.get(), alerts.get(), notifier.get()};
   runner = std::make_unique<EngineRunner>(*log, engines, clock, metrics);

@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "base/overloaded.h"
+#include "codec/command_data.h"
 #include "codec/event_json.h"
 #include "codec/json_input.h"
 #include "codec/object_members.h"
@@ -14,7 +15,6 @@ namespace millstream::codec {
 namespace {
 
 using model::DeviceSettings;
-using simdjson::dom::element;
 using simdjson::dom::object;
 
 void read_attributes(ObjectMembers& in, model::DeviceAttributes& attributes) {
@@ -74,31 +74,11 @@ void read_settings(ObjectMembers& in, const model::DeviceId& device, DeviceSetti
   }
 }
 
-Error unreadable(std::string_view what) {
-  return {Code::invalid, "data." + std::string(what) + ": not as it should be"};
-}
-
-std::string text_of(object data, std::string_view key) {
-  std::string_view text;
-  return data[key].get(text) ? std::string() : std::string(text);
-}
-
 }  // namespace
 
 Result<DeviceSettings> parse_device_settings(std::string_view json, const model::DeviceId& device) {
-  if (json.size() > kDeviceSettingsBytesMax) {
-    return Error{Code::invalid, "device: at most " + std::to_string(kDeviceSettingsBytesMax) + " bytes"};
-  }
-  const Result<element> root = parse_json(json);
-  if (!root) return Error{root.error().code, "device: " + root.error().detail};
-  DeviceSettings settings;
-  std::optional<Error> error;
-  {
-    ObjectMembers in(*root, "", error, "device");
-    read_settings(in, device, settings);
-  }
-  if (error) return *error;
-  return settings;
+  return parse_object(json, "device", kDeviceSettingsBytesMax, DeviceSettings{},
+                      [&](ObjectMembers& in, DeviceSettings& settings) { read_settings(in, device, settings); });
 }
 
 std::string encode_device_settings(const DeviceSettings& settings) {
@@ -137,18 +117,15 @@ std::string encode_device_command(const model::DeviceId& device, const DeviceCom
 }
 
 Result<std::optional<DeviceCommand>> decode_device_command(const model::Event& event) {
-  const Result<element> root = parse_json(event.data);
-  object data;
-  if (!root || root->get(data)) return unreadable("kind");
-  const std::string kind = text_of(data, "kind");
-  std::string by = text_of(data, "by");
+  const Result<CommandData> data = CommandData::of(event);
+  if (!data) return data.error();
+  const std::string kind = data->text("kind");
+  std::string by = data->text("by");
   if (kind == model::kDeviceDeletedKind) return std::optional<DeviceCommand>(DeleteDevice{std::move(by)});
   if (kind != model::kDeviceSavedKind) return std::optional<DeviceCommand>();
-  element settings;
-  if (data["settings"].get(settings)) return unreadable("settings");
-  std::string json;
-  append_json_element(settings, json);
-  Result<DeviceSettings> parsed = parse_device_settings(json, event.topic.device);  // the tree is gone from here on
+  const Result<std::string> json = data->json("settings");
+  if (!json) return json.error();
+  Result<DeviceSettings> parsed = parse_device_settings(*json, event.topic.device);  // the tree is gone from here on
   if (!parsed) return parsed.error();
   return std::optional<DeviceCommand>(SaveDevice{std::move(*parsed), std::move(by)});
 }

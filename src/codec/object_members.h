@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "codec/json_input.h"
 #include "model/point.h"
 
 namespace millstream::codec {
@@ -88,5 +89,22 @@ class ObjectMembers {
   std::optional<Error>& error_;
   std::set<std::string_view> asked_;
 };
+
+// Reads `json` as one object, which the reasons call `root`. read(ObjectMembers&, T&) asks for its members.
+template <class T, class Read>
+Result<T> parse_object(std::string_view json, std::string_view root, size_t bytes_max, T value, Read read) {
+  if (json.size() > bytes_max) {
+    return Error{Code::invalid, std::string(root) + ": at most " + std::to_string(bytes_max) + " bytes"};
+  }
+  const Result<simdjson::dom::element> tree = parse_json(json);
+  if (!tree) return Error{tree.error().code, std::string(root) + ": " + tree.error().detail};
+  std::optional<Error> error;
+  {
+    ObjectMembers in(*tree, "", error, root);
+    read(in, value);
+  }
+  if (error) return *error;
+  return value;
+}
 
 }  // namespace millstream::codec

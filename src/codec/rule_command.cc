@@ -1,8 +1,8 @@
 #include "codec/rule_command.h"
 
 #include "base/overloaded.h"
+#include "codec/command_data.h"
 #include "codec/event_json.h"
-#include "codec/json_input.h"
 #include "codec/object_text.h"
 #include "codec/rule_json.h"
 #include "model/system_kind.h"
@@ -10,40 +10,25 @@
 namespace millstream::codec {
 namespace {
 
-using simdjson::dom::element;
-using simdjson::dom::object;
-
-Error unreadable(std::string_view what) {
-  return {Code::invalid, "data." + std::string(what) + ": not as it should be"};
-}
-
-std::string_view text_of(object data, std::string_view key) {
-  std::string_view text;
-  if (data[key].get(text)) return {};
-  return text;
-}
-
-Result<std::optional<RuleCommand>> read_rule(object data, const model::AccountId& account) {
-  element rule;
-  if (data["rule"].get(rule)) return unreadable("rule");
-  std::string json, by(text_of(data, "by"));
-  append_json_element(rule, json);
-  Result<model::Rule> parsed = parse_rule(json, account);  // the tree is gone from here on
+Result<std::optional<RuleCommand>> read_rule(const CommandData& data, const model::AccountId& account) {
+  std::string by = data.text("by");
+  const Result<std::string> json = data.json("rule");
+  if (!json) return json.error();
+  Result<model::Rule> parsed = parse_rule(*json, account);  // the tree is gone from here on
   if (!parsed) return parsed.error();
   return std::optional<RuleCommand>(SaveRule{std::move(*parsed), std::move(by)});
 }
 
-Result<std::optional<RuleCommand>> read_alert_command(object data) {
-  AlertCommand command{.alert_id = std::string(text_of(data, "alertId")),
-                       .action = AlertAction::ack,
-                       .by = std::string(text_of(data, "by")),
-                       .note = std::string(text_of(data, "note"))};
+Result<std::optional<RuleCommand>> read_alert_command(const CommandData& data) {
+  AlertCommand command{
+      .alert_id = data.text("alertId"), .action = AlertAction::ack, .by = data.text("by"), .note = data.text("note")};
+  const std::string text = data.text("action");
   for (const AlertAction action : {AlertAction::ack, AlertAction::unack, AlertAction::close}) {
-    if (text_of(data, "action") != alert_action_name(action)) continue;
+    if (text != alert_action_name(action)) continue;
     command.action = action;
     return std::optional<RuleCommand>(std::move(command));
   }
-  return unreadable("action");
+  return CommandData::unreadable("action");
 }
 
 }  // namespace
@@ -86,16 +71,14 @@ std::string encode_rules_limited(std::string_view limit, int64_t max) {
 }
 
 Result<std::optional<RuleCommand>> decode_rule_command(const model::Event& event) {
-  const Result<element> root = parse_json(event.data);
-  object data;
-  if (!root || root->get(data)) return unreadable("kind");
-  const std::string_view kind = text_of(data, "kind");
-  if (kind == model::kRuleSavedKind) return read_rule(data, event.topic.account);
+  const Result<CommandData> data = CommandData::of(event);
+  if (!data) return data.error();
+  const std::string kind = data->text("kind");
+  if (kind == model::kRuleSavedKind) return read_rule(*data, event.topic.account);
   if (kind == model::kRuleDeletedKind) {
-    return std::optional<RuleCommand>(
-        DeleteRule{std::string(text_of(data, "ruleId")), std::string(text_of(data, "by"))});
+    return std::optional<RuleCommand>(DeleteRule{data->text("ruleId"), data->text("by")});
   }
-  if (kind == model::kAlertCommandKind) return read_alert_command(data);
+  if (kind == model::kAlertCommandKind) return read_alert_command(*data);
   return std::optional<RuleCommand>();
 }
 

@@ -440,27 +440,18 @@ void append_notify(const NotifyPolicy& policy, std::string& out) {
   w.flag("resolved", policy.resolved);
 }
 
-}  // namespace
-
-namespace {
-
 Error too_long() { return {Code::invalid, "rule: at most " + std::to_string(kRuleBytesMax) + " bytes"}; }
 
 // `first`: asked of the object before the members of a rule.
 template <class First>
 Result<Rule> read_rule(std::string_view json, const AccountId& account, First first) {
   if (json.size() > kRuleInputBytesMax) return too_long();
-  const Result<element> root = parse_json(json);
-  if (!root) return Error{root.error().code, "rule: " + root.error().detail};
-  Rule rule;
-  std::optional<Error> error;
-  {
-    ObjectMembers in(*root, "", error, "rule");
+  Result<Rule> rule = parse_object(json, "rule", kRuleInputBytesMax, Rule{}, [&](ObjectMembers& in, Rule& target) {
     first(in);
-    read_members(in, rule, account, error);
-  }
-  if (error) return *error;
-  if (encode_rule(rule).size() - std::to_string(rule.version).size() > kRuleBytesMax) return too_long();
+    read_members(in, target, account, in.error());
+  });
+  if (!rule) return rule;
+  if (encode_rule(*rule).size() - std::to_string(rule->version).size() > kRuleBytesMax) return too_long();
   return rule;
 }
 

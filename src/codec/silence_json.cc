@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "base/overloaded.h"
 #include "base/time_text.h"
+#include "codec/command_data.h"
 #include "codec/event_json.h"
 #include "codec/json_input.h"
 #include "codec/object_members.h"
@@ -14,7 +15,6 @@ namespace {
 
 using model::Silence;
 using simdjson::dom::element;
-using simdjson::dom::object;
 
 constexpr size_t kSubjectBytesMax = 1024;
 
@@ -67,23 +67,6 @@ void read_times(ObjectMembers& in, Silence& silence) {
   }
 }
 
-template <class Read>
-Result<Silence> parse(std::string_view json, Read read) {
-  if (json.size() > kSilenceBytesMax) {
-    return Error{Code::invalid, "silence: at most " + std::to_string(kSilenceBytesMax) + " bytes"};
-  }
-  const Result<element> root = parse_json(json);
-  if (!root) return Error{root.error().code, "silence: " + root.error().detail};
-  Silence silence;
-  std::optional<Error> error;
-  {
-    ObjectMembers in(*root, "", error, "silence");
-    read(in, silence);
-  }
-  if (error) return *error;
-  return silence;
-}
-
 void read_asked(ObjectMembers& in, const model::AccountId& account, Silence& silence) {
   read_topic(in, account, silence);
   read_rules(in, silence);
@@ -91,19 +74,10 @@ void read_asked(ObjectMembers& in, const model::AccountId& account, Silence& sil
   read_comment(in, silence);
 }
 
-Error unreadable(std::string_view what) {
-  return {Code::invalid, "data." + std::string(what) + ": not as it should be"};
-}
-
-std::string text_of(object data, std::string_view key) {
-  std::string_view text;
-  return data[key].get(text) ? std::string() : std::string(text);
-}
-
 }  // namespace
 
 Result<Silence> parse_new_silence(std::string_view json, const model::AccountId& account, int64_t now_ms) {
-  return parse(json, [&](ObjectMembers& in, Silence& silence) {
+  return parse_object(json, "silence", kSilenceBytesMax, Silence{}, [&](ObjectMembers& in, Silence& silence) {
     silence.starts_at_ms = silence.created_at_ms = now_ms;
     read_asked(in, account, silence);
     if (silence.ends_at_ms <= now_ms) in.fail(in.find("duration") ? "duration" : "endsAt", "has passed");
@@ -111,7 +85,7 @@ Result<Silence> parse_new_silence(std::string_view json, const model::AccountId&
 }
 
 Result<Silence> parse_silence(std::string_view json, const model::AccountId& account) {
-  return parse(json, [&](ObjectMembers& in, Silence& silence) {
+  return parse_object(json, "silence", kSilenceBytesMax, Silence{}, [&](ObjectMembers& in, Silence& silence) {
     if (in.needs("id")) in.text("id", kNameBytesMax, silence.id);
     if (!model::is_name(silence.id)) in.fail("id", "not a name");
     in.text("createdBy", kSubjectBytesMax, silence.created_by);
@@ -158,20 +132,17 @@ std::string encode_silence_command(const SilenceCommand& command) {
 }
 
 Result<std::optional<SilenceCommand>> decode_silence_command(const model::Event& event) {
-  const Result<element> root = parse_json(event.data);
-  object data;
-  if (!root || root->get(data)) return unreadable("kind");
-  const std::string kind = text_of(data, "kind");
-  std::string by = text_of(data, "by");
+  const Result<CommandData> data = CommandData::of(event);
+  if (!data) return data.error();
+  const std::string kind = data->text("kind");
+  std::string by = data->text("by");
   if (kind == model::kSilenceDeletedKind) {
-    return std::optional<SilenceCommand>(DeleteSilence{text_of(data, "silenceId"), std::move(by)});
+    return std::optional<SilenceCommand>(DeleteSilence{data->text("silenceId"), std::move(by)});
   }
   if (kind != model::kSilenceSavedKind) return std::optional<SilenceCommand>();
-  element silence;
-  if (data["silence"].get(silence)) return unreadable("silence");
-  std::string json;
-  append_json_element(silence, json);
-  Result<Silence> parsed = parse_silence(json, event.topic.account);  // the tree is gone from here on
+  const Result<std::string> json = data->json("silence");
+  if (!json) return json.error();
+  Result<Silence> parsed = parse_silence(*json, event.topic.account);  // the tree is gone from here on
   if (!parsed) return parsed.error();
   return std::optional<SilenceCommand>(SaveSilence{std::move(*parsed), std::move(by)});
 }

@@ -90,12 +90,7 @@ void add_moment(BookedAlert& booked, AlertMoment moment, size_t moments_max) {
 }
 
 model::Event conclusion_of(const model::Alert& alert, const model::Topic& topic, int64_t ts_ms) {
-  model::Event event;
-  event.ts_ms = ts_ms;
-  event.topic = topic;
-  event.type = model::EventType::alert;
-  event.data = codec::encode_alert_data(alert);
-  return event;
+  return new_event(model::EventType::alert, topic, codec::encode_alert_data(alert), ts_ms);
 }
 
 // ---- the saved state ----

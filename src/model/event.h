@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "model/event_id.h"
@@ -64,5 +65,10 @@ struct Event {
   // n > 0: the n-th conclusion of the engines, counted over the life of the log; 0: came from outside.
   uint64_t conclusion = 0;
 };
+
+// One that is not telemetry, before the log has it.
+inline Event new_event(EventType type, Topic topic, std::string data, int64_t ts_ms) {
+  return {.ts_ms = ts_ms, .topic = std::move(topic), .type = type, .data = std::move(data)};
+}
 
 }  // namespace millstream::model

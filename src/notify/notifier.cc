@@ -25,22 +25,13 @@ constexpr const char* kTooMany = "too_many_pending";
 
 Error unreadable() { return Error{Code::corrupt, "notify: the saved state cannot be read"}; }
 
-model::Event system_event(const model::Topic& topic, int64_t ts_ms, std::string data) {
-  model::Event event;
-  event.ts_ms = ts_ms;
-  event.topic = topic;
-  event.type = model::EventType::system;
-  event.data = std::move(data);
-  return event;
-}
-
 model::Event result_event(const Notification& notification, DeliveryState state, const char* reason, int64_t ts_ms) {
   const DeliveryResult result{.notification_id = notification.id,
                               .channel = notification.channel,
                               .state = state,
                               .attempts = 0,
                               .reason = reason};
-  return system_event(notification.topic, ts_ms, codec::encode_delivery_result(result));
+  return new_event(model::EventType::system, notification.topic, codec::encode_delivery_result(result), ts_ms);
 }
 
 // What a test says. There is no such alert: nobody can mistake it for one.
@@ -135,7 +126,8 @@ void Notifier::advance(int64_t now_ms, model::Conclusions& out) {
     due.account->on_deadline(due, told);
     for (Notification& notification : told) {
       notification.id = std::to_string(due.ms) + "." + std::to_string(++state_->decided);
-      out.push_back(system_event(notification.topic, due.ms, codec::encode_notification(notification)));
+      out.push_back(
+          new_event(model::EventType::system, notification.topic, codec::encode_notification(notification), due.ms));
       book_.decide(std::move(notification));
     }
     told.clear();

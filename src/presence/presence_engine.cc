@@ -133,13 +133,10 @@ void PresenceEngine::go_offline(Handle handle, std::string_view reason, int64_t 
 void PresenceEngine::tell(Device& device, std::string_view reason, size_t devices, int64_t ts_ms,
                           model::Conclusions& out) const {
   device.behind = Behind::nothing;
-  model::Event event;
-  event.ts_ms = ts_ms;
-  event.topic = *device.topic;
-  event.type = model::EventType::device_status;
-  event.data = codec::encode_device_status_data(
-      {device.topic->device, device.status, std::string(reason), device.last_seen_ms, devices});
-  out.push_back(std::move(event));
+  const model::DeviceStatus status{device.topic->device, device.status, std::string(reason), device.last_seen_ms,
+                                   devices};
+  out.push_back(
+      new_event(model::EventType::device_status, *device.topic, codec::encode_device_status_data(status), ts_ms));
 }
 
 // ---- deadlines ----

@@ -37,14 +37,6 @@ Error another_version(std::string_view id, uint64_t version) {
   return {Code::conflict, "rule \"" + std::string(id) + "\" is no longer at version " + std::to_string(version)};
 }
 
-template <class ByAccount, class ById>
-void put(ByAccount& table, const RuleRecordPtr& record) {
-  auto& rules = table[record->rule.scope.account];
-  auto fresh = rules ? std::make_shared<ById>(*rules) : std::make_shared<ById>();
-  fresh->insert_or_assign(record->rule.id, record);
-  rules = std::move(fresh);
-}
-
 }  // namespace
 
 Rules::ById Rules::Tables::of(const model::AccountId& account) const {
@@ -52,6 +44,16 @@ Rules::ById Rules::Tables::of(const model::AccountId& account) const {
   ById all = from_files == given.end() ? ById() : *from_files->second;
   if (from_table != stored.end()) all.insert(from_table->second->begin(), from_table->second->end());
   return all;
+}
+
+Rules::ByAccount Rules::by_account(const model::RuleRecords& records) {
+  std::map<model::AccountId, ById> sorted;
+  for (const RuleRecordPtr& record : records) {
+    sorted[record->rule.scope.account].insert_or_assign(record->rule.id, record);
+  }
+  ByAccount table;
+  for (auto& [account, rules] : sorted) table.emplace(account, std::make_shared<const ById>(std::move(rules)));
+  return table;
 }
 
 std::shared_ptr<const Rules::Tables> Rules::current() const {
@@ -158,8 +160,7 @@ Status Rules::remove(const model::AccountId& account, std::string_view id, uint6
 void Rules::give(const model::RuleRecords& records) {
   database_.with([&](Database&) {  // so that no change of the table is lost between
     Tables tables = *current();
-    tables.given.clear();
-    for (const RuleRecordPtr& record : records) put<ByAccount, ById>(tables.given, record);
+    tables.given = by_account(records);
     publish(std::move(tables));
   });
 }
@@ -176,17 +177,10 @@ model::RuleRecords Rules::given() const {
 Status Rules::reload(Database& db) {
   Result<std::vector<RuleRecord>> records = read_rows<RuleRecord>(db.connection, kSelect, read_row);
   if (!records) return records.error();
-  std::map<model::AccountId, ById> rules;
-  for (RuleRecord& record : *records) {
-    const model::AccountId account = record.rule.scope.account;
-    std::string id = record.rule.id;
-    rules[account].emplace(std::move(id), std::make_shared<const RuleRecord>(std::move(record)));
-  }
+  model::RuleRecords stored;
+  for (RuleRecord& record : *records) stored.push_back(std::make_shared<const RuleRecord>(std::move(record)));
   Tables tables = *current();
-  tables.stored.clear();
-  for (auto& [account, by_id] : rules) {
-    tables.stored.emplace(account, std::make_shared<const ById>(std::move(by_id)));
-  }
+  tables.stored = by_account(stored);
   publish(std::move(tables));
   return {};
 }

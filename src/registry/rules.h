@@ -52,6 +52,7 @@ class Rules {
     // Those that count.
     ById of(const model::AccountId& account) const;
   };
+  static ByAccount by_account(const model::RuleRecords& records);
   std::shared_ptr<const Tables> current() const;
   void publish(Tables tables);
   // Null: it is there no more.

@@ -186,12 +186,8 @@ void AccountRules::tell(const model::AccountId& account, std::string_view limit,
                         int64_t now_ms, model::Conclusions& out) {
   if (now_ms - told_ms < kToldEveryMs) return;
   told_ms = now_ms;
-  model::Event event;
-  event.ts_ms = now_ms;
-  event.topic.account = account;
-  event.type = model::EventType::system;
-  event.data = codec::encode_rules_limited(limit, max);
-  out.push_back(std::move(event));
+  out.push_back(
+      new_event(model::EventType::system, {account, {}, {}}, codec::encode_rules_limited(limit, max), now_ms));
 }
 
 std::vector<WatchedDevice::Watch>& AccountRules::watches(WatchedDevice& device, uint32_t field, int64_t now_ms,

@@ -38,12 +38,7 @@ std::string text_of(const Reading& reading) {
 }
 
 model::Event event_of(const model::Alert& alert, const model::Topic& device, int64_t ts_ms) {
-  model::Event event;
-  event.ts_ms = ts_ms;
-  event.topic = device;
-  event.type = model::EventType::alert;
-  event.data = codec::encode_alert_data(alert);
-  return event;
+  return new_event(model::EventType::alert, device, codec::encode_alert_data(alert), ts_ms);
 }
 
 model::Alert alert_of(const Instance& instance, const model::Topic& device, const Attributes& attributes) {

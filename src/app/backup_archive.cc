@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/hex.h"
 #include "base/unique_fd.h"
 
 namespace millstream::app {
@@ -37,13 +38,7 @@ class Sha256 {
   std::string finish() {
     std::array<unsigned char, 32> digest;
     MS_CHECK(EVP_DigestFinal_ex(context_.get(), digest.data(), nullptr) == 1);
-    constexpr char kDigits[] = "0123456789abcdef";
-    std::string text;
-    for (const unsigned char byte : digest) {
-      text += kDigits[byte >> 4];
-      text += kDigits[byte & 15];
-    }
-    return text;
+    return hex_text({reinterpret_cast<const char*>(digest.data()), digest.size()});
   }
 
  private:

@@ -10,6 +10,7 @@
 #include "app/destination.h"
 #include "app/mail_message.h"
 #include "auth/digest.h"
+#include "base/hex.h"
 #include "codec/alertmanager_json.h"
 
 namespace millstream::app {
@@ -27,16 +28,6 @@ List make_list(const std::vector<std::string>& lines) {
   List list;
   for (const std::string& line : lines) list.reset(curl_slist_append(list.release(), line.c_str()));
   return list;
-}
-
-std::string hex(std::string_view bytes) {
-  constexpr char digits[] = "0123456789abcdef";
-  std::string out;
-  for (const char c : bytes) {
-    out += digits[static_cast<unsigned char>(c) >> 4];
-    out += digits[static_cast<unsigned char>(c) & 15];
-  }
-  return out;
 }
 
 const char* reason_of(CURLcode code) {
@@ -226,7 +217,7 @@ Outcome ChannelTransfer::send(const model::Notification& notification, int64_t n
 
 std::string webhook_signature(const std::string& secret, int64_t unix_seconds, const std::string& body) {
   const std::string time = std::to_string(unix_seconds);
-  return "t=" + time + ",v1=" + hex(auth::hmac_sha256(secret, time + "." + body));
+  return "t=" + time + ",v1=" + hex_text(auth::hmac_sha256(secret, time + "." + body));
 }
 
 }  // namespace millstream::app

@@ -4,6 +4,7 @@
 #include <array>
 #include <set>
 
+#include "base/hex.h"
 #include "base/limits.h"
 #include "base/time_text.h"
 #include "codec/event_json.h"
@@ -46,14 +47,6 @@ void write_tags(ObjectText& object, std::string_view name, const Tags& tags) {
   for (const Tag& tag : tags) inner.text(tag.name, tag.value);
 }
 
-std::string fingerprint_text(const Tags& labels) {
-  constexpr char digits[] = "0123456789abcdef";
-  const uint64_t fingerprint = label_fingerprint(labels);
-  std::string out;
-  for (int shift = 60; shift >= 0; shift -= 4) out += digits[fingerprint >> shift & 15];
-  return out;
-}
-
 // Names hold nothing that needs escaping in a query.
 std::string link_to(const std::string& external_url, const model::Topic& device) {
   if (external_url.empty()) return {};
@@ -73,7 +66,7 @@ void write_alert(const Told& told, const std::string& external_url, std::string&
     object.text("endsAt", kNoTime);
   }
   object.text("generatorURL", link_to(external_url, notified.device));
-  object.text("fingerprint", fingerprint_text(told.labels));
+  object.text("fingerprint", hex_text(label_fingerprint(told.labels), 16));
 }
 
 // Of /api/v2/alerts. Alertmanager ends by itself what has no end and is not sent again within minutes.

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/hex.h"
 #include "http/accept_encoding.h"
 #include "http/ascii.h"
 
@@ -67,13 +68,9 @@ std::string inflate(std::string_view gzip) {
 
 // FNV-1a, 64 bits: tells contents apart, protects nothing.
 std::string content_tag(std::string_view bytes, std::string_view suffix) {
-  static constexpr char kDigits[] = "0123456789abcdef";
   uint64_t hash = 0xcbf29ce484222325;
   for (const char c : bytes) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  std::string tag = "\"";
-  for (int shift = 60; shift >= 0; shift -= 4) tag += kDigits[(hash >> shift) & 15];
-  tag += suffix;
-  return tag += '"';
+  return '"' + hex_text(hash, 16) + std::string(suffix) + '"';
 }
 
 bool names_tag(std::string_view if_none_match, std::string_view etag) {

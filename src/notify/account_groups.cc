@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "base/hex.h"
 #include "codec/alertmanager_json.h"
 #include "codec/event_json.h"
 
@@ -50,11 +51,7 @@ uint64_t policy_fingerprint(const NotifyPolicy& policy) {
 }
 
 std::string key_of(const model::AccountId& account, const NotifyPolicy& policy, const Tags& labels) {
-  constexpr char digits[] = "0123456789abcdef";
-  const uint64_t fingerprint = policy_fingerprint(policy);
-  std::string key = account.text() + "/" + policy.channel + "/";
-  for (int shift = 28; shift >= 0; shift -= 4) key += digits[fingerprint >> shift & 15];
-  key += ":{";
+  std::string key = account.text() + "/" + policy.channel + "/" + hex_text(policy_fingerprint(policy), 8) + ":{";
   for (const Tag& label : labels) {
     if (key.back() != '{') key += ", ";
     key += label.name + "=";

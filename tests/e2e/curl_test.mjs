@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import test, { before } from 'node:test';
-import { Child, Server, backfillAll, root, tempDirectory } from './harness.mjs';
+import { Child, Server, backfillAll, root, tempDirectory, until } from './harness.mjs';
 
 const curl = '/usr/bin/curl';
 const readme = fs.readFileSync(path.join(root, 'README.md'), 'utf8');
@@ -84,6 +84,24 @@ test('Look back: events, CSV, a span told again, the stream', async () => {
   const stream = await shell(lineWith('/api/stream?snapshot=latest\'').replace('curl ', 'curl --max-time 1 '));
   assert.equal(stream.code, 28, 'a stream ends when its reader wants it to');
   assert.match(stream.text, /^event: system$/m);
+});
+
+test('Alerts: those that are open, an acknowledgement, a silence', async () => {
+  const rule = { id: 'hot', scope: { topic: 'account:demo' }, when: { all: [{ field: 'T2' }] }, levels: [{ severity: 'warning', op: '>', value: 70 }] };
+  await succeeds(`curl -d '${JSON.stringify(rule)}' http://127.0.0.1:8080/api/rules`);
+  await succeeds(`curl -d '{"deviceId":"boiler-1","siteId":"cellar","fields":{"T2":75}}' http://127.0.0.1:8080/api/ingest`);
+  const open = lineWith('/api/alerts?state=open');
+  const [alert] = await until(async () => {
+    const { alerts } = JSON.parse(await succeeds(open));
+    return alerts.length > 0 && alerts;
+  }, 'the alert');
+  assert.match(alert.alertId, /^hot\.cellar\.boiler-1\.\d+\.1$/);
+  // The id is of its moment, so one of our own.
+  const ack = lineWith('/ack').replace(/alerts\/[^/]+\/ack/, `alerts/${alert.alertId}/ack`);
+  assert.equal(JSON.parse(await succeeds(ack)).ack.note, 'on my way');
+  const silence = JSON.parse(await succeeds(lineWith('/api/silences')));
+  assert.equal(silence.active, true);
+  assert.deepEqual(JSON.parse(await succeeds(open)).alerts[0].silenced, [silence.id]);
 });
 
 test('no line of the README that needs no sign-in and no certificate is left out', () => {

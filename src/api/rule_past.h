@@ -1,8 +1,9 @@
 // api/rule_past.h: a rule over what is stored: what it would have said, device by device.
 //
 // Flow     the newest events, of which the log has no columns yet, are gone through once for all devices. Then, device
-//          by device, the bounds of the rule's fields from the columns; where rules::may_fire() within them, every
-//          event of the device, through an engine of its own. Charts of some devices at the end.
+//          by device, the bounds of the rule's fields from the columns; where rules::may_fire() within them, the rule's
+//          fields of every event of the device, through an engine of its own; some such devices are read together.
+//          Charts of some devices at the end.
 // Shapes   alert events as the engine makes them, without an id. What people did meanwhile (acknowledged, closed) is
 //          left out, and what the server missed while it was down counts as silence.
 // Limits   kBacktestDevicesMax: Code::unprocessable. kBacktestTransitionsMax alert events, the first ones;

@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "base/check.h"
+#include "codec/event_json.h"
 
 namespace millstream::log {
 namespace {
@@ -154,6 +155,25 @@ std::vector<Column> columns_of(const Shape& shape) {
   std::vector<Column> columns;
   for (const ValueKind kind : shape.kinds()) columns.push_back({.kind = kind});
   return columns;
+}
+
+// None: spelled in a way that JSON's own reader has to look at.
+std::optional<model::FieldValue> value_at(const Column& column, size_t row, std::string_view device) {
+  switch (column.kind) {
+    case ValueKind::number: {
+      const Decimal number = column.scaled ? shortest(column.mantissas[row], column.exponent)
+                                           : Decimal{column.mantissas[row], column.exponents[row]};
+      if (number.exponent == 0) return number.mantissa;
+      return to_double(number);
+    }
+    case ValueKind::truth: return column.truths[row] != 0;
+    case ValueKind::device: return std::string(device);
+    case ValueKind::text:
+      if (column.texts[row].find('\\') != std::string_view::npos) return std::nullopt;
+      return std::string(column.texts[row]);
+    case ValueKind::raw: break;
+  }
+  return std::nullopt;
 }
 
 std::string compress(std::string_view plain) {
@@ -320,6 +340,26 @@ void Chunk::append_data(size_t i, std::string_view device, std::string& out) con
     }
   }
   out += group.shape->literal(group.columns.size());
+}
+
+void Chunk::append_fields(size_t i, std::string_view device, std::span<const std::string> names,
+                          model::Fields& out) const {
+  const Group& group = groups_[group_.empty() ? 0 : group_[i]];
+  const size_t row = row_.empty() ? i : row_[i];
+  const auto& places = group.shape->fields();
+  bool plain = !group.shape->is_whole();
+  for (size_t n = 0; plain && n < names.size(); ++n) {
+    const auto place = std::find_if(places.begin(), places.end(), [&](const auto& p) { return p.name == names[n]; });
+    if (place == places.end()) continue;
+    std::optional<model::FieldValue> value = value_at(group.columns[place->value], row, device);
+    plain = value.has_value();
+    if (plain) out.push_back({names[n], std::move(*value)});
+  }
+  if (plain) return;
+  std::string data;
+  append_data(i, device, data);
+  Result<model::Fields> fields = codec::decode_telemetry_fields(data, names);
+  out = fields ? std::move(*fields) : model::Fields();
 }
 
 size_t Chunk::bytes() const {

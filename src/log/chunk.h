@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,7 @@
 #include "base/result.h"
 #include "log/block.h"
 #include "log/data_shape.h"
+#include "model/point.h"
 
 namespace millstream::log {
 
@@ -95,6 +97,8 @@ class Chunk {
   model::EventId id(size_t i) const { return model::EventId::from_packed(ids_[i]); }
   int64_t ts_ms(size_t i) const { return ts_[i]; }
   void append_data(size_t i, std::string_view device, std::string& out) const;
+  // Those of `names` that the event has, as codec::decode_telemetry_fields() gives them of its data.
+  void append_fields(size_t i, std::string_view device, std::span<const std::string> names, model::Fields& out) const;
 
   // The events of one shape, in id order.
   struct Group {

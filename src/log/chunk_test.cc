@@ -142,6 +142,11 @@ void expect_same(const ChunkRow& row, const std::vector<Sample>& samples, Shapes
     std::string data;
     (*chunk)->append_data(i, "d1", data);
     EXPECT_EQ(data, samples[i].data);
+    const std::vector<std::string> names = {"s", "t", "none", "e", "on", "big"};
+    model::Fields fields;
+    (*chunk)->append_fields(i, "d1", names, fields);
+    const Result<model::Fields> decoded = codec::decode_telemetry_fields(data, names);
+    EXPECT_EQ(fields, decoded ? *decoded : model::Fields()) << data;
   }
 }
 
@@ -152,7 +157,8 @@ std::string random_data(std::mt19937_64& random) {
   if (random() % 3 == 0) data += ",\"e\":1e+2" + std::to_string(random() % 10);
   if (random() % 2 == 0) data += ",\"big\":" + std::to_string(static_cast<int64_t>(random()) / 100);
   if (random() % 2 == 0) data += random() % 2 ? ",\"on\":true" : ",\"on\":false";
-  data += ",\"s\":\"" + std::string(random() % 5, 'x') + std::to_string(random() % 400) + "\"";
+  const char* texts[] = {"x", "xxx", "\\n\\u00e4", ""};
+  data += ",\"s\":\"" + (random() % 9 == 0 ? "d1" : texts[random() % 4] + std::to_string(random() % 400)) + "\"";
   data += "}}";
   return data;
 }

@@ -129,25 +129,26 @@ Shape Shape::parse(std::string_view text) {
     begin = at + 1;
   }
   shape.literals_.emplace_back(text.substr(begin));
-  shape.find_number_fields();
+  shape.find_fields();
   return shape;
 }
 
 // With each value's place in its stead, the shape is an event's data like any other.
-void Shape::find_number_fields() {
+void Shape::find_fields() {
   std::string json;
   for (size_t i = 0; i < kinds_.size(); ++i) {
     json += literals_[i];
-    const bool counts = kinds_[i] == ValueKind::number || kinds_[i] == ValueKind::truth || kinds_[i] == ValueKind::raw;
-    json += counts ? std::to_string(i) : R"("")";
+    json += std::to_string(i);
   }
   json += literals_.back();
   const Result<model::Fields> fields = codec::decode_telemetry_fields(json);
   if (!fields) return;
   for (const model::Field& field : *fields) {
-    if (const int64_t* place = std::get_if<int64_t>(&field.value)) {
-      number_fields_.push_back({field.name, static_cast<size_t>(*place)});
-    }
+    const int64_t* place = std::get_if<int64_t>(&field.value);
+    if (!place) continue;
+    fields_.push_back({field.name, static_cast<size_t>(*place)});
+    const ValueKind kind = kinds_[fields_.back().value];
+    if (kind != ValueKind::text && kind != ValueKind::device) number_fields_.push_back(fields_.back());
   }
 }
 

@@ -42,7 +42,7 @@ void split_data(std::string_view data, std::string_view device, SplitData& out);
 // As one raw value.
 void keep_whole(std::string_view data, SplitData& out);
 
-// Which value a chart's field is.
+// Which value a member of "fields" is.
 struct FieldPlace {
   std::string name;
   size_t value = 0;  // counted from 0
@@ -57,16 +57,18 @@ class Shape {
   std::string_view literal(size_t i) const { return literals_[i]; }
   // All of the data is one raw value.
   bool is_whole() const { return kinds_.size() == 1 && literals_[0].empty() && literals_[1].empty(); }
-  // Members of "fields" whose values count as numbers.
+  const std::vector<FieldPlace>& fields() const { return fields_; }
+  // Those whose values count as numbers.
   const std::vector<FieldPlace>& number_fields() const { return number_fields_; }
 
   bool join(std::string_view values, std::string_view device, std::string& out) const;
 
  private:
-  void find_number_fields();
+  void find_fields();
 
   std::vector<std::string> literals_;  // one more than kinds_
   std::vector<ValueKind> kinds_;
+  std::vector<FieldPlace> fields_;
   std::vector<FieldPlace> number_fields_;
 };
 

@@ -76,6 +76,9 @@ struct ReadRequest {
   model::EventTypes types = model::EventTypes::all();
   Order order = Order::ascending;
   size_t events_max = 500;
+  // The only ones wanted of telemetry: they come decoded in the event's `fields`, in this order, and its `data` is left
+  // empty. None: `data` as it was stored, `fields` not decoded.
+  std::optional<std::vector<std::string>> fields = {};
 };
 
 // Ids above `after`, up to and with `to`.

@@ -45,6 +45,28 @@ TYPED_TEST_P(EventLogContract, WhatWasAppendedIsReadBackInOrderAndWhole) {
   log->stop();
 }
 
+TYPED_TEST_P(EventLogContract, OfTelemetryOnlySomeFieldsCanBeAskedFor) {
+  auto log = this->fixture.open();
+  ASSERT_TRUE(log->start().ok());
+  const std::string topic = "account:1/site:2/device:3";
+  const std::string status = R"({"deviceId":"3","status":"online"})";
+  ASSERT_TRUE(
+      append_and_wait(*log, {test_event(topic, 1, R"({"deviceId":"3","fields":{"a":1.5,"b":7,"s":"3"}})"),
+                             test_event(topic, 2, R"({"fields":{"a":true}})"), test_event(topic, 3, "no telemetry"),
+                             test_event(topic, 4, status, model::EventType::device_status)})
+          .ok());
+  ReadRequest request{.until = log->last_id(), .fields = {{"s", "a"}}};
+  const auto page = log->read(request);
+  ASSERT_TRUE(page.ok());
+  ASSERT_EQ(page->events.size(), 4u);
+  EXPECT_EQ(page->events[0].fields, (model::Fields{{"s", std::string("3")}, {"a", 1.5}}));
+  EXPECT_EQ(page->events[1].fields, (model::Fields{{"a", true}}));
+  EXPECT_TRUE(page->events[2].fields.empty());
+  for (size_t i = 0; i < 3; ++i) EXPECT_EQ(page->events[i].data, "");
+  EXPECT_EQ(page->events[3].data, status);
+  log->stop();
+}
+
 TYPED_TEST_P(EventLogContract, ReadersHearOfABatchBeforeItsAppenderIsAnswered) {
   auto log = this->fixture.open();
   RecordingReader reader;
@@ -347,7 +369,7 @@ TYPED_TEST_P(EventLogContract, MoreKeysThanMayBeRememberedAreRefusedAndNoneIsFor
 }
 
 REGISTER_TYPED_TEST_SUITE_P(EventLogContract, WhatWasAppendedIsReadBackInOrderAndWhole,
-                            ReadersHearOfABatchBeforeItsAppenderIsAnswered,
+                            OfTelemetryOnlySomeFieldsCanBeAskedFor, ReadersHearOfABatchBeforeItsAppenderIsAnswered,
                             IdsIncreaseOverRestartsAndWhenTheClockStepsBack,
                             PatternsTypesOrderAndPagesGiveWhatANaiveFilterGives, NothingOlderThanTheRetentionIsRead,
                             CheckpointsAreReplacedKeptAndComeAfterWhatWasAppended, AFullQueueRefusesButNeverAConclusion,

@@ -9,7 +9,6 @@ namespace {
 
 // Beyond this, opening what each topic has costs more than passing over the rows of others.
 constexpr size_t kMergedTopicsMax = 64;
-constexpr size_t kIdleStatementsMax = kMergedTopicsMax;
 
 constexpr std::string_view kSelect =
     "SELECT id, topic, type, ts, conclusion, crc, data FROM event WHERE id BETWEEN ?1 AND ?2";
@@ -63,7 +62,7 @@ Status HourReader::scan_in_transaction(Scan& scan, Telemetry telemetry) {
   }
   Status scanned = open_rows(scan, topics, telemetry);
   if (scanned) scanned = merge(scan, topics);
-  close_rows();
+  rows_.clear();
   return scanned;
 }
 
@@ -109,42 +108,29 @@ Status HourReader::open_telemetry(Scan& scan, const TopicSet* topics, Way way, T
   }
   for (Result<std::unique_ptr<Rows>>& rows : opened) {
     if (!rows) return rows.error();
-    rows_.push_back({.rows = std::move(*rows)});
+    rows_.push_back(std::move(*rows));
   }
   return {};
 }
 
 Status HourReader::open_event_rows(const Scan& scan, Way way, int64_t key) {
-  const size_t kind = static_cast<size_t>(way) * 2 + static_cast<size_t>(scan.request.order);
-  Result<Statement> statement = take_statement(kind);
+  std::string sql(kSelect);
+  sql += kWhere[static_cast<size_t>(way)];
+  sql += kOrder[static_cast<size_t>(scan.request.order)];
+  Result<Statement> statement = database_.prepare(sql);
   if (!statement) return statement.error();
   statement->bind(1, scan.low);
   statement->bind(2, scan.high);
   if (way != Way::all) statement->bind(3, key);
-  auto rows = std::make_unique<EventRows>(std::move(*statement), names_);
-  EventRows* events = rows.get();
-  rows_.push_back({.rows = std::move(rows), .events = events, .kind = kind});
+  rows_.push_back(std::make_unique<EventRows>(std::move(*statement), names_));
   return {};
-}
-
-Result<Statement> HourReader::take_statement(size_t kind) {
-  std::vector<Statement>& idle = idle_[kind];
-  if (!idle.empty()) {
-    Statement statement = std::move(idle.back());
-    idle.pop_back();
-    return statement;
-  }
-  std::string sql(kSelect);
-  sql += kWhere[kind / 2];
-  sql += kOrder[kind % 2];
-  return database_.prepare(sql);
 }
 
 Status HourReader::merge(Scan& scan, const TopicSet* topics) {
   std::vector<Rows*> heap;
-  for (Open& open : rows_) {
-    if (Status s = open.rows->next(scan); !s) return s;
-    if (!open.rows->at_end()) heap.push_back(open.rows.get());
+  for (const std::unique_ptr<Rows>& rows : rows_) {
+    if (Status s = rows->next(scan); !s) return s;
+    if (!rows->at_end()) heap.push_back(rows.get());
   }
   // std::*_heap keeps the greatest in front; what comes first in the order asked must be that.
   const bool ascending = scan.ascending();
@@ -181,15 +167,6 @@ Status HourReader::take_row(Scan& scan, const TopicSet* topics, Rows& row) {
   }
   scan.scanned_to = model::EventId::from_packed(row.id());
   return {};
-}
-
-void HourReader::close_rows() {
-  for (Open& open : rows_) {
-    if (!open.events) continue;
-    std::vector<Statement>& idle = idle_[open.kind];
-    if (idle.size() < kIdleStatementsMax) idle.push_back(std::move(*open.events).release());
-  }
-  rows_.clear();
 }
 
 }  // namespace millstream::log

@@ -8,7 +8,6 @@
 // Thread   one at a time
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -54,24 +53,15 @@ class HourReader {
   Status open_rows(Scan& scan, const TopicSet* topics, Telemetry telemetry);
   Status open_telemetry(Scan& scan, const TopicSet* topics, Way way, Telemetry telemetry);
   Status open_event_rows(const Scan& scan, Way way, int64_t key);
-  Result<Statement> take_statement(size_t kind);
   Status merge(Scan& scan, const TopicSet* topics);
   Status take_row(Scan& scan, const TopicSet* topics, Rows& row);
-  void close_rows();
-
-  struct Open {
-    std::unique_ptr<Rows> rows;
-    EventRows* events = nullptr;  // the same, when its statement is to be used again
-    size_t kind = 0;
-  };
 
   Database database_;
   HourNames names_;
   const WindowRows::Place windows_;
   bool has_chunks_ = false;  // the file is of version 2
   TopicFilters filters_;
-  std::vector<Open> rows_;                      // of the scan at hand
-  std::array<std::vector<Statement>, 6> idle_;  // prepared, by way and order
+  std::vector<std::unique_ptr<Rows>> rows_;  // of the scan at hand
 };
 
 }  // namespace millstream::log

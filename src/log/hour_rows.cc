@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "codec/event_json.h"
 #include "log/hour_file.h"
 
 namespace millstream::log {
@@ -16,6 +17,23 @@ model::Event& add_telemetry(Scan& scan, int64_t id, int64_t ts_ms, const model::
   event.topic = topic;
   event.type = model::EventType::telemetry;
   return event;
+}
+
+// Of data that is no telemetry there are no fields.
+void keep_wanted(const ReadRequest& request, model::Event& event) {
+  if (!request.fields) return;
+  Result<model::Fields> fields = codec::decode_telemetry_fields(event.data, *request.fields);
+  if (fields) event.fields = std::move(*fields);
+  event.data.clear();
+}
+
+void add_values(const Chunk& chunk, size_t i, const ReadRequest& request, model::Event& event) {
+  const std::string_view device = event.topic.device.text();
+  if (request.fields) {
+    chunk.append_fields(i, device, *request.fields, event.fields);
+  } else {
+    chunk.append_data(i, device, event.data);
+  }
 }
 
 std::string in_order(std::string_view sql, const Scan& scan) {
@@ -60,13 +78,9 @@ Status EventRows::take(Scan& scan) {
   model::Event& event = add_telemetry(scan, id_, content.ts_ms, (*topic)->topic);
   event.type = static_cast<model::EventType>(content.type);
   event.data = content.data;
+  if (event.type == model::EventType::telemetry) keep_wanted(scan.request, event);
   event.conclusion = static_cast<uint64_t>(content.conclusion);
   return {};
-}
-
-Statement EventRows::release() && {
-  rows_.reset();
-  return std::move(rows_);
 }
 
 // --- blocks ----------------------------------------------------------------------------------------------------------
@@ -127,7 +141,10 @@ Status BlockRows::take(Scan& scan) {
     return {};
   }
   model::Event& event = add_telemetry(scan, id_, packed.ts_ms, (*topic)->topic);
-  if ((*shape)->join(packed.values, (*topic)->topic.device.text(), event.data)) return {};
+  if ((*shape)->join(packed.values, (*topic)->topic.device.text(), event.data)) {
+    keep_wanted(scan.request, event);
+    return {};
+  }
   scan.events.pop_back();
   scan.add_damage(id_, id_, 1);
   return {};
@@ -204,7 +221,7 @@ Status ChunkRows::take(Scan& scan) {
   const Result<const NumberedTopic*> topic = names_.topic_of(topic_);
   if (!topic) return topic.error();
   model::Event& event = add_telemetry(scan, id_, chunk_->ts_ms(at_), (*topic)->topic);
-  chunk_->append_data(at_, (*topic)->topic.device.text(), event.data);
+  add_values(*chunk_, at_, scan.request, event);
   return {};
 }
 
@@ -274,7 +291,7 @@ Status WindowRows::take(Scan& scan) {
     return {};
   }
   model::Event& event = add_telemetry(scan, id_, chunk.ts_ms(place().event), (*topic)->topic);
-  chunk.append_data(place().event, (*topic)->topic.device.text(), event.data);
+  add_values(chunk, place().event, scan.request, event);
   return {};
 }
 

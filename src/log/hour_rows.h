@@ -46,7 +46,6 @@ class EventRows final : public Rows {
   int64_t topic() const override;
   Status next(Scan& scan) override;
   Status take(Scan& scan) override;
-  Statement release() &&;  // to use it again
 
  private:
   Statement rows_;

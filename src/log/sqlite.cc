@@ -4,8 +4,10 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 
 namespace millstream::log {
 namespace {
@@ -67,7 +69,26 @@ Error sqlite_error(sqlite3* handle) {
   return Error{code_of(sqlite3_extended_errcode(handle), system_errno), std::move(detail)};
 }
 
-void Statement::Finalize::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+IdleStatements::~IdleStatements() {
+  for (sqlite3_stmt* statement : kept_) sqlite3_finalize(statement);
+}
+
+sqlite3_stmt* IdleStatements::take(std::string_view sql) {
+  const auto found = std::find_if(kept_.rbegin(), kept_.rend(), [&](sqlite3_stmt* s) { return sqlite3_sql(s) == sql; });
+  if (found == kept_.rend()) return nullptr;
+  sqlite3_stmt* statement = *found;
+  kept_.erase(std::next(found).base());
+  return statement;
+}
+
+void IdleStatements::put(sqlite3_stmt* statement) {
+  sqlite3_reset(statement);
+  sqlite3_clear_bindings(statement);  // what they point to may go
+  kept_.push_back(statement);
+  if (kept_.size() <= kKeptMax) return;
+  sqlite3_finalize(kept_.front());
+  kept_.erase(kept_.begin());
+}
 
 void Statement::bind(int position, int64_t value) { sqlite3_bind_int64(statement_.get(), position, value); }
 
@@ -140,11 +161,12 @@ Status Database::execute(const char* sql) {
 }
 
 Result<Statement> Database::prepare(std::string_view sql) {
+  if (sqlite3_stmt* idle = idle_->take(sql)) return Statement(idle, *idle_);
   sqlite3_stmt* statement = nullptr;
   const int rc = sqlite3_prepare_v3(handle(), sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
                                     &statement, nullptr);
   if (rc != SQLITE_OK) return sqlite_error(handle());
-  return Statement(statement);
+  return Statement(statement, *idle_);
 }
 
 Result<int64_t> Database::number(std::string_view sql) {

@@ -11,6 +11,8 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/result.h"
 
@@ -19,7 +21,23 @@ struct sqlite3_stmt;
 
 namespace millstream::log {
 
-// Bind positions count from 1, columns from 0, as in SQLite.
+// Statements that were compiled and are not in use: a connection that answers the same questions again compiles none.
+class IdleStatements {
+ public:
+  static constexpr size_t kKeptMax = 64;
+
+  IdleStatements() = default;
+  IdleStatements(const IdleStatements&) = delete;
+  IdleStatements& operator=(const IdleStatements&) = delete;
+  ~IdleStatements();
+  sqlite3_stmt* take(std::string_view sql);  // null: there is none
+  void put(sqlite3_stmt* statement);
+
+ private:
+  std::vector<sqlite3_stmt*> kept_;  // latest last
+};
+
+// Bind positions count from 1, columns from 0, as in SQLite. Goes before its database does.
 class Statement {
  public:
   // What is bound must live until the next reset().
@@ -36,12 +54,13 @@ class Statement {
 
  private:
   friend class Database;
-  struct Finalize {
-    void operator()(sqlite3_stmt* statement) const;
+  struct PutBack {
+    IdleStatements* idle;
+    void operator()(sqlite3_stmt* statement) const { idle->put(statement); }
   };
-  explicit Statement(sqlite3_stmt* statement) : statement_(statement) {}
+  Statement(sqlite3_stmt* statement, IdleStatements& idle) : statement_(statement, PutBack{&idle}) {}
 
-  std::unique_ptr<sqlite3_stmt, Finalize> statement_;
+  std::unique_ptr<sqlite3_stmt, PutBack> statement_;
 };
 
 enum class OpenMode {
@@ -68,9 +87,10 @@ class Database {
   struct Close {
     void operator()(sqlite3* handle) const;
   };
-  explicit Database(sqlite3* handle) : handle_(handle) {}
+  explicit Database(sqlite3* handle) : handle_(handle), idle_(std::make_unique<IdleStatements>()) {}
 
   std::unique_ptr<sqlite3, Close> handle_;
+  std::unique_ptr<IdleStatements> idle_;
 };
 
 // What went wrong last on this connection.

@@ -16,7 +16,6 @@ namespace {
 using model::EventType;
 using model::EventTypes;
 
-constexpr size_t kEventsPerPage = 20'000;
 // Whose events are read together: as many as the log merges without going through those of all others.
 constexpr size_t kDevicesAtOnce = 64;
 // What is younger may not be in columns yet, and the log goes through all of that for each device asked for.
@@ -104,17 +103,14 @@ class RulePast {
     return found == asked_.attributes.end() ? kNone : found->second;
   }
 
-  // Calls take(event) for each, in id order.
-  template <class Take>
-  Status each_event(log::ReadRequest read, const Take& take) {
+  // In id order.
+  Status each_event(log::ReadRequest read, const log::TakeEvent& take) {
     read.until = span_.to;
-    read.events_max = kEventsPerPage;
     while (read.after < span_.to) {
       if (!wants_more()) return ended();
-      Result<log::ReadPage> page = context_.log.read(read);
+      Result<log::ReadPage> page = context_.log.read_each(read, take);
       if (!page) return page.error();
       note(page->missing);
-      for (model::Event& event : page->events) take(event);
       if (!page->more) return {};
       read.after = page->scanned_to;
     }

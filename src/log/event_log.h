@@ -109,6 +109,9 @@ struct ReadPage {
   std::vector<Missing> missing;
 };
 
+// May change the event and must not keep it.
+using TakeEvent = std::function<void(model::Event&)>;
+
 // One device's numbers over a span of event time.
 struct SamplesRequest {
   model::Topic topic;
@@ -170,6 +173,15 @@ class EventLog {
   // Blocking: for reader threads only. Gives committed events younger than the retention; holds no transaction after
   // it returns. A damaged part is skipped and logged, never served.
   virtual Result<ReadPage> read(const ReadRequest& request) = 0;
+  // The same for readers of very many events: each goes to `take` as it is found, and the page holds none. Goes on for
+  // longer than `events_max` events, and yet may end before all is read.
+  virtual Result<ReadPage> read_each(const ReadRequest& request, const TakeEvent& take) {
+    Result<ReadPage> page = read(request);
+    if (!page) return page;
+    for (model::Event& event : page->events) take(event);
+    page->events.clear();
+    return page;
+  }
 
   // Blocking: for reader threads only. Gives numbers (bool counts as 0 or 1) of telemetry; what is damaged is left out
   // and logged. Gives back the parts, as a page has them, that may have held samples of the span: what was received in

@@ -11,7 +11,7 @@ namespace {
 enum EventColumn { kId, kTopic, kType, kTs, kConclusion, kCrc, kData };
 
 model::Event& add_telemetry(Scan& scan, int64_t id, int64_t ts_ms, const model::Topic& topic) {
-  model::Event& event = scan.events.emplace_back();
+  model::Event& event = scan.next_event();
   event.id = model::EventId::from_packed(id);
   event.ts_ms = ts_ms;
   event.topic = topic;
@@ -80,6 +80,7 @@ Status EventRows::take(Scan& scan) {
   event.data = content.data;
   if (event.type == model::EventType::telemetry) keep_wanted(scan.request, event);
   event.conclusion = static_cast<uint64_t>(content.conclusion);
+  scan.give();
   return {};
 }
 
@@ -140,13 +141,15 @@ Status BlockRows::take(Scan& scan) {
     scan.add_damage(id_, id_, 1);
     return {};
   }
-  model::Event& event = add_telemetry(scan, id_, packed.ts_ms, (*topic)->topic);
-  if ((*shape)->join(packed.values, (*topic)->topic.device.text(), event.data)) {
-    keep_wanted(scan.request, event);
+  std::string data;
+  if (!(*shape)->join(packed.values, (*topic)->topic.device.text(), data)) {
+    scan.add_damage(id_, id_, 1);
     return {};
   }
-  scan.events.pop_back();
-  scan.add_damage(id_, id_, 1);
+  model::Event& event = add_telemetry(scan, id_, packed.ts_ms, (*topic)->topic);
+  event.data = std::move(data);
+  keep_wanted(scan.request, event);
+  scan.give();
   return {};
 }
 
@@ -222,6 +225,7 @@ Status ChunkRows::take(Scan& scan) {
   if (!topic) return topic.error();
   model::Event& event = add_telemetry(scan, id_, chunk_->ts_ms(at_), (*topic)->topic);
   add_values(*chunk_, at_, scan.request, event);
+  scan.give();
   return {};
 }
 
@@ -292,6 +296,7 @@ Status WindowRows::take(Scan& scan) {
   }
   model::Event& event = add_telemetry(scan, id_, chunk.ts_ms(place().event), (*topic)->topic);
   add_values(chunk, place().event, scan.request, event);
+  scan.give();
   return {};
 }
 

@@ -15,7 +15,9 @@ struct Scan {
   const ReadRequest& request;
   int64_t low = 0;  // packed ids, both inclusive
   int64_t high = 0;
-  size_t rows_left = 0;  // how many rows may still be looked at
+  size_t rows_left = 0;             // how many rows may still be looked at
+  const TakeEvent* sink = nullptr;  // where events go; null: they are kept
+  model::Event taken;               // the one on its way there, used again and again
 
   std::vector<model::Event> events;
   model::EventId scanned_to;  // newest row looked at, in the order asked
@@ -27,6 +29,17 @@ struct Scan {
   };
   std::vector<Damage> damaged;
 
+  // An empty one, for a row to fill in and then give().
+  model::Event& next_event() {
+    if (!sink) return events.emplace_back();
+    taken.data.clear();
+    taken.fields.clear();
+    taken.conclusion = 0;
+    return taken;
+  }
+  void give() {
+    if (sink) (*sink)(taken);
+  }
   bool ascending() const { return request.order == Order::ascending; }
   // What has been gone through, cut to the span.
   IdRange scanned_span() const {

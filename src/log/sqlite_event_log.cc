@@ -114,7 +114,10 @@ class SqliteEventLog final : public EventLog {
   Status append_once(Once once, std::vector<model::Event> batch, AppendDone done) override {
     return queue_.push({.events = std::move(batch), .done = std::move(done), .once = std::move(once)});
   }
-  Result<ReadPage> read(const ReadRequest& request) override;
+  Result<ReadPage> read(const ReadRequest& request) override { return read_page(request, nullptr); }
+  Result<ReadPage> read_each(const ReadRequest& request, const TakeEvent& take) override {
+    return read_page(request, &take);
+  }
   Result<std::vector<Missing>> read_samples(const SamplesRequest& request, SampleSink& sink) override;
   EventId first_id() const override;
   EventId last_id() const override { return EventId::from_packed(last_id_.load(std::memory_order_acquire)); }
@@ -163,6 +166,7 @@ class SqliteEventLog final : public EventLog {
   void note_doubt();
   void unlink_expired_hours();
   Status read_hour(int64_t hour, const std::function<Status(HourReader&)>& work, std::vector<Missing>& missing);
+  Result<ReadPage> read_page(const ReadRequest& request, const TakeEvent* take);
   bool count_damaged_file(int64_t hour);
   void report_damage(const Scan& scan);
   EventId oldest_readable() const { return {std::max<int64_t>(0, clock_.wall_ms() - options_.retention_ms), 0}; }
@@ -717,7 +721,7 @@ void SqliteEventLog::report_damage(const Scan& scan) {
   log_error("DAMAGED ROWS left out", {{"rows", rows}, {"first id", EventId::from_packed(*first).text()}});
 }
 
-Result<ReadPage> SqliteEventLog::read(const ReadRequest& request) {
+Result<ReadPage> SqliteEventLog::read_page(const ReadRequest& request, const TakeEvent* take) {
   const EventId newest = last_id();
   const EventId end = request.until ? std::min(*request.until, newest) : newest;
   const bool ascending = request.order == Order::ascending;
@@ -727,6 +731,7 @@ Result<ReadPage> SqliteEventLog::read(const ReadRequest& request) {
   scan.low = std::max(request.after.packed() + 1, oldest_readable().packed());
   scan.high = end.packed();
   scan.rows_left = kRowsPerReadMax;
+  scan.sink = take;
   if (scan.low > scan.high || request.events_max == 0) return page;
 
   std::vector<int64_t> hours = files_.hours_between(EventId::from_packed(scan.low), EventId::from_packed(scan.high));

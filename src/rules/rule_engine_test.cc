@@ -8,6 +8,7 @@
 
 #include "base/limits.h"
 #include "base/utf8.h"
+#include "codec/device_settings_json.h"
 #include "codec/event_json.h"
 #include "codec/rule_command.h"
 #include "rules/testing.h"
@@ -482,6 +483,23 @@ TEST(Rules, OpenAlertsOfRulesNoLongerInForceAreResolvedWithTheReason) {
   EXPECT_EQ(alert_of(d.out[1]).rule_id, "renamed");
   EXPECT_EQ(alert_of(d.out[1]).message, "new words 60");
   EXPECT_EQ(alert_of(d.out[1]).started_at_ms, 1000);
+}
+
+TEST(Rules, ADeletedDeviceTakesItsAlertAlongAndIsANewOneWhenItSpeaksAgain) {
+  Driver driver({over_70(), rule("other", "T1", Comparison::gt, 90)});
+  driver.value(1000, 75);
+  model::Event deleted = telemetry("d", 2000, 2000, {});
+  deleted.type = model::EventType::system;
+  deleted.data = codec::encode_device_command(deleted.topic.device, codec::DeleteDevice{"anna"});
+  driver.event(2000, deleted);
+  ASSERT_EQ(driver.out.size(), 2u);
+  EXPECT_EQ(alert_of(driver.out[1]).reason, "device_deleted");
+  EXPECT_EQ(driver.take(), (Lines{"1000 firing hot.s.d.1000.1 75", "2000 resolved hot.s.d.1000.1 75 until 2000"}));
+  EXPECT_EQ(driver.status_of("hot").devices, 0);
+  driver.event(2500, deleted);
+  EXPECT_EQ(driver.take(), Lines{});
+  driver.value(3000, 75);
+  EXPECT_EQ(driver.take(), (Lines{"3000 firing hot.s.d.3000.1 75"}));
 }
 
 TEST(Rules, PendingSurvivesAChangeOfWordsAndEndsWithItsRule) {

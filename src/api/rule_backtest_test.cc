@@ -237,6 +237,17 @@ TEST_F(RuleBacktestTest, AnswersWithTransitionsCountsAndCharts) {
   }
 }
 
+TEST_F(RuleBacktestTest, TakesARuleAsAnAnswerGaveIt) {
+  live_through(7);
+  const std::string given = with(kHot, "{", R"({"source":"api","updatedBy":"anna","status":{"devices":1},)");
+  EXPECT_EQ(try_out("{\"rule\":" + given + "}").status, 200);
+}
+
+TEST_F(RuleBacktestTest, NeedsTheIdOfARule) {
+  EXPECT_NE(refused("{\"rule\":" + with(kHot, R"("id":"hot",)", "") + "}", 400).find("rule.id: missing"),
+            std::string::npos);
+}
+
 TEST_F(RuleBacktestTest, KeepsToTheDevicesTheCredentialMaySee) {
   live_through(7);
   grants.devices = {*model::DeviceId::parse("d0"), *model::DeviceId::parse("d2")};

@@ -1,6 +1,7 @@
 #include "api/rule_past.h"
 
 #include <algorithm>
+#include <limits>
 #include <unordered_map>
 #include <utility>
 
@@ -171,6 +172,7 @@ class RulePast {
       if (!*may) return {};
     }
     rules::DeviceBacktest test(asked_.rule, device, attributes_of(device));
+    int64_t at_ms = std::numeric_limits<int64_t>::min();
     log::ReadRequest read{.after = span_.after,
                           .patterns = {{device.account, {device.site}, {device.device}}},
                           .types = EventTypes::none().with(EventType::telemetry).with(EventType::device_status)};
@@ -178,9 +180,11 @@ class RulePast {
       event.fields = fields_in(event);
       if (!has_bounds_) counts_.values += event.fields.size();
       test.take(event);
+      // A device that goes to and fro for a day brings more than should lie about.
+      if (test.alerts().size() >= kBacktestTransitionsMax) alerts_.add(test.take_alerts(), at_ms);
     });
     if (!taken) return taken;
-    alerts_.add(std::move(test).end(asked_.until_ms));
+    alerts_.add(std::move(test).end(asked_.until_ms), at_ms);
     counts_.alerts = alerts_.fired();
     return {};
   }

@@ -327,6 +327,21 @@ TEST(Rules, TextThatIsTooLongIsCutBetweenTwoCharacters) {
   EXPECT_EQ(alert_of(driver.out[0]).message, "d T1=" + begins + " != ok");
 }
 
+TEST(Rules, AMessageThatNamesALongTextOftenIsCut) {
+  Rule wordy = rule("text", "T1", Comparison::ne, 0);
+  wordy.levels[0].value = std::string("ok");
+  wordy.message = "é{{value}}{{value}}{{value}}{{value}}{{value}}{{value}}{{value}}{{value}}{{value}}";
+  Driver driver({wordy});
+  std::string text;
+  while (text.size() < model::kRuleTextBytesMax) text += "é";
+  driver.event(1000, telemetry("d", 1000, 1000, {{"T1", "d" + text}}));
+  ASSERT_EQ(driver.out.size(), 1u);
+  EXPECT_TRUE(is_utf8(driver.out[0].data));
+  const std::string message = alert_of(driver.out[0]).message;
+  EXPECT_LE(message.size(), 4096u);
+  EXPECT_GE(message.size(), 4095u);
+}
+
 TEST(Rules, WhatNoDoubleCanHoldIsTheLargestNumber) {
   for (const Function fn : {Function::sum, Function::stddev, Function::avg, Function::delta, Function::rate}) {
     Rule large = rule("large", "T1", Comparison::gt, 1.75e308);

@@ -4,6 +4,7 @@
 
 #include "base/log_line.h"
 #include "codec/event_json.h"
+#include "codec/field_name.h"
 #include "http/response_head.h"
 
 namespace millstream::api {
@@ -46,7 +47,8 @@ http::Response problem_with(int status, std::string_view detail, std::string_vie
     body.append(",\"code\":\"").append(code).append("\"");
   }
   body += ",\"detail\":";
-  codec::append_json_string(detail, body);
+  // It may quote a path or a parameter, which are any bytes.
+  codec::append_json_string(codec::as_utf8(detail), body);
   body.append(more) += '}';
   http::Response response = http::Response::text(status, std::move(body), "application/problem+json");
   if (status == 401) response.headers.add("WWW-Authenticate", "Bearer");
@@ -61,13 +63,13 @@ http::Response problem_with(int status, std::string_view detail, std::string_vie
 http::Response problem(int status, std::string_view detail) { return problem_with(status, detail, {}); }
 
 http::Response problem_at_place(const Error& error) {
-  const std::string_view detail = error.detail;
+  const std::string detail = codec::as_utf8(error.detail);
   const size_t colon = detail.find(": ");
-  if (colon == std::string_view::npos) return problem(error);
+  if (colon == std::string::npos || status_of(error.code) == 500) return problem(error);
   std::string more = ",\"errors\":[{\"path\":";
-  codec::append_json_string(detail.substr(0, colon), more);
+  codec::append_json_string(std::string_view(detail).substr(0, colon), more);
   more += ",\"reason\":";
-  codec::append_json_string(detail.substr(colon + 2), more);
+  codec::append_json_string(std::string_view(detail).substr(colon + 2), more);
   return problem_with(status_of(error.code), detail, more + "}]");
 }
 

@@ -70,11 +70,13 @@ Result<model::Rule> read_rule(const Context& context, const JsonBody& body, cons
   if (*id) return known_rule(context, grants, **id);
   const Result<std::string> json = body.needed_object("rule");
   if (!json) return json.error();
-  Result<model::Rule> rule = codec::parse_rule(*json, grants.account);
-  if (!rule) return at_rule(rule.error());
-  rule->enabled = true;
-  if (const auto compiled = rules::compile(*rule); !compiled) return at_rule(compiled.error());
-  return rule;
+  Result<codec::RuleRequest> asked = codec::parse_rule_request(*json, grants.account);
+  if (!asked) return at_rule(asked.error());
+  model::Rule& rule = asked->rule;
+  if (rule.id.empty()) return Error{Code::invalid, "rule.id: missing"};
+  rule.enabled = true;
+  if (const auto compiled = rules::compile(rule); !compiled) return at_rule(compiled.error());
+  return std::move(asked->rule);
 }
 
 // What lies before the retention is gone, and what is to come has not been.

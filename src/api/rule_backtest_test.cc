@@ -159,7 +159,9 @@ TEST_F(RulePastTest, ReadsOnlyColumnsOfDevicesOfWhichNoAlertCanCome) {
   live_through(7);
   std::set<std::string> read;
   log.on_read = [&](const log::ReadRequest& request) {
-    if (request.types.has(model::EventType::device_status)) read.insert(request.patterns[0].device.name.text());
+    if (request.types.has(model::EventType::device_status)) {
+      for (const model::TopicPattern& pattern : request.patterns) read.insert(pattern.device.name.text());
+    }
     return *stored->read(request);
   };
   const BacktestResult result = run(over(kHot));
@@ -182,6 +184,10 @@ TEST_F(RulePastTest, ShowsChartsOfTheDevicesThatHadTransitionsFirst) {
 TEST_F(RulePastTest, TellsHowFarItIsAndEndsWhenNobodyWaits) {
   live_through(7);
   std::vector<size_t> done;
+  log.on_read = [&](log::ReadRequest request) {
+    request.events_max = 200;
+    return *stored->read(request);
+  };
   const auto until_second = [&](const BacktestProgress& progress) {
     EXPECT_EQ(progress.devices, 4u);
     done.push_back(progress.done);
@@ -191,6 +197,8 @@ TEST_F(RulePastTest, TellsHowFarItIsAndEndsWhenNobodyWaits) {
   const Result<BacktestResult> result = run_backtest(context, asked, until_second);
   ASSERT_FALSE(result.ok());
   EXPECT_EQ(result.error().code, Code::unavailable);
+  EXPECT_TRUE(std::is_sorted(done.begin(), done.end()));
+  EXPECT_GT(done.size(), 3u) << "while the four are read together";
   EXPECT_EQ(done.back(), 2u) << "and is not asked again";
 }
 
@@ -235,6 +243,17 @@ TEST_F(RuleBacktestTest, AnswersWithTransitionsCountsAndCharts) {
         R"("field":"T1","fn":"last","levels":[{"severity":"warning","op":">","value":70,"clear":65}],"stepMs":)"}) {
     EXPECT_NE(answer.text.find(part), std::string::npos) << part << "\n" << answer.text.substr(0, 2000);
   }
+}
+
+TEST_F(RuleBacktestTest, TakesARuleAsAnAnswerGaveIt) {
+  live_through(7);
+  const std::string given = with(kHot, "{", R"({"source":"api","updatedBy":"anna","status":{"devices":1},)");
+  EXPECT_EQ(try_out("{\"rule\":" + given + "}").status, 200);
+}
+
+TEST_F(RuleBacktestTest, NeedsTheIdOfARule) {
+  EXPECT_NE(refused("{\"rule\":" + with(kHot, R"("id":"hot",)", "") + "}", 400).find("rule.id: missing"),
+            std::string::npos);
 }
 
 TEST_F(RuleBacktestTest, KeepsToTheDevicesTheCredentialMaySee) {

@@ -1,7 +1,7 @@
 #include "api/rule_past.h"
 
 #include <algorithm>
-#include <optional>
+#include <limits>
 #include <unordered_map>
 #include <utility>
 
@@ -31,7 +31,8 @@ class RulePast {
         on_progress_(on_progress),
         span_{.after = id_before(asked.since_ms), .to = std::min(id_before(asked.until_ms), context.log.last_id())},
         fields_(rules::fields_of(asked.rule)),
-        has_bounds_(!rules::may_fire(asked.rule, {}, {})) {}
+        has_bounds_(!rules::may_fire(asked.rule, {}, {})),
+        asks_for_tags_(!asked.rule.tags.empty()) {}
 
   Result<BacktestResult> run() {
     if (Status s = find_devices(); !s) return s.error();
@@ -72,8 +73,15 @@ class RulePast {
     rules::FieldExtremes& bounds_;
   };
 
-  bool wants_more() {
-    ended_ = ended_ || !context_.ready || !on_progress_(counts_);
+  // Devices that are read together are done to the part of the stretch that has been gone through.
+  bool wants_more(model::EventId through = {}) {
+    BacktestProgress now = counts_;
+    if (together_ > 0 && through > span_.after) {
+      const auto part = static_cast<double>(through.ms - span_.after.ms) /
+                        static_cast<double>(std::max<int64_t>(1, span_.to.ms - span_.after.ms));
+      now.done += static_cast<size_t>(static_cast<double>(together_) * part);
+    }
+    ended_ = ended_ || !context_.ready || !on_progress_(now);
     return !ended_;
   }
 
@@ -107,7 +115,7 @@ class RulePast {
   Status each_event(log::ReadRequest read, const log::TakeEvent& take) {
     read.until = span_.to;
     while (read.after < span_.to) {
-      if (!wants_more()) return ended();
+      if (!wants_more(read.after)) return ended();
       Result<log::ReadPage> page = context_.log.read_each(read, take);
       if (!page) return page.error();
       note(page->missing);
@@ -180,28 +188,45 @@ class RulePast {
     if (fields) event.fields = std::move(*fields);
   }
 
+  struct DevicePast {
+    DevicePast(const model::Rule& rule, const model::Topic& device, const rules::Attributes& attributes)
+        : test(rule, device, attributes) {}
+    rules::DeviceBacktest test;
+    int64_t at_ms = std::numeric_limits<int64_t>::min();  // of PastAlerts
+  };
+  using DevicePasts = std::unordered_map<model::Topic, DevicePast>;
+
   Status take_together(const std::vector<model::Topic>& devices) {
-    std::unordered_map<model::Topic, rules::DeviceBacktest> tests;
+    DevicePasts pasts;
     log::ReadRequest read{.after = span_.after,
                           .types = EventTypes::none().with(EventType::telemetry).with(EventType::device_status)};
     for (const model::Topic& device : devices) {
-      tests.try_emplace(device, asked_.rule, device, attributes_of(device));
+      pasts.try_emplace(device, asked_.rule, device, attributes_of(device));
       read.patterns.push_back({device.account, {device.site}, {device.device}});
     }
-    const bool asks_for_tags = !asked_.rule.tags.empty();  // which stand in the data
-    if (!asks_for_tags) read.fields = fields_;
+    if (!asks_for_tags_) read.fields = fields_;
+    together_ = devices.size();
     const Status taken = each_event(std::move(read), [&](model::Event& event) {
-      const auto test = tests.find(event.topic);
-      if (test == tests.end()) return;  // of the site or the account
-      if (asks_for_tags) decode_fields(event);
-      if (!has_bounds_) counts_.values += event.fields.size();
-      test->second.take(event);
+      const auto past = pasts.find(event.topic);
+      if (past != pasts.end()) take(event, past->second);  // else it is of the site or the account
     });
+    together_ = 0;
     if (!taken) return taken;
-    for (const model::Topic& device : devices) alerts_.add(std::move(tests.at(device)).end(asked_.until_ms));
+    for (const model::Topic& device : devices) {
+      DevicePast& past = pasts.at(device);
+      alerts_.add(std::move(past.test).end(asked_.until_ms), past.at_ms);
+    }
     counts_.alerts = alerts_.fired();
     counts_.done += devices.size();
     return {};
+  }
+
+  void take(model::Event& event, DevicePast& past) {
+    if (asks_for_tags_) decode_fields(event);
+    if (!has_bounds_) counts_.values += event.fields.size();
+    past.test.take(event);
+    // A device that goes to and fro for a day brings more than should lie about.
+    if (past.test.alerts().size() >= kBacktestTransitionsMax) alerts_.add(past.test.take_alerts(), past.at_ms);
   }
 
   Status add_previews(BacktestResult& result) {
@@ -243,7 +268,9 @@ class RulePast {
   const OnBacktestProgress& on_progress_;
   const log::IdRange span_;
   const std::vector<std::string> fields_;
-  const bool has_bounds_;  // that tell anything of the rule
+  const bool has_bounds_;     // that tell anything of the rule
+  const bool asks_for_tags_;  // which stand in the data
+  size_t together_ = 0;       // devices that are being read
 
   std::vector<model::Topic> devices_;
   model::EventId newest_;  // what came after it has been gone through once for all

@@ -2,6 +2,8 @@
 
 #include "api/rule_change.h"
 #include "api/testing.h"
+#include "base/limits.h"
+#include "base/utf8.h"
 #include "codec/rule_command.h"
 #include "codec/rule_json.h"
 
@@ -123,6 +125,18 @@ TEST_F(RulesTest, WhatIsWrongIsNamedWithItsPlace) {
   EXPECT_THAT(answer.text, HasSubstr(R"("detail":"levels[0].op: not one of > >= < <= == != in outside")"));
   EXPECT_THAT(answer.text,
               HasSubstr(R"("errors":[{"path":"levels[0].op","reason":"not one of > >= < <= == != in outside"}])"));
+}
+
+TEST_F(RulesTest, WhatIsNotUtf8IsNotSentBackAsItCame) {
+  const Answer answer = send("GET", "/api/rules/\xff");
+  EXPECT_EQ(answer.status, 404);
+  EXPECT_THAT(answer.text, HasSubstr("no rule has the id \\\"\xEF\xBF\xBD\\\""));
+}
+
+TEST_F(RulesTest, ANameThatIsShortenedIsUtf8AllTheSame) {
+  const Answer answer = send("POST", "/api/rules", rule_json('"' + std::string(kNameBytesMax - 1, 'a') + R"(é":1)"));
+  EXPECT_EQ(answer.status, 400);
+  EXPECT_TRUE(is_utf8(answer.text)) << answer.text;
 }
 
 TEST_F(RulesTest, WhatOnlyTheEngineCanTellIsRefusedToo) {

@@ -69,10 +69,28 @@ void write_alert(const Told& told, const std::string& external_url, std::string&
   object.text("fingerprint", hex_text(label_fingerprint(told.labels), 16));
 }
 
+// As Prometheus wants them: an alert with another name among its labels is refused as a whole.
+Tags with_plain_names(const Tags& labels) {
+  Tags plain;
+  for (const Tag& tag : labels) {
+    std::string name = tag.name;
+    for (char& c : name) {
+      const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+      if (!letter && !(c >= '0' && c <= '9')) c = '_';
+    }
+    if (name.front() >= '0' && name.front() <= '9') name.insert(0, 1, '_');
+    const auto same = [&](const Tag& other) { return other.name == name; };
+    const bool taken = name != tag.name && (std::any_of(labels.begin(), labels.end(), same) ||
+                                            std::any_of(plain.begin(), plain.end(), same));
+    if (!taken) plain.push_back({std::move(name), tag.value});
+  }
+  return plain;
+}
+
 // Of /api/v2/alerts. Alertmanager ends by itself what has no end and is not sent again within minutes.
 void write_posted(const Told& told, int64_t ends_at_ms, const std::string& external_url, std::string& out) {
   ObjectText object(out);
-  write_tags(object, "labels", told.labels);
+  write_tags(object, "labels", with_plain_names(told.labels));
   write_tags(object, "annotations", told.annotations);
   object.time("startsAt", told.notified.alert.started_at_ms);
   object.time("endsAt", ends_at_ms);

@@ -89,6 +89,19 @@ TEST(AlertmanagerJson, AnAlertmanagerIsToldWhenWhatIsFiringWouldEnd) {
   EXPECT_EQ(body.find("generatorURL"), std::string::npos);
 }
 
+TEST(AlertmanagerJson, AnAlertmanagerGetsNoNameThatItRefuses) {
+  model::Notification n = notification();
+  n.alerts.resize(1);
+  n.alerts[0].alert.labels = {{"2nd team", "a"}, {"my team", "b"}, {"my-team", "c"}, {"my_own", "d"}, {"my own", "e"}};
+  const std::string posted = encode_alertmanager_alerts(n, "", kStartMs);
+  EXPECT_THAT(posted, HasSubstr(R"("_2nd_team":"a")"));
+  EXPECT_THAT(posted, HasSubstr(R"("my_team":"b")"));
+  EXPECT_THAT(posted, HasSubstr(R"("my_own":"d")"));
+  for (const char* other : {R"("c")", R"("e")", "2nd team", "my team"}) {
+    EXPECT_THAT(posted, ::testing::Not(HasSubstr(other)));
+  }
+}
+
 TEST(AlertmanagerJson, AnAlertmanagerIsToldTheEndOfTheSeverityBefore) {
   model::Notification n = notification();
   n.alerts.resize(1);

@@ -77,8 +77,14 @@ void read_settings(ObjectMembers& in, const model::DeviceId& device, DeviceSetti
 }  // namespace
 
 Result<DeviceSettings> parse_device_settings(std::string_view json, const model::DeviceId& device) {
-  return parse_object(json, "device", kDeviceSettingsBytesMax, DeviceSettings{},
-                      [&](ObjectMembers& in, DeviceSettings& settings) { read_settings(in, device, settings); });
+  Result<DeviceSettings> settings =
+      parse_object(json, "device", kDeviceSettingsBytesMax, DeviceSettings{},
+                   [&](ObjectMembers& in, DeviceSettings& target) { read_settings(in, device, target); });
+  // Escapes and numbers may take more room than they came in, and what is stored must be read again.
+  if (settings && encode_device_settings(*settings).size() > kDeviceSettingsBytesMax) {
+    return Error{Code::invalid, "device: at most " + std::to_string(kDeviceSettingsBytesMax) + " bytes"};
+  }
+  return settings;
 }
 
 std::string encode_device_settings(const DeviceSettings& settings) {

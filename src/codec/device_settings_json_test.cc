@@ -49,6 +49,16 @@ TEST(DeviceSettingsJson, WhatIsWrongIsNamedWithItsPlace) {
   for (size_t i = 0; i <= model::kDeviceAttributesMax; ++i) many += (i ? ",\"a" : "\"a") + std::to_string(i) + "\":1";
   EXPECT_EQ(error_of(many + "}}"), "attributes: at most 64");
   EXPECT_EQ(error_of(std::string(kDeviceSettingsBytesMax + 1, ' ')), "device: at most 16384 bytes");
+  // Fits as it comes, and not as it is stored.
+  std::string longer = R"({"attributes":{)";
+  for (int i = 10; i < 40; ++i) {
+    longer += (i > 10 ? ",\"" : "\"") + std::to_string(i);
+    for (int n = 0; n < 200; ++n) longer += "\\b";
+    longer += "\":1";
+  }
+  longer += "}}";
+  ASSERT_LE(longer.size(), kDeviceSettingsBytesMax);
+  EXPECT_EQ(error_of(longer), "device: at most 16384 bytes");
 }
 
 TEST(DeviceSettingsJson, CommandsTellTheEnginesAndOtherEventsAreNone) {

@@ -100,6 +100,15 @@ TEST(RuleJson, WhatIsWrongIsNamedWithItsPlace) {
   EXPECT_NE(wrong(std::string(kRuleBytesMax + 1, ' ')), "accepted");
 }
 
+TEST(RuleJson, AMessageThatIsLeftOutNamesNoValueWhereThereIsNone) {
+  const auto message = [](const std::string& when, const std::string& more = {}) {
+    return parse_rule(with(more, "{\"all\":[" + when + "]}", R"("for":"1m")"), kAccount)->message;
+  };
+  EXPECT_EQ(message(R"({"fn":"offline"})"), "{{device}} {{fn}} for {{duration}}");
+  EXPECT_EQ(message(R"({"field":"T1","fn":"missing"})"), "{{device}} {{field}} {{fn}} for {{duration}}");
+  EXPECT_EQ(message(R"({"fn":"offline"})", R"("message":"{{device}} is gone")"), "{{device}} is gone");
+}
+
 TEST(RuleJson, NamesAndMessagesAreAsLongAsTheContractSays) {
   const auto with = [](const std::string& member, size_t bytes) {
     return R"({"id":"r",")" + member + R"(":")" + std::string(bytes, 'x') +

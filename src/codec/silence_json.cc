@@ -57,6 +57,8 @@ void read_times(ObjectMembers& in, Silence& silence) {
     int64_t duration_ms = 0;
     in.duration("duration", 1000, model::kSilenceMsMax, duration_ms);
     silence.ends_at_ms = silence.starts_at_ms + duration_ms;
+    // Later ones have no spelling, and what is stored must be read again.
+    if (silence.ends_at_ms > kTimeMsMax) in.fail("duration", "ends after the year 9999");
     return;
   }
   if (!in.needs("endsAt")) return;

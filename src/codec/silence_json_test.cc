@@ -55,6 +55,8 @@ TEST(SilenceJson, NamesThePlaceOfWhatIsWrong) {
             "id: unknown; known are: comment duration endsAt rules startsAt topic");
   EXPECT_EQ(refusal(R"({"topic":"account:demo","duration":"400d"})"),
             "duration: a duration from 1s to 366d, such as \"30s\"");
+  EXPECT_EQ(refusal(R"({"topic":"account:demo","startsAt":253402300799999,"duration":"1d"})"),
+            "duration: ends after the year 9999");
 }
 
 TEST(SilenceJson, ComesBackFromAnEventAsItWas) {

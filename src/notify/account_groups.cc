@@ -320,6 +320,20 @@ void AccountGroups::remove_silence(const std::string& id, int64_t now_ms) {
   touch_covered(silence, now_ms);
 }
 
+bool AccountGroups::has_silence(const model::Silence& silence) const {
+  const auto found = silences_.find(silence.id);
+  if (found == silences_.end()) return false;
+  const model::Silence& known = found->second;
+  return known.topic == silence.topic && known.rules == silence.rules && known.starts_at_ms == silence.starts_at_ms &&
+         known.ends_at_ms == silence.ends_at_ms;
+}
+
+std::vector<std::string> AccountGroups::silence_ids() const {
+  std::vector<std::string> ids;
+  for (const auto& [id, silence] : silences_) ids.push_back(id);
+  return ids;
+}
+
 void AccountGroups::resume(int64_t now_ms) {
   resumed_at_ms_ = now_ms;
   for (auto& [key, group] : groups_) set_due(group);

@@ -5,20 +5,22 @@
 //          it; the result comes through the log too, and ends it. So a crash neither loses nor doubles a decision, and
 //          what was decided without a result is sent (again).
 // Rules    account_groups.h. Published alerts notify nobody: no rule stands behind them.
-//          What is configured (rules, channels) is put in force by resume(). A notification through a channel that does
-//          not exist fails at once.
+//          What is configured (rules, channels, silences) is put in force by resume(). A notification through a channel
+//          that does not exist fails at once.
 // Limits   delivery_book.h
 // Thread   one thread at a time; book(): any
 #pragma once
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "model/engine.h"
 #include "model/rule.h"
+#include "model/silence.h"
 #include "notify/account_groups.h"
 #include "notify/channels.h"
 #include "notify/delivery_book.h"
@@ -29,6 +31,8 @@ namespace millstream::notify {
 struct Configuration {
   std::vector<model::Rule> rules;
   Channels channels;
+  // Nothing: those that the log tells of.
+  std::optional<std::vector<model::Silence>> silences = std::nullopt;
 };
 
 class Notifier final : public model::Engine {
@@ -51,6 +55,7 @@ class Notifier final : public model::Engine {
   void step_system(const model::Event& event, int64_t now_ms, model::Conclusions& out);
   void take(model::Notification notification, int64_t now_ms, model::Conclusions& out);
   void put_in_force(int64_t now_ms);
+  void put_silences_in_force(int64_t now_ms);
   void find_unsendable();
 
   const Configuration configured_;

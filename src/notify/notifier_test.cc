@@ -272,6 +272,25 @@ TEST(Notifier, AnEndInASilenceIsToldWhenTheSilenceIsOver) {
   EXPECT_THAT(play.told(), ElementsAre(HasSubstr("resolved a")));
 }
 
+TEST(Notifier, TheSilencesThatAreConfiguredCountWhateverTheLogTold) {
+  Configuration configured = plain();
+  Playground play(configured);
+  play.silence("deleted", 0, 10 * kHourMs, "account:demo/site:south");
+  model::Silence untold;
+  untold.id = "untold";
+  untold.topic = *model::TopicPattern::parse("account:demo/site:north");
+  untold.starts_at_ms = kStart;
+  untold.ends_at_ms = kStart + kHourMs;
+  configured.silences.emplace({untold});
+  play.resume(kSecond, configured);
+  play.fire("a");
+  play.alert(device("b", "south"), AlertState::firing);
+  play.pass(kMinute);
+  EXPECT_THAT(play.told(), ElementsAre(HasSubstr("s firing b")));
+  play.pass(kHourMs);
+  EXPECT_THAT(play.told(), ElementsAre(HasSubstr("s firing a,b")));
+}
+
 TEST(Notifier, ASilenceOfAnotherPlaceOrTimeMutesNothing) {
   Playground play(plain());
   play.silence("elsewhere", 0, kHourMs, "account:demo/site:south");

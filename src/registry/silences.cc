@@ -46,6 +46,14 @@ std::shared_ptr<const Silences::List> Silences::of(const model::AccountId& accou
   });
 }
 
+Silences::List Silences::all() const {
+  return by_account_.with([](const ByAccount& by_account) {
+    List all;
+    for (const auto& [account, list] : by_account) all.insert(all.end(), list->begin(), list->end());
+    return all;
+  });
+}
+
 Status Silences::add(const Silence& silence, int64_t now_ms) {
   return database_.with([&](Database& db) -> Status {
     const Status added = db.connection.in_transaction([&]() -> Status {

@@ -35,6 +35,7 @@ class Silences {
   Silences(SilenceOptions options, SharedDatabase& database) : options_(options), database_(database) {}
 
   std::shared_ptr<const List> of(const model::AccountId& account) const;  // never null
+  List all() const;
 
   Status add(const model::Silence& silence, int64_t now_ms);
   Status remove(const model::AccountId& account, std::string_view id);

@@ -123,7 +123,7 @@ void AccountRules::replace(WatchedDevice& device, const CompiledRule& before, co
 
 void AccountRules::drop(WatchedDevice& device, size_t at, const char* reason, int64_t now_ms, model::Conclusions& out) {
   const auto place = device.instances.begin() + static_cast<std::ptrdiff_t>(at);
-  if (place->open()) out.push_back(farewell(*place, *device.topic, reason, now_ms));
+  if (place->open()) out.push_back(farewell(*place, *device.topic, device.attributes, reason, now_ms));
   count(*place, -1);
   device.instances.erase(place);
   room_may_have_come();
@@ -224,6 +224,15 @@ std::vector<model::Topic> AccountRules::devices_with_attributes() const {
   }
   std::sort(topics.begin(), topics.end());
   return topics;
+}
+
+void AccountRules::remove_device(const model::Topic& topic, int64_t now_ms, model::Conclusions& out) {
+  const auto found = devices_.find(topic);
+  if (found == devices_.end()) return;
+  WatchedDevice& device = found->second;
+  unset_timers(device);
+  for (size_t at = device.instances.size(); at > 0; --at) drop(device, at - 1, "device_deleted", now_ms, out);
+  devices_.erase(found);
 }
 
 void AccountRules::take_tags(WatchedDevice& device, const model::Event& event, int64_t now_ms,

@@ -81,6 +81,8 @@ class AccountRules {
 
   void set_attributes(const model::Topic& device, Attributes attributes);
   std::vector<model::Topic> devices_with_attributes() const;
+  // It is not there any more: its open alerts are resolved. Should it speak again, it is a new one.
+  void remove_device(const model::Topic& device, int64_t now_ms, model::Conclusions& out);
 
   void on_telemetry(const model::Event& event, int64_t now_ms, model::Conclusions& out);
   void on_status(const model::Topic& topic, model::Presence status, int64_t ts_ms, int64_t now_ms,

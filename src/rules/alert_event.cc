@@ -87,8 +87,10 @@ model::Event alert_event(const Instance& instance, const model::Topic& device, c
   return event_of(alert, device, change.ts_ms);
 }
 
-model::Event farewell(const Instance& instance, const model::Topic& device, const char* reason, int64_t now_ms) {
-  return alert_event(instance, device, {}, {AlertState::resolved, std::max(now_ms, instance.started_at_ms), reason});
+model::Event farewell(const Instance& instance, const model::Topic& device, const Attributes& attributes,
+                      const char* reason, int64_t now_ms) {
+  return alert_event(instance, device, attributes,
+                     {AlertState::resolved, std::max(now_ms, instance.started_at_ms), reason});
 }
 
 }  // namespace millstream::rules

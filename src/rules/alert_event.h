@@ -17,7 +17,8 @@ namespace millstream::rules {
 std::string alert_id(const Instance& instance, const model::Topic& device);
 model::Event alert_event(const Instance& instance, const model::Topic& device, const Attributes& attributes,
                          const Change& change);
-// The end of an alert whose rule no longer stands for it.
-model::Event farewell(const Instance& instance, const model::Topic& device, const char* reason, int64_t now_ms);
+// The end of an alert whose rule no longer stands for it, or whose device is gone.
+model::Event farewell(const Instance& instance, const model::Topic& device, const Attributes& attributes,
+                      const char* reason, int64_t now_ms);
 
 }  // namespace millstream::rules

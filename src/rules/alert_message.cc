@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "base/time_text.h"
+#include "codec/field_name.h"
 
 namespace millstream::rules {
 namespace {
@@ -38,7 +39,7 @@ bool append_placeholder(std::string_view name, const AlertFacts& facts, std::str
 std::string alert_message(const AlertFacts& facts) {
   std::string out;
   std::string_view rest = facts.rule.message;
-  while (!rest.empty()) {
+  while (!rest.empty() && out.size() <= kAlertMessageBytesMax) {
     const size_t open = rest.find("{{");
     out += rest.substr(0, open);
     if (open == std::string_view::npos) break;
@@ -51,6 +52,7 @@ std::string alert_message(const AlertFacts& facts) {
       rest.remove_prefix(1);
     }
   }
+  out.resize(codec::cut_text(out, kAlertMessageBytesMax).size());
   return out;
 }
 

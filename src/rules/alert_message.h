@@ -3,14 +3,18 @@
 // Shapes   {{device}} {{site}} {{field}} {{fn}} {{value}} {{op}} {{threshold}} {{severity}} {{duration}} {{rule}} are
 //          replaced; other text, including unknown or unfinished placeholders, stays as it is. What was put in is not
 //          looked at again.
+// Limits   kAlertMessageBytesMax: a value may be a long text, and a template may name it a hundred times.
 // Thread   value
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 #include "model/rule.h"
 
 namespace millstream::rules {
+
+inline constexpr size_t kAlertMessageBytesMax = 4 << 10;
 
 // What is known of one alert at one moment.
 struct AlertFacts {

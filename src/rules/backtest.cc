@@ -94,7 +94,11 @@ bool PastAlerts::earlier(const Kept& a, const Kept& b) {
 
 void PastAlerts::add(model::Conclusions of_device) {
   int64_t at_ms = std::numeric_limits<int64_t>::min();
-  for (model::Event& event : of_device) {
+  add(std::move(of_device), at_ms);
+}
+
+void PastAlerts::add(model::Conclusions part, int64_t& at_ms) {
+  for (model::Event& event : part) {
     at_ms = std::max(at_ms, event.ts_ms);
     devices_.insert(event.topic);
     const Result<model::Alert> alert = codec::decode_alert_data(event.data);

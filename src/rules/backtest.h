@@ -16,6 +16,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "model/engine.h"
@@ -53,6 +54,9 @@ class DeviceBacktest {
 
   // In id order; of telemetry the fields the rule looks at are decoded.
   void take(const model::Event& event);
+  // What has come so far, each once.
+  const model::Conclusions& alerts() const { return out_; }
+  model::Conclusions take_alerts() { return std::exchange(out_, {}); }
   // Lets time pass up to the end of the stretch, and gives the alert events in the order in which they came.
   model::Conclusions end(int64_t until_ms) &&;
 
@@ -66,6 +70,8 @@ class PastAlerts {
   explicit PastAlerts(size_t kept_max) : kept_max_(kept_max) {}
 
   void add(model::Conclusions of_device);
+  // Part of what one device brings, after what came of it before; `at_ms` is kept for it between its parts.
+  void add(model::Conclusions part, int64_t& at_ms);
   size_t fired() const { return fired_; }  // alerts that began
   size_t left_out() const { return count_ - std::min(count_, kept_max_); }
   const std::set<model::Topic>& devices() const { return devices_; }  // of which there was any
@@ -84,7 +90,7 @@ class PastAlerts {
   size_t count_ = 0;
   size_t fired_ = 0;
   std::set<model::Topic> devices_;
-  std::vector<Kept> kept_;  // less than twice as many as are to be kept, and what one device adds
+  std::vector<Kept> kept_;  // less than twice as many as are to be kept, and what one part adds
 };
 
 }  // namespace millstream::rules

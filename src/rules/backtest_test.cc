@@ -91,7 +91,9 @@ TEST(Backtest, TheFirstAlertEventsOfAllDevicesAreKeptAndTheOthersCounted) {
   PastAlerts alerts(3);
   alerts.add({alert_at("a", 1000, model::AlertState::firing), alert_at("a", 9000, model::AlertState::resolved)});
   // Told at once, and so not before what came before it.
-  alerts.add({alert_at("b", 4000, model::AlertState::firing), alert_at("b", 3000, model::AlertState::resolved)});
+  int64_t at_ms = std::numeric_limits<int64_t>::min();
+  alerts.add({alert_at("b", 4000, model::AlertState::firing)}, at_ms);
+  alerts.add({alert_at("b", 3000, model::AlertState::resolved)}, at_ms);
   for (int i = 0; i < 10; ++i) alerts.add({alert_at("c", 5000 + i, model::AlertState::firing)});
   alerts.add({alert_at("d", 2000, model::AlertState::firing)});
   EXPECT_EQ(alerts.fired(), 13u);

@@ -88,8 +88,12 @@ void Baseline::learn(Function fn, const model::BaselineSettings& settings, doubl
     // Until there is more to go by, the plain mean.
     const double weight = std::max(1 - kept, 1 / static_cast<double>(seen_));
     const double distance = value - mean_;
-    mean_ += weight * distance;
-    variance_ = (1 - weight) * (variance_ + weight * distance * distance);
+    const double variance = (1 - weight) * (variance_ + weight * distance * distance);
+    // One whose square no double can hold would stay in the variance for ever: it is judged, and teaches nothing.
+    if (std::isfinite(variance)) {
+      mean_ += weight * distance;
+      variance_ = variance;
+    }
   }
   newest_ms_ = ms;
 }

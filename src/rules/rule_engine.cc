@@ -104,7 +104,7 @@ void RuleEngine::step_command(const model::Event& event, int64_t now_ms, model::
   if (!command) {
     return log_warning("a command is not understood", {{"id", event.id.text()}, {"reason", command.error().detail}});
   }
-  if (!*command) return step_device(event);
+  if (!*command) return step_device(event, now_ms, out);
   const model::AccountId& account = event.topic.account;
   AccountRules& rules = state_->of(account);
   std::visit(Overloaded{[&](const codec::SaveRule& c) {
@@ -119,15 +119,16 @@ void RuleEngine::step_command(const model::Event& event, int64_t now_ms, model::
              **command);
 }
 
-void RuleEngine::step_device(const model::Event& event) {
+void RuleEngine::step_device(const model::Event& event, int64_t now_ms, model::Conclusions& out) {
   Result<std::optional<codec::DeviceCommand>> command = codec::decode_device_command(event);
   if (!command) {
     return log_warning("a command is not understood", {{"id", event.id.text()}, {"reason", command.error().detail}});
   }
   if (!*command || !event.topic.is_device()) return;
+  AccountRules& rules = state_->of(event.topic.account);
   auto* saved = std::get_if<codec::SaveDevice>(&**command);
-  model::DeviceAttributes attributes = saved ? std::move(saved->settings.attributes) : model::DeviceAttributes{};
-  state_->of(event.topic.account).set_attributes(event.topic, std::move(attributes));
+  if (!saved) return rules.remove_device(event.topic, now_ms, out);
+  rules.set_attributes(event.topic, std::move(saved->settings.attributes));
 }
 
 void RuleEngine::advance(int64_t now_ms, model::Conclusions& out) {

@@ -50,7 +50,7 @@ class RuleEngine final : public model::Engine {
 
   void fill_board();
   void step_command(const model::Event& event, int64_t now_ms, model::Conclusions& out);
-  void step_device(const model::Event& event);
+  void step_device(const model::Event& event, int64_t now_ms, model::Conclusions& out);
 
   const Configuration configured_;
   RuleBoard board_;

@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <map>
 #include <random>
 
 #include "base/limits.h"
+#include "base/utf8.h"
+#include "codec/device_settings_json.h"
 #include "codec/event_json.h"
 #include "codec/rule_command.h"
 #include "rules/testing.h"
@@ -15,6 +18,7 @@ namespace {
 
 using model::Comparison;
 using model::Conclusions;
+using model::Function;
 using model::Rule;
 
 using Lines = std::vector<std::string>;
@@ -312,6 +316,62 @@ TEST(Rules, OnlyNumbersOfTheFieldCount) {
   EXPECT_EQ(d.take(), (Lines{"2 firing door.s.d.2.1 1", "2 firing hot.s.d.2.1 99"}));
 }
 
+TEST(Rules, TextThatIsTooLongIsCutBetweenTwoCharacters) {
+  Rule not_ok = rule("text", "T1", Comparison::ne, 0);
+  not_ok.levels[0].value = std::string("ok");
+  Driver driver({not_ok});
+  const std::string begins(model::kRuleTextBytesMax - 1, 'a');
+  driver.event(1000, telemetry("d", 1000, 1000, {{"T1", begins + "é"}}));
+  ASSERT_EQ(driver.out.size(), 1u);
+  EXPECT_TRUE(is_utf8(driver.out[0].data));
+  EXPECT_EQ(alert_of(driver.out[0]).message, "d T1=" + begins + " != ok");
+}
+
+TEST(Rules, AMessageThatNamesALongTextOftenIsCut) {
+  Rule wordy = rule("text", "T1", Comparison::ne, 0);
+  wordy.levels[0].value = std::string("ok");
+  wordy.message = "é{{value}}{{value}}{{value}}{{value}}{{value}}{{value}}{{value}}{{value}}{{value}}";
+  Driver driver({wordy});
+  std::string text;
+  while (text.size() < model::kRuleTextBytesMax) text += "é";
+  driver.event(1000, telemetry("d", 1000, 1000, {{"T1", "d" + text}}));
+  ASSERT_EQ(driver.out.size(), 1u);
+  EXPECT_TRUE(is_utf8(driver.out[0].data));
+  const std::string message = alert_of(driver.out[0]).message;
+  EXPECT_LE(message.size(), 4096u);
+  EXPECT_GE(message.size(), 4095u);
+}
+
+TEST(Rules, WhatNoDoubleCanHoldIsTheLargestNumber) {
+  for (const Function fn : {Function::sum, Function::stddev, Function::avg, Function::delta, Function::rate}) {
+    Rule large = rule("large", "T1", Comparison::gt, 1.75e308);
+    large.when[0].fn = fn;
+    large.when[0].window_ms = 60'000;
+    Driver driver({large});
+    int64_t now_ms = 0;
+    for (const double value : {-1.7e308, 1.7e308, 1.7e308, -1.7e308, 1.0}) driver.value(now_ms += 1000, value);
+    for (const model::Event& event : driver.out) EXPECT_LE(alert_of(event).value, std::numeric_limits<double>::max());
+  }
+}
+
+TEST(Rules, OneNumberBeyondAllBoundsDoesNotSpoilTheBaseline) {
+  Rule strange = rule("strange", "T1", Comparison::gt, 5);
+  strange.when[0].fn = Function::zscore;
+  strange.when[0].baseline.warmup = 10;
+  Driver driver({strange});
+  int64_t now_ms = 0;
+  const auto calm = [&](int values) {
+    for (int i = 0; i < values; ++i) driver.value(now_ms += 1000, i % 2 == 0 ? 20 : 21);
+  };
+  calm(20);
+  driver.value(now_ms += 1000, 1e200);
+  EXPECT_EQ(driver.take().size(), 1u);
+  calm(20);
+  EXPECT_EQ(driver.take().size(), 1u);
+  driver.value(now_ms += 1000, 100);
+  EXPECT_EQ(driver.take().size(), 1u);
+}
+
 TEST(Rules, ScopeAndEnabledDecideWhoIsWatched) {
   Rule other_account = over_70();
   other_account.id = "other_account";
@@ -438,6 +498,23 @@ TEST(Rules, OpenAlertsOfRulesNoLongerInForceAreResolvedWithTheReason) {
   EXPECT_EQ(alert_of(d.out[1]).rule_id, "renamed");
   EXPECT_EQ(alert_of(d.out[1]).message, "new words 60");
   EXPECT_EQ(alert_of(d.out[1]).started_at_ms, 1000);
+}
+
+TEST(Rules, ADeletedDeviceTakesItsAlertAlongAndIsANewOneWhenItSpeaksAgain) {
+  Driver driver({over_70(), rule("other", "T1", Comparison::gt, 90)});
+  driver.value(1000, 75);
+  model::Event deleted = telemetry("d", 2000, 2000, {});
+  deleted.type = model::EventType::system;
+  deleted.data = codec::encode_device_command(deleted.topic.device, codec::DeleteDevice{"anna"});
+  driver.event(2000, deleted);
+  ASSERT_EQ(driver.out.size(), 2u);
+  EXPECT_EQ(alert_of(driver.out[1]).reason, "device_deleted");
+  EXPECT_EQ(driver.take(), (Lines{"1000 firing hot.s.d.1000.1 75", "2000 resolved hot.s.d.1000.1 75 until 2000"}));
+  EXPECT_EQ(driver.status_of("hot").devices, 0);
+  driver.event(2500, deleted);
+  EXPECT_EQ(driver.take(), Lines{});
+  driver.value(3000, 75);
+  EXPECT_EQ(driver.take(), (Lines{"3000 firing hot.s.d.3000.1 75"}));
 }
 
 TEST(Rules, PendingSurvivesAChangeOfWordsAndEndsWithItsRule) {

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
+
+#include "codec/field_name.h"
 
 namespace millstream::rules {
 namespace {
@@ -367,6 +370,13 @@ double value_of(const Condition& c, const WindowSums& s) {
 
 bool needs_two(Function fn) { return fn == Function::stddev || fn == Function::rate || fn == Function::delta; }
 
+// Sums of enormous numbers leave what a double can hold, and JSON has no word for what lies there.
+void set_number(Reading& reading, double number) {
+  constexpr double kMax = std::numeric_limits<double>::max();
+  reading.known = !std::isnan(number);
+  reading.number = reading.known ? std::clamp(number, -kMax, kMax) : 0;
+}
+
 // A number for a condition, by its function.
 void take_number(Inputs& inputs, size_t at, const Condition& c, double number, int64_t ms) {
   Reading& reading = inputs.readings[at];
@@ -375,15 +385,14 @@ void take_number(Inputs& inputs, size_t at, const Condition& c, double number, i
     inputs.windows[at].add(number, ms, c.window_ms);
     const WindowSums sums = inputs.windows[at].sums();
     reading.samples = sums.count;
-    reading.known = !needs_two(c.fn) || sums.last_ms > sums.first_ms;
-    reading.number = value_of(c, sums);
+    set_number(reading, value_of(c, sums));
+    reading.known &= !needs_two(c.fn) || sums.last_ms > sums.first_ms;
   } else if (model::has_baseline(c.fn)) {
     const std::optional<double> judged = inputs.baselines[at].judge(c.fn, c.baseline, number, ms);
-    reading.known = judged.has_value();
-    reading.number = judged.value_or(0);
+    set_number(reading, judged.value_or(0));
+    reading.known &= judged.has_value();
   } else {
-    reading.known = true;
-    reading.number = number;
+    set_number(reading, number);
   }
 }
 
@@ -429,7 +438,8 @@ bool take(Instance& instance, size_t condition, const model::FieldValue& value, 
       take_number(inputs, condition, c, *number, ms);
     } else {
       reading.known = reading.is_text = true;
-      reading.text = std::get<std::string>(value).substr(0, model::kRuleTextBytesMax);
+      // Not within a character: alerts carry it, and what is not UTF-8 no reader takes.
+      reading.text = codec::cut_text(std::get<std::string>(value), model::kRuleTextBytesMax);
     }
   }
   instance.newest_ms = std::max(instance.newest_ms, ms);

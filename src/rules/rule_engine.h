@@ -29,6 +29,7 @@ struct Configuration {
   std::vector<model::Rule> rules;
   std::map<model::Topic, model::DeviceAttributes> attributes;  // by device
   Limits limits = {};
+  std::map<model::Topic, model::DeviceId> gateways = {};  // by device
 };
 
 class RuleEngine final : public model::Engine {
@@ -50,7 +51,7 @@ class RuleEngine final : public model::Engine {
 
   void fill_board();
   void step_command(const model::Event& event, int64_t now_ms, model::Conclusions& out);
-  void step_device(const model::Event& event);
+  void step_device(const model::Event& event, int64_t now_ms, model::Conclusions& out);
 
   const Configuration configured_;
   RuleBoard board_;

@@ -287,7 +287,7 @@ Status Server::Parts::open_storage(const Config& config) {
   }
   rules = std::make_unique<rules::RuleEngine>(std::move(rule_configuration));
   channels = channel_names(config.channels);
-  notifier = std::make_unique<notify::Notifier>(notify::Configuration{in_force, channels});
+  notifier = std::make_unique<notify::Notifier>(notify::Configuration{in_force, channels, registry->silences().all()});
   dispatcher = std::make_unique<Dispatcher>(metrics);
   const std::vector<model::Engine*> engines{latest.get(), presence.get(), rules.get(), alerts.get(), notifier.get()};
   runner = std::make_unique<EngineRunner>(*log, engines, clock, metrics);

@@ -304,11 +304,16 @@ void AccountGroups::on_alert(const model::Topic& device, Alert alert, int64_t no
 }
 
 void AccountGroups::put_silence(model::Silence silence, int64_t now_ms) {
-  remove_silence(silence.id, now_ms);
   if (silence.ends_at_ms <= now_ms) return;
   std::string id = silence.id;
-  silences_.insert_or_assign(std::move(id), std::move(silence));
+  silences_.try_emplace(std::move(id), std::move(silence));
   set_silence_due();
+}
+
+std::vector<std::string> AccountGroups::silence_ids() const {
+  std::vector<std::string> ids;
+  for (const auto& [id, silence] : silences_) ids.push_back(id);
+  return ids;
 }
 
 void AccountGroups::remove_silence(const std::string& id, int64_t now_ms) {

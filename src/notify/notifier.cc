@@ -152,6 +152,20 @@ void Notifier::put_in_force(int64_t now_ms) {
       if (!wanted.contains({account, id})) groups.remove_rule(id);
     }
   }
+  put_silences_in_force(now_ms);
+}
+
+void Notifier::put_silences_in_force(int64_t now_ms) {
+  std::set<std::pair<AccountId, std::string>> wanted;
+  for (const model::Silence& silence : configured_.silences) {
+    wanted.emplace(silence.topic.account, silence.id);
+    state_->of(silence.topic.account).put_silence(silence, now_ms);
+  }
+  for (auto& [account, groups] : state_->accounts) {
+    for (const std::string& id : groups.silence_ids()) {
+      if (!wanted.contains({account, id})) groups.remove_silence(id, now_ms);
+    }
+  }
 }
 
 void Notifier::find_unsendable() {

@@ -5,7 +5,8 @@
 //          it; the result comes through the log too, and ends it. So a crash neither loses nor doubles a decision, and
 //          what was decided without a result is sent (again).
 // Rules    account_groups.h. Published alerts notify nobody: no rule stands behind them.
-//          What is configured (rules, channels) is put in force by resume(). A notification through a channel that does
+//          What is configured (rules, silences, channels) is put in force by resume(): it counts, should an event of a
+//          rule or a silence have been lost in a crash. A notification through a channel that does
 //          not exist fails at once.
 // Limits   delivery_book.h
 // Thread   one thread at a time; book(): any
@@ -19,6 +20,7 @@
 
 #include "model/engine.h"
 #include "model/rule.h"
+#include "model/silence.h"
 #include "notify/account_groups.h"
 #include "notify/channels.h"
 #include "notify/delivery_book.h"
@@ -29,6 +31,7 @@ namespace millstream::notify {
 struct Configuration {
   std::vector<model::Rule> rules;
   Channels channels;
+  std::vector<model::Silence> silences = {};
 };
 
 class Notifier final : public model::Engine {
@@ -51,6 +54,7 @@ class Notifier final : public model::Engine {
   void step_system(const model::Event& event, int64_t now_ms, model::Conclusions& out);
   void take(model::Notification notification, int64_t now_ms, model::Conclusions& out);
   void put_in_force(int64_t now_ms);
+  void put_silences_in_force(int64_t now_ms);
   void find_unsendable();
 
   const Configuration configured_;

@@ -46,6 +46,14 @@ std::shared_ptr<const Silences::List> Silences::of(const model::AccountId& accou
   });
 }
 
+Silences::List Silences::all() const {
+  List list;
+  by_account_.with([&](const ByAccount& all) {
+    for (const auto& [account, of] : all) list.insert(list.end(), of->begin(), of->end());
+  });
+  return list;
+}
+
 Status Silences::add(const Silence& silence, int64_t now_ms) {
   return database_.with([&](Database& db) -> Status {
     const Status added = db.connection.in_transaction([&]() -> Status {

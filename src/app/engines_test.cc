@@ -10,6 +10,7 @@
 #include "history/latest_values.h"
 #include "presence/presence_engine.h"
 #include "rules/rule_engine.h"
+#include "rules/testing.h"
 
 namespace millstream::app {
 namespace {
@@ -21,12 +22,12 @@ constexpr int64_t kBegin = 1'769'517'296'000;
 
 model::Topic topic_of(const std::string& device) { return *model::Topic::parse("account:a/site:s/device:" + device); }
 
-rules::Configuration offline_rule() {
-  const auto rule = codec::parse_rule(
+rules::Configuration offline_and_hot_rules() {
+  const auto gone = codec::parse_rule(
       R"({"id":"gone","scope":{"topic":"account:a"},"when":{"all":[{"fn":"offline"}]},"levels":[{"severity":"critical","for":"1m"}]})",
       *model::AccountId::parse("a"));
-  EXPECT_TRUE(rule.ok()) << rule.error().detail;
-  return {{*rule}, {}};
+  EXPECT_TRUE(gone.ok()) << gone.error().detail;
+  return {{*gone, rules::threshold_rule("hot", "account:a", "T1", model::Comparison::gt, 70)}, {}};
 }
 
 // The engines' thread and the log in one: what is concluded comes round like every event.
@@ -37,7 +38,7 @@ struct World {
                                  return found == gateways.end() ? std::nullopt : std::optional(found->second);
                                }};
   presence::PresenceEngine presence{presence::PresenceOptions{}};
-  rules::RuleEngine rules{offline_rule()};
+  rules::RuleEngine rules{offline_and_hot_rules()};
   std::vector<Event> concluded;
   model::EventId last;
 
@@ -63,8 +64,9 @@ struct World {
       append(event, now_ms);
     }
   }
-  void says(const std::string& device, EventType type, std::string data, int64_t now_ms) {
+  void says(const std::string& device, EventType type, std::string data, int64_t now_ms, model::Fields fields = {}) {
     Event event;
+    event.fields = std::move(fields);
     event.ts_ms = now_ms;
     event.topic = topic_of(device);
     event.type = type;
@@ -73,6 +75,11 @@ struct World {
   }
   void data(const std::string& device, int64_t now_ms) {
     says(device, EventType::telemetry, R"({"deviceId":")" + device + R"(","fields":{}})", now_ms);
+  }
+  void heat(const std::string& device, double degrees, int64_t now_ms) {
+    const model::Fields fields = {{"T1", degrees}};
+    says(device, EventType::telemetry, codec::encode_telemetry_data(topic_of(device).device, fields, {}), now_ms,
+         fields);
   }
   void put_behind(const std::string& device, const std::string& gateway, int64_t now_ms) {
     gateways[topic_of(device)] = topic_of(gateway);
@@ -119,6 +126,36 @@ TEST(Engines, AGatewayThatDropsWithFiveHundredDevicesIsOneEventAndOneAlert) {
   ASSERT_EQ(world.concluded.size(), 2u) << "it is online, and its alert resolved";
   EXPECT_EQ(codec::decode_alert_data(world.concluded[1].data)->state, model::AlertState::resolved);
   EXPECT_EQ(world.shown_as(model::Presence::online, "data"), 501u);
+}
+
+TEST(Engines, AnAlertBehindAGatewayIsStaleAsLongAsItsDeviceIsShownOffline) {
+  World world;
+  world.data("gw", kBegin - 5'000);
+  world.put_behind("d", "gw", kBegin - 5'000);
+  world.heat("d", 80, kBegin - 4'000);
+  const auto alerts_told = [&world] {
+    std::vector<std::string> told;
+    for (const Event& event : world.concluded) {
+      if (event.type != EventType::alert || event.topic != topic_of("d")) continue;
+      const Result<model::Alert> alert = codec::decode_alert_data(event.data);
+      told.push_back(std::string(model::alert_state_name(alert->state)) + " " + alert->reason);
+    }
+    world.concluded.clear();
+    return told;
+  };
+  using Told = std::vector<std::string>;
+  EXPECT_EQ(alerts_told(), Told{"firing "});
+
+  world.until(kBegin + 600'000);
+  EXPECT_EQ(alerts_told(), Told{"stale gateway"});
+  EXPECT_EQ(world.shown_as(model::Presence::offline, "gateway"), 1u);
+
+  world.data("gw", kBegin + 600'000);
+  EXPECT_EQ(alerts_told(), Told{"updated gateway"});
+  EXPECT_EQ(world.shown_as(model::Presence::offline, "gateway"), 0u);
+
+  for (int64_t now = kBegin + 600'000; now < kBegin + 700'000; now += 5'000) world.data("gw", now);
+  EXPECT_EQ(alerts_told(), Told{"stale offline"}) << "it did not come back with its gateway";
 }
 
 }  // namespace

@@ -101,15 +101,19 @@ codec::AlertCommand read_alert_command(const YAML::Node& node, codec::AlertActio
   return command;
 }
 
-codec::SaveDevice read_attributes(const YAML::Node& node) {
+codec::SaveDevice read_settings(const YAML::Node& step) {
   codec::SaveDevice set;
-  for (const auto& entry : node) set.settings.attributes.emplace_back(scalar(entry.first), entry.second.as<double>());
+  for (const auto& entry : step["attributes"]) {
+    set.settings.attributes.emplace_back(scalar(entry.first), entry.second.as<double>());
+  }
+  if (step["parent"]) set.settings.parent = or_wrong(step["parent"], model::DeviceId::parse(scalar(step["parent"])));
   return set;
 }
 
 void read_what(const YAML::Node& node, ScenarioStep& step) {
-  int count = 0;
-  for (const char* name : {"values", "status", "down", "ack", "unack", "close", "save", "delete", "attributes"}) {
+  const bool settings = node["attributes"] || node["parent"];
+  int count = settings ? 1 : 0;
+  for (const char* name : {"values", "status", "down", "ack", "unack", "close", "save", "delete"}) {
     if (node[name]) ++count;
   }
   if (count > 1) wrong(node, "one thing a step");
@@ -123,7 +127,7 @@ void read_what(const YAML::Node& node, ScenarioStep& step) {
   }
   if (node["save"]) step.what = codec::RuleCommand(codec::SaveRule{read_rule(node["save"]), ""});
   if (node["delete"]) step.what = codec::RuleCommand(codec::DeleteRule{scalar(node["delete"]), ""});
-  if (node["attributes"]) step.what = read_attributes(node["attributes"]);
+  if (settings) step.what = read_settings(node);
 }
 
 rules::ExpectedAlert read_expected(const YAML::Node& node) {
@@ -135,7 +139,7 @@ rules::ExpectedAlert read_expected(const YAML::Node& node) {
 
 ScenarioStep read_step(const YAML::Node& node, const ScenarioStep* before) {
   check_members(node, {"at", "device", "values", "tags", "ts", "status", "down", "ack", "unack", "close", "save",
-                       "delete", "attributes", "expect"});
+                       "delete", "attributes", "parent", "expect"});
   if (!node["at"]) wrong(node, "at: missing");
   ScenarioStep step;
   step.line = line_of(node);

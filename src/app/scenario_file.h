@@ -8,7 +8,8 @@
 //                device: site/device                  # left out: that of the step before, at first s/d
 //                values: {T1: 71}                     # or status: offline, down: 1h, ack: {by: …, note: …}, unack: …,
 //                                                     # close: …, save: {a rule}, delete: a rule's id,
-//                                                     # attributes: {T1_warn: 60}, or nothing of it: time alone
+//                                                     # attributes: {T1_warn: 60} and parent: a gateway of the site
+//                                                     # (what is not given is none), or nothing of it: time alone
 //                tags: {model: x}                     # with values
 //                ts: 8s                               # with values: the device's time, if it is another
 //                expect: [{state: firing, severity: warning, …}, …]

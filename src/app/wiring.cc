@@ -283,6 +283,7 @@ Status Server::Parts::open_storage(const Config& config) {
                  .rule_evaluations_per_second_max = config.alerts.rule_evaluations_per_second_max}};
   for (const auto& [device, settings] : described) {
     if (!settings.attributes.empty()) rule_configuration.attributes.emplace(device, settings.attributes);
+    if (!settings.parent.empty()) rule_configuration.gateways.emplace(device, settings.parent);
   }
   rules = std::make_unique<rules::RuleEngine>(std::move(rule_configuration));
   channels = channel_names(config.channels);

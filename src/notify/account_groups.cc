@@ -304,10 +304,9 @@ void AccountGroups::on_alert(const model::Topic& device, Alert alert, int64_t no
 }
 
 void AccountGroups::put_silence(model::Silence silence, int64_t now_ms) {
-  remove_silence(silence.id, now_ms);
   if (silence.ends_at_ms <= now_ms) return;
   std::string id = silence.id;
-  silences_.insert_or_assign(std::move(id), std::move(silence));
+  silences_.try_emplace(std::move(id), std::move(silence));
   set_silence_due();
 }
 
@@ -318,14 +317,6 @@ void AccountGroups::remove_silence(const std::string& id, int64_t now_ms) {
   silences_.erase(found);
   set_silence_due();
   touch_covered(silence, now_ms);
-}
-
-bool AccountGroups::has_silence(const model::Silence& silence) const {
-  const auto found = silences_.find(silence.id);
-  if (found == silences_.end()) return false;
-  const model::Silence& known = found->second;
-  return known.topic == silence.topic && known.rules == silence.rules && known.starts_at_ms == silence.starts_at_ms &&
-         known.ends_at_ms == silence.ends_at_ms;
 }
 
 std::vector<std::string> AccountGroups::silence_ids() const {

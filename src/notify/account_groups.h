@@ -85,10 +85,9 @@ class AccountGroups {
   void remove_rule(const std::string& rule_id) { policies_.erase(rule_id); }
   std::vector<std::string> rule_ids() const;
   void on_alert(const model::Topic& device, model::Alert alert, int64_t now_ms);
+  // One that is known by its id is as it was: nobody changes a silence.
   void put_silence(model::Silence silence, int64_t now_ms);
   void remove_silence(const std::string& id, int64_t now_ms);
-  // One that covers the same for as long, under its id.
-  bool has_silence(const model::Silence& silence) const;
   std::vector<std::string> silence_ids() const;
   // Nothing was told from then on: what came due meanwhile comes due now, once.
   void resume(int64_t now_ms);

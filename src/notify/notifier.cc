@@ -152,16 +152,14 @@ void Notifier::put_in_force(int64_t now_ms) {
       if (!wanted.contains({account, id})) groups.remove_rule(id);
     }
   }
-  if (configured_.silences) put_silences_in_force(now_ms);
+  put_silences_in_force(now_ms);
 }
 
-// A crash may have come between a silence and its event; and the log knows none that is older than itself.
 void Notifier::put_silences_in_force(int64_t now_ms) {
   std::set<std::pair<AccountId, std::string>> wanted;
-  for (const model::Silence& silence : *configured_.silences) {
-    const AccountId& account = silence.topic.account;
-    wanted.emplace(account, silence.id);
-    if (AccountGroups& groups = state_->of(account); !groups.has_silence(silence)) groups.put_silence(silence, now_ms);
+  for (const model::Silence& silence : configured_.silences) {
+    wanted.emplace(silence.topic.account, silence.id);
+    state_->of(silence.topic.account).put_silence(silence, now_ms);
   }
   for (auto& [account, groups] : state_->accounts) {
     for (const std::string& id : groups.silence_ids()) {

@@ -5,15 +5,15 @@
 //          it; the result comes through the log too, and ends it. So a crash neither loses nor doubles a decision, and
 //          what was decided without a result is sent (again).
 // Rules    account_groups.h. Published alerts notify nobody: no rule stands behind them.
-//          What is configured (rules, channels, silences) is put in force by resume(). A notification through a channel
-//          that does not exist fails at once.
+//          What is configured (rules, silences, channels) is put in force by resume(): it counts, should an event of a
+//          rule or a silence have been lost in a crash. A notification through a channel that does
+//          not exist fails at once.
 // Limits   delivery_book.h
 // Thread   one thread at a time; book(): any
 #pragma once
 
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,8 +31,7 @@ namespace millstream::notify {
 struct Configuration {
   std::vector<model::Rule> rules;
   Channels channels;
-  // Nothing: those that the log tells of.
-  std::optional<std::vector<model::Silence>> silences = std::nullopt;
+  std::vector<model::Silence> silences = {};
 };
 
 class Notifier final : public model::Engine {

@@ -281,7 +281,7 @@ TEST(Notifier, TheSilencesThatAreConfiguredCountWhateverTheLogTold) {
   untold.topic = *model::TopicPattern::parse("account:demo/site:north");
   untold.starts_at_ms = kStart;
   untold.ends_at_ms = kStart + kHourMs;
-  configured.silences.emplace({untold});
+  configured.silences.push_back(untold);
   play.resume(kSecond, configured);
   play.fire("a");
   play.alert(device("b", "south"), AlertState::firing);
@@ -302,6 +302,27 @@ TEST(Notifier, ASilenceOfAnotherPlaceOrTimeMutesNothing) {
   play.fire("b");
   play.pass(10 * kMinute);
   EXPECT_THAT(play.told(), IsEmpty()) << "the later one has begun";
+}
+
+// A crash may lose the event of a change that the registry has.
+TEST(Notifier, SilencesAreThoseOfTheRegistryFromTheStartOn) {
+  for (const bool restarts : {false, true}) {
+    SCOPED_TRACE(restarts);
+    Playground play(plain(), restarts);
+    Configuration silenced = plain();
+    silenced.silences.push_back(
+        {.id = "s1", .topic = *model::TopicPattern::parse("account:demo"), .ends_at_ms = kStart + 10 * kHourMs});
+    play.resume(kMinute, silenced);
+    play.fire("a");
+    play.pass(kHourMs);
+    EXPECT_THAT(play.told(), IsEmpty());
+    play.resume(kMinute, silenced);
+    play.pass(kHourMs);
+    EXPECT_THAT(play.told(), IsEmpty());
+    play.resume(kMinute, plain());
+    play.pass(kMinute);
+    EXPECT_THAT(play.told(), ElementsAre(HasSubstr("firing a")));
+  }
 }
 
 TEST(Notifier, FlappingIsToldOnceAndNotRepeated) {

@@ -370,6 +370,7 @@ TYPED_TEST_P(RegistryContract, SilencesComeBackTheSameAndOnlyToTheirAccount) {
   const model::AccountId a = *model::AccountId::parse("a");
   EXPECT_EQ(*registry->silences().of(a), std::vector<model::Silence>{silence});
   EXPECT_TRUE(registry->silences().of(*model::AccountId::parse("c"))->empty());
+  EXPECT_EQ(registry->silences().all().size(), 2u);
   EXPECT_TRUE(other->silences().of(a)->empty());
   ASSERT_TRUE(other->refresh(kNow).status.ok());
   EXPECT_EQ(other->silences().of(a)->size(), 1u) << "what another process made";

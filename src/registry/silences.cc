@@ -47,11 +47,11 @@ std::shared_ptr<const Silences::List> Silences::of(const model::AccountId& accou
 }
 
 Silences::List Silences::all() const {
-  return by_account_.with([](const ByAccount& by_account) {
-    List all;
-    for (const auto& [account, list] : by_account) all.insert(all.end(), list->begin(), list->end());
-    return all;
+  List list;
+  by_account_.with([&](const ByAccount& all) {
+    for (const auto& [account, of] : all) list.insert(list.end(), of->begin(), of->end());
   });
+  return list;
 }
 
 Status Silences::add(const Silence& silence, int64_t now_ms) {

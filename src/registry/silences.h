@@ -1,13 +1,14 @@
 // registry/silences.h: which alerts notify nobody, and when.
 //
-// Flow     api/silences writes them and shows them; notifications hear of them by events in the log.
+// Flow     api/silences writes them and shows them; notifications hear of them by events in the log, and at the start
+//          from here.
 // Shapes   one row each, the silence as JSON (codec/silence_json.h); a copy in memory, by account, never changed after
 //          it was handed out.
 // Limits   silences_per_account_max, ended ones included; those give way first. Ended ones are removed after
 //          kEndedSilencesKeptMs.
 // Errors   add(): Code::unprocessable naming the limit, Code::conflict for an id that is taken.
 //          remove(): Code::not_found.
-// Thread   of(): any, without waiting for the disk. The rest blocks.
+// Thread   of(), all(): any, without waiting for the disk. The rest blocks.
 #pragma once
 
 #include <map>
@@ -35,7 +36,7 @@ class Silences {
   Silences(SilenceOptions options, SharedDatabase& database) : options_(options), database_(database) {}
 
   std::shared_ptr<const List> of(const model::AccountId& account) const;  // never null
-  List all() const;
+  List all() const;                                                       // of every account
 
   Status add(const model::Silence& silence, int64_t now_ms);
   Status remove(const model::AccountId& account, std::string_view id);

@@ -226,13 +226,11 @@ std::vector<model::Topic> AccountRules::devices_with_attributes() const {
   return topics;
 }
 
-void AccountRules::remove_device(const model::Topic& topic, int64_t now_ms, model::Conclusions& out) {
+void AccountRules::set_gateway(const model::Topic& topic, const model::DeviceId& gateway, int64_t now_ms,
+                               model::Conclusions& out) {
+  if (!gateways_.put(topic, gateway)) return;
   const auto found = devices_.find(topic);
-  if (found == devices_.end()) return;
-  WatchedDevice& device = found->second;
-  unset_timers(device);
-  for (size_t at = device.instances.size(); at > 0; --at) drop(device, at - 1, "device_deleted", now_ms, out);
-  devices_.erase(found);
+  if (found != devices_.end()) tell_instances(found->second, on_gateway_back, now_ms, now_ms, out);
 }
 
 void AccountRules::take_tags(WatchedDevice& device, const model::Event& event, int64_t now_ms,
@@ -292,24 +290,48 @@ void AccountRules::on_telemetry(const model::Event& event, int64_t now_ms, model
   }
 }
 
-void AccountRules::on_status(const model::Topic& topic, model::Presence status, int64_t ts_ms, int64_t now_ms,
-                             model::Conclusions& out) {
-  if (status != model::Presence::offline && status != model::Presence::online) return;
+void AccountRules::on_status(const model::Topic& topic, const model::DeviceStatus& status, int64_t ts_ms,
+                             int64_t now_ms, model::Conclusions& out) {
+  const bool gone = status.status == model::Presence::offline;
+  if (!gone && status.status != model::Presence::online) return;
   const bool watched = !readers_[kNoField].empty();
   const auto found = devices_.find(topic);
-  if (found == devices_.end() && !watched) return;
-  WatchedDevice& known = found == devices_.end() ? device(topic) : found->second;
-  if (watched) (void)watches(known, kNoField, now_ms, out);
-  for (uint32_t at = 0; at < known.instances.size(); ++at) {
+  if (found != devices_.end() || watched) {
+    WatchedDevice& known = found == devices_.end() ? device(topic) : found->second;
+    if (watched) (void)watches(known, kNoField, now_ms, out);
+    tell_instances(known, gone ? on_offline : on_online, ts_ms, now_ms, out);
+  }
+  if (!gone) return tell_behind(topic, on_gateway_back, ts_ms, now_ms, out);
+  // One that was never heard takes nobody along.
+  if (status.devices > 0) tell_behind(topic, on_gateway_gone, ts_ms, now_ms, out);
+}
+
+void AccountRules::on_deleted(const model::Topic& topic, int64_t now_ms, model::Conclusions& out) {
+  if (const auto found = devices_.find(topic); found != devices_.end()) {
+    WatchedDevice& device = found->second;
+    unset_timers(device);
+    for (size_t at = device.instances.size(); at > 0; --at) drop(device, at - 1, "device_deleted", now_ms, out);
+    devices_.erase(found);
+  }
+  (void)gateways_.put(topic, {});
+  tell_behind(topic, on_gateway_back, now_ms, now_ms, out);
+}
+
+void AccountRules::tell_instances(WatchedDevice& device, Tell tell, int64_t ts_ms, int64_t now_ms,
+                                  model::Conclusions& out) {
+  for (uint32_t at = 0; at < device.instances.size(); ++at) {
     changes_.clear();
-    const Phase before = known.instances[at].phase;
-    const Moment moment{known.attributes, now_ms, known.unseen_ms};
-    if (status == model::Presence::offline) {
-      on_offline(known.instances[at], ts_ms, moment, changes_);
-    } else {
-      on_online(known.instances[at], ts_ms, moment, changes_);
-    }
-    conclude(known, at, before, now_ms, out);
+    const Phase before = device.instances[at].phase;
+    tell(device.instances[at], ts_ms, {device.attributes, now_ms, device.unseen_ms}, changes_);
+    conclude(device, at, before, now_ms, out);
+  }
+}
+
+void AccountRules::tell_behind(const model::Topic& gateway, Tell tell, int64_t ts_ms, int64_t now_ms,
+                               model::Conclusions& out) {
+  for (const model::Topic& topic : gateways_.behind(gateway)) {
+    const auto found = devices_.find(topic);
+    if (found != devices_.end()) tell_instances(found->second, tell, ts_ms, now_ms, out);
   }
 }
 
@@ -428,6 +450,7 @@ void AccountRules::save(model::StateWriter& writer) const {
   for (const auto& [id, rule] : rules_) writer.text(codec::encode_rule(rule->rule));
   writer.number(full_).number(told_full_ms_).number(told_shed_ms_);
   budget_.save(writer);
+  gateways_.save(writer);
   writer.number(devices_.size());
   for (const auto& [topic, device] : devices_) {
     writer.text(topic.text()).number(device.tags.size()).number(device.attributes.size());
@@ -455,6 +478,7 @@ Status AccountRules::load(const model::AccountId& account, model::StateReader& r
   told_full_ms_ = reader.number();
   told_shed_ms_ = reader.number();
   budget_.load(reader);
+  if (!gateways_.load(reader)) return unreadable();
   const int64_t devices = reader.number();
   for (int64_t i = 0; i < devices && reader.ok(); ++i) {
     if (Status s = load_device(reader); !s) return s;

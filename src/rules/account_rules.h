@@ -7,6 +7,8 @@
 //          any other open alert is resolved, with the reason.
 //          Being over a limit ends no alert: what is not watched is not known, and a device whose values are not looked
 //          at is not silent (rule_instance.h).
+//          A gateway that goes takes those behind it along, in the order of their names; they come back with it, or
+//          when they are behind it no more.
 // Limits   an instance without an alert or a deadline is forgotten a day after its newest value.
 //          limits.h: instances, and evaluations by the log's time, so that the same log is cut in the same places. Over
 //          one, the account is told (kRulesLimitedKind), at most once in kToldEveryMs.
@@ -28,6 +30,7 @@
 #include "model/engine.h"
 #include "rules/alert_event.h"
 #include "rules/evaluation_budget.h"
+#include "rules/gateways.h"
 #include "rules/limits.h"
 #include "rules/rule_instance.h"
 
@@ -81,12 +84,16 @@ class AccountRules {
 
   void set_attributes(const model::Topic& device, Attributes attributes);
   std::vector<model::Topic> devices_with_attributes() const;
-  // It is not there any more: its open alerts are resolved. Should it speak again, it is a new one.
-  void remove_device(const model::Topic& device, int64_t now_ms, model::Conclusions& out);
+  // Empty: it speaks through none.
+  void set_gateway(const model::Topic& device, const model::DeviceId& gateway, int64_t now_ms, model::Conclusions& out);
+  std::vector<model::Topic> devices_behind_gateways() const { return gateways_.devices(); }
 
   void on_telemetry(const model::Event& event, int64_t now_ms, model::Conclusions& out);
-  void on_status(const model::Topic& topic, model::Presence status, int64_t ts_ms, int64_t now_ms,
+  void on_status(const model::Topic& topic, const model::DeviceStatus& status, int64_t ts_ms, int64_t now_ms,
                  model::Conclusions& out);
+  // It is not there any more: its open alerts are resolved, and those behind it are on their own. Should it speak
+  // again, it is a new one.
+  void on_deleted(const model::Topic& topic, int64_t now_ms, model::Conclusions& out);
   void on_command(const model::Topic& topic, const codec::AlertCommand& command, int64_t now_ms,
                   model::Conclusions& out);
   // Precondition: its deadline has come.
@@ -113,6 +120,9 @@ class AccountRules {
   std::optional<uint32_t> instance_of(WatchedDevice& device, const CompiledRule& rule, int64_t now_ms,
                                       model::Conclusions& out);
   void count(const Instance& instance, int64_t by);
+  using Tell = void (*)(Instance&, int64_t ts_ms, const Moment&, Changes&);
+  void tell_instances(WatchedDevice& device, Tell tell, int64_t ts_ms, int64_t now_ms, model::Conclusions& out);
+  void tell_behind(const model::Topic& gateway, Tell tell, int64_t ts_ms, int64_t now_ms, model::Conclusions& out);
   void take_tags(WatchedDevice& device, const model::Event& event, int64_t now_ms, model::Conclusions& out);
   // What becomes of the device's instance when `before` gives way to `after` (nullptr: to nothing).
   void replace(WatchedDevice& device, const CompiledRule& before, const CompiledRule* after, const char* reason,
@@ -136,6 +146,7 @@ class AccountRules {
   std::vector<std::vector<const CompiledRule*>> readers_;                          // by field number: enabled rules
   bool asks_for_tags_ = false;
   std::unordered_map<model::Topic, WatchedDevice> devices_;
+  Gateways gateways_;
   uint64_t generation_ = 0;  // of what devices know of who reads their fields
   int64_t instances_ = 0;
   bool full_ = false;  // an instance was refused, and there was no room since

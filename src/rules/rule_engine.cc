@@ -16,7 +16,7 @@
 namespace millstream::rules {
 namespace {
 
-constexpr int64_t kStateVersion = 3;
+constexpr int64_t kStateVersion = 4;
 
 Error unreadable() { return Error{Code::corrupt, "rules: the saved state cannot be read"}; }
 
@@ -29,7 +29,7 @@ struct RuleEngine::State {
   Limits limits;        // in force
   Deadlines deadlines;  // outlives those who set them
   std::map<model::AccountId, AccountRules> accounts;
-  model::Conclusions farewells;  // alerts of rules no longer in force, for the next advance()
+  model::Conclusions from_resume;  // what resume() brought, for the next advance()
   int64_t next_forget_ms = 0;
 
   AccountRules& of(const model::AccountId& account) {
@@ -55,18 +55,24 @@ void RuleEngine::State::put_in_force(const Configuration& configured, int64_t no
   for (const model::Rule& rule : configured.rules) {
     wanted.emplace(rule.scope.account, rule.id);
     const model::Rule* now = of(rule.scope.account).find(rule.id);
-    if (now == nullptr || !(*now == rule)) put(rule, now_ms, farewells);
+    if (now == nullptr || !(*now == rule)) put(rule, now_ms, from_resume);
   }
   for (auto& [account, rules] : accounts) {
     for (const std::string& id : rules.rule_ids()) {
-      if (!wanted.contains({account, id})) rules.remove(id, now_ms, farewells);
+      if (!wanted.contains({account, id})) rules.remove(id, now_ms, from_resume);
     }
     rules.room_may_have_come();
     for (const model::Topic& device : rules.devices_with_attributes()) {
       if (!configured.attributes.contains(device)) rules.set_attributes(device, {});
     }
+    for (const model::Topic& device : rules.devices_behind_gateways()) {
+      if (!configured.gateways.contains(device)) rules.set_gateway(device, {}, now_ms, from_resume);
+    }
   }
   for (const auto& [device, attributes] : configured.attributes) of(device.account).set_attributes(device, attributes);
+  for (const auto& [device, gateway] : configured.gateways) {
+    of(device.account).set_gateway(device, gateway, now_ms, from_resume);
+  }
 }
 
 RuleEngine::RuleEngine(Configuration configured)
@@ -95,7 +101,7 @@ void RuleEngine::step(const model::Event& event, int64_t now_ms, model::Conclusi
     rules->on_telemetry(event, now_ms, out);
   } else if (event.type == model::EventType::device_status) {
     const Result<model::DeviceStatus> status = codec::decode_device_status_data(event.data);
-    if (status) rules->on_status(event.topic, status->status, event.ts_ms, now_ms, out);
+    if (status) rules->on_status(event.topic, *status, event.ts_ms, now_ms, out);
   }
 }
 
@@ -127,13 +133,14 @@ void RuleEngine::step_device(const model::Event& event, int64_t now_ms, model::C
   if (!*command || !event.topic.is_device()) return;
   AccountRules& rules = state_->of(event.topic.account);
   auto* saved = std::get_if<codec::SaveDevice>(&**command);
-  if (!saved) return rules.remove_device(event.topic, now_ms, out);
+  if (saved == nullptr) return rules.on_deleted(event.topic, now_ms, out);
   rules.set_attributes(event.topic, std::move(saved->settings.attributes));
+  rules.set_gateway(event.topic, saved->settings.parent, now_ms, out);
 }
 
 void RuleEngine::advance(int64_t now_ms, model::Conclusions& out) {
-  for (model::Event& event : state_->farewells) out.push_back(std::move(event));
-  state_->farewells.clear();
+  for (model::Event& event : state_->from_resume) out.push_back(std::move(event));
+  state_->from_resume.clear();
   while (!state_->deadlines.empty() && state_->deadlines.begin()->ms <= now_ms) {
     const auto [ms, device, instance] = *state_->deadlines.begin();
     device->account->on_deadline(*device, instance, ms, out);
@@ -157,8 +164,8 @@ std::string RuleEngine::save() const {
   model::StateWriter writer(state);
   writer.number(kStateVersion).number(state_->next_forget_ms);
   writer.number(state_->limits.rule_instances_per_account_max).number(state_->limits.rule_evaluations_per_second_max);
-  writer.number(state_->farewells.size());
-  for (const model::Event& event : state_->farewells) {
+  writer.number(state_->from_resume.size());
+  for (const model::Event& event : state_->from_resume) {
     writer.number(event.ts_ms).text(event.topic.text()).text(event.data);
   }
   writer.number(state_->accounts.size());
@@ -176,8 +183,8 @@ Status RuleEngine::load(std::string_view state) {
   loaded->next_forget_ms = reader.number();
   loaded->limits.rule_instances_per_account_max = reader.number();
   loaded->limits.rule_evaluations_per_second_max = reader.number();
-  const int64_t farewells = reader.number();
-  for (int64_t i = 0; i < farewells && reader.ok(); ++i) {
+  const int64_t count = reader.number();
+  for (int64_t i = 0; i < count && reader.ok(); ++i) {
     model::Event event;
     event.ts_ms = reader.number();
     Result<model::Topic> topic = model::Topic::parse(reader.text());
@@ -185,7 +192,7 @@ Status RuleEngine::load(std::string_view state) {
     event.topic = std::move(*topic);
     event.type = model::EventType::alert;
     event.data = reader.text();
-    loaded->farewells.push_back(std::move(event));
+    loaded->from_resume.push_back(std::move(event));
   }
   const int64_t accounts = reader.number();
   for (int64_t i = 0; i < accounts && reader.ok(); ++i) {

@@ -29,6 +29,7 @@ struct Configuration {
   std::vector<model::Rule> rules;
   std::map<model::Topic, model::DeviceAttributes> attributes;  // by device
   Limits limits = {};
+  std::map<model::Topic, model::DeviceId> gateways = {};  // by device
 };
 
 class RuleEngine final : public model::Engine {

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "codec/field_name.h"
 
@@ -166,7 +167,7 @@ class Step {
   void on_values() {
     const bool returned = i_.silent && i_.open();
     const size_t told = out_.size();
-    i_.silent = i_.no_data = false;
+    i_.silent = i_.behind = i_.no_data = false;
     incomplete_ = moment_.unseen_ms != kNever && moment_.now_ms - moment_.unseen_ms < i_.rule->window_ms;
     const int top = view_.top();
     count(top >= 0);
@@ -186,10 +187,20 @@ class Step {
     follow(view_.top());
   }
 
-  void on_offline(int64_t ts_ms) {
+  // Its own, or with its gateway.
+  void on_offline(int64_t ts_ms, bool behind) {
+    i_.behind &= behind;
     if (i_.newest_ms > ts_ms || i_.silent) return;
     i_.silent = true;
-    if (i_.open() && !i_.rule->silence) emit(AlertState::stale, ts_ms, "offline");
+    i_.behind = behind;
+    if (i_.open() && !i_.rule->silence) emit(AlertState::stale, ts_ms, offline_reason());
+  }
+
+  void on_gateway_back(int64_t ts_ms) {
+    if (!std::exchange(i_.behind, false) || i_.no_data) return;
+    i_.silent = false;
+    i_.recovering_received_ms = moment_.now_ms;
+    if (i_.open() && !i_.rule->silence) emit(AlertState::updated, ts_ms, "gateway");
   }
 
   void follow(int top) {
@@ -219,6 +230,7 @@ class Step {
   size_t level() const { return static_cast<size_t>(i_.level); }
   int64_t event_ms() const { return i_.newest_ms == kNever ? moment_.now_ms : i_.newest_ms; }
 
+  const char* offline_reason() const { return i_.behind ? "gateway" : "offline"; }
   void emit(AlertState state, int64_t ts_ms, const char* reason) { out_.push_back({state, ts_ms, reason}); }
 
   // Since when each level is met, by the newest values or by silence.
@@ -265,7 +277,7 @@ class Step {
     i_.level = static_cast<int8_t>(at);
     emit(AlertState::firing, by_clock_ ? moment_.now_ms : started_ms, reason);
     // It fires on what was last heard; that the device has gone silent since must be seen on the alert.
-    if (i_.silent && !i_.rule->silence) emit(AlertState::stale, moment_.now_ms, "offline");
+    if (i_.silent && !i_.rule->silence) emit(AlertState::stale, moment_.now_ms, offline_reason());
   }
 
   void rise(int to) {
@@ -465,7 +477,7 @@ void on_offline(Instance& instance, int64_t ts_ms, const Moment& moment, Changes
     reading.silent_ms = ts_ms;
     reading.silent_received_ms = moment.now_ms;
   }
-  step.on_offline(ts_ms);
+  step.on_offline(ts_ms, false);
   if (watches || has_unseen(instance, moment)) step.on_time();
 }
 
@@ -478,9 +490,19 @@ void on_online(Instance& instance, int64_t ts_ms, const Moment& moment, Changes&
   }
   if (!watches) return;
   instance.newest_ms = std::max(instance.newest_ms, ts_ms);
-  instance.silent = false;
+  instance.silent = instance.behind = false;
   Step step(instance, moment, out);
   step.on_time();
+}
+
+void on_gateway_gone(Instance& instance, int64_t ts_ms, const Moment& moment, Changes& out) {
+  Step step(instance, moment, out);
+  step.on_offline(ts_ms, true);
+  if (has_unseen(instance, moment)) step.on_time();
+}
+
+void on_gateway_back(Instance& instance, int64_t ts_ms, const Moment& moment, Changes& out) {
+  Step(instance, moment, out).on_gateway_back(ts_ms);
 }
 
 int64_t deadline_of(const Instance& instance, int64_t now_ms) {
@@ -554,7 +576,7 @@ size_t shown_condition(const Instance& instance, const Attributes& attributes) {
 
 void save(const Instance& i, model::StateWriter& writer) {
   writer.number(static_cast<int>(i.phase)).number(i.level).number(i.silent).number(i.no_data).number(i.flapping);
-  writer.number(i.closed).number(i.breached).number(i.breaches).number(i.alerts_at_start);
+  writer.number(i.closed).number(i.breached).number(i.behind).number(i.breaches).number(i.alerts_at_start);
   writer.number(i.newest_ms).number(i.received_ms).number(i.started_at_ms);
   writer.number(i.recovering_ms).number(i.recovering_received_ms);
   for (size_t n = 0; n < i.since_ms.size(); ++n) writer.number(i.since_ms[n]).number(i.since_received_ms[n]);
@@ -574,7 +596,9 @@ void save(const Instance& i, model::StateWriter& writer) {
 bool load(Instance& i, model::StateReader& reader) {
   const int64_t phase = reader.number();
   const int64_t level = reader.number();
-  for (bool* flag : {&i.silent, &i.no_data, &i.flapping, &i.closed, &i.breached}) *flag = reader.number() != 0;
+  for (bool* flag : {&i.silent, &i.no_data, &i.flapping, &i.closed, &i.breached, &i.behind}) {
+    *flag = reader.number() != 0;
+  }
   i.breaches = static_cast<uint32_t>(reader.number());
   i.alerts_at_start = static_cast<uint32_t>(reader.number());
   for (int64_t* ms : {&i.newest_ms, &i.received_ms, &i.started_at_ms, &i.recovering_ms, &i.recovering_received_ms}) {

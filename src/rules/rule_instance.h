@@ -10,8 +10,9 @@
 //          FIRING ends by RECOVERING: inside `clear` of its level for keep_firing. Then a lower level that has not
 //          cleared goes on with the same alert; else the alert is resolved.
 //          `missing` and `offline` are met when the silence has lasted for the level's `for`.
-//          Silent: the device went offline, or sent nothing for no_data.after. An open alert is then stale; no timer
-//          resolves it.
+//          Silent: the device went offline, or its gateway did, or it sent nothing for no_data.after. An open alert is
+//          then stale; no timer resolves it. That the gateway is back ends the silence that the gateway made, and
+//          keep_firing of an alert that is recovering counts from then. `offline` is of the device alone.
 //          Flapping: the state of the breach changed in more than flap.high of the last flap.history values. The alert
 //          says so once and stays open until it is below flap.low; only a higher level is told meanwhile.
 //          Closed by hand: nothing fires until the values have been in order once.
@@ -65,6 +66,7 @@ struct Instance {
   Phase phase = Phase::ok;
   int8_t level = -1;     // of the open alert
   bool silent = false;   // and the alert, if there is one, was called stale
+  bool behind = false;   // silent only because its gateway has gone
   bool no_data = false;  // no_data.after is over
   bool flapping = false;
   bool closed = false;             // by hand
@@ -113,6 +115,8 @@ void judge(Instance& instance, const Moment& moment, Changes& out);
 void on_deadline(Instance& instance, const Moment& moment, Changes& out);
 void on_offline(Instance& instance, int64_t ts_ms, const Moment& moment, Changes& out);
 void on_online(Instance& instance, int64_t ts_ms, const Moment& moment, Changes& out);
+void on_gateway_gone(Instance& instance, int64_t ts_ms, const Moment& moment, Changes& out);
+void on_gateway_back(Instance& instance, int64_t ts_ms, const Moment& moment, Changes& out);
 // When time alone may change something; kNever: it does not. Never before or at `now`.
 int64_t deadline_of(const Instance& instance, int64_t now_ms);
 // Nothing was listened to for that long: it does not count.

@@ -1,9 +1,10 @@
 // Random rules over random lives of devices: what must hold of every alert, whatever happens.
 //
 // Each sequence draws one to three rules from all that the wire allows, and a life of two devices: values on time and
-// late, numbers, flags and texts, going offline and coming back, what people say (acknowledge, close, change and delete
-// rules, attributes), time passing, the server's own absence. Three engines live it: one plainly, one restarted from
-// its saved state before every step, one told of time at moments in between.
+// late, numbers, flags and texts, going offline and coming back, by themselves and with a gateway, what people say
+// (acknowledge, close, change and delete rules, attributes, gateways, delete devices), time passing, the server's own
+// absence. Three engines live it: one plainly, one restarted from its saved state before every step, one told of time
+// at moments in between.
 //
 // MILLSTREAM_SEQUENCES=1000000 and MILLSTREAM_SEED=N ask for more of them, or for others.
 #include <gtest/gtest.h>
@@ -164,7 +165,7 @@ model::Event some_status(Dice& dice, const model::Topic& device, int64_t now_ms)
   event.ts_ms = now_ms;
   event.type = model::EventType::device_status;
   const auto status = dice.one_in(3) ? model::Presence::online : model::Presence::offline;
-  event.data = codec::encode_device_status_data({device.device, status, "timeout", now_ms});
+  event.data = codec::encode_device_status_data({device.device, status, "timeout", now_ms, 1});
   return event;
 }
 
@@ -175,8 +176,10 @@ std::string some_command(Dice& dice, const model::Topic& device, const std::stri
     case 1: return codec::encode_rule_command(codec::DeleteRule{"r" + std::to_string(dice.upto(2)), "user:a"});
     case 2:
     case 3: {
+      if (dice.one_in(8)) return codec::encode_device_command(device.device, codec::DeleteDevice{"user:a"});
       model::DeviceSettings settings;
       settings.attributes = {{"limit", dice.level()}};
+      if (dice.one_in(2)) settings.parent = device_topic(dice.one_in(4) ? "h" : "g").device;
       return codec::encode_device_command(device.device, codec::SaveDevice{settings, "user:a"});
     }
     default: break;
@@ -193,7 +196,7 @@ Step some_step(Dice& dice, int64_t now_ms, const std::string& newest_alert) {
   if (what < 12) {
     step.event = some_telemetry(dice, device, step.now_ms);
   } else if (what < 15) {
-    step.event = some_status(dice, device, step.now_ms);
+    step.event = some_status(dice, dice.one_in(3) ? device_topic("g") : device, step.now_ms);
   } else if (what < 18) {
     step.event.emplace();
     step.event->topic = device;
@@ -247,25 +250,27 @@ class Judge {
  public:
   // Before the engines live a step.
   void before(const Step& step) {
+    for (const model::Topic& device : released_by(step)) {
+      silent_.erase(device);
+      behind_.erase(device);
+    }
     silent_before_ = silent_;
-    if (step.event && is_heard_of(*step.event)) silent_before_.erase(step.event->topic);
   }
   // What the step's events were, and what came of it; false with the reason in `why`.
   bool after(const Step& step, const Conclusions& out, size_t from) {
     for (size_t i = from; i < out.size(); ++i) {
       if (!judge(out[i])) return false;
     }
+    if (step.down_ms > 0) gateways_.clear();  // as configured
     if (!step.event) return true;
-    if (is_heard_of(*step.event)) {
-      silent_.erase(step.event->topic);
-    } else if (step.event->type == model::EventType::device_status) {
-      silent_.insert(step.event->topic);
-    }
+    if (const auto gateway = gateway_in(*step.event)) gateways_[step.event->topic] = *gateway;
+    if (step.event->type == model::EventType::device_status && !is_heard_of(*step.event)) note_gone(step.event->topic);
     return true;
   }
 
   std::string newest_alert;
   std::string why;
+  uint64_t with_gateway = 0;  // alert events because a gateway went or came
 
  private:
   static bool is_heard_of(const model::Event& event) {
@@ -273,9 +278,41 @@ class Judge {
     if (event.type != model::EventType::device_status) return false;
     return codec::decode_device_status_data(event.data)->status == model::Presence::online;
   }
+  // What the event says of its device's gateway; empty: that there is none.
+  static std::optional<model::DeviceId> gateway_in(const model::Event& event) {
+    if (event.type != model::EventType::system) return std::nullopt;
+    const auto command = codec::decode_device_command(event);
+    if (!command || !*command) return std::nullopt;
+    const auto* saved = std::get_if<codec::SaveDevice>(&**command);
+    return saved ? saved->settings.parent : model::DeviceId();
+  }
+  // Who is silent no more.
+  std::set<model::Topic> released_by(const Step& step) const {
+    if (step.down_ms > 0) return behind_;
+    if (!step.event) return {};
+    std::set<model::Topic> released;
+    const bool heard = is_heard_of(*step.event);
+    if (heard) released.insert(step.event->topic);
+    const bool back = heard && step.event->type == model::EventType::device_status;
+    const std::optional<model::DeviceId> other = gateway_in(*step.event);
+    for (const model::Topic& device : behind_) {
+      const model::DeviceId& gateway = gateways_.at(device);
+      if (back && gateway == step.event->topic.device) released.insert(device);
+      if (other && device == step.event->topic && *other != gateway) released.insert(device);
+    }
+    return released;
+  }
+  void note_gone(const model::Topic& gone) {
+    silent_.insert(gone);
+    behind_.erase(gone);
+    for (const auto& [device, gateway] : gateways_) {
+      if (gateway == gone.device && silent_.insert(device).second) behind_.insert(device);
+    }
+  }
   bool judge(const model::Event& event) {
     const Result<model::Alert> alert = codec::decode_alert_data(event.data);
     if (!alert) return wrong(event, "cannot be read: " + alert.error().detail);
+    if (alert->reason == "gateway") ++with_gateway;
     std::string& open = open_[{event.topic, alert->rule_id}];
     if (alert->state == AlertState::firing) {
       if (!open.empty()) return wrong(event, "a second open alert");
@@ -298,11 +335,14 @@ class Judge {
   std::map<std::pair<model::Topic, std::string>, std::string> open_;  // the open alert, by device and rule
   std::set<std::string> ids_;
   std::set<model::Topic> silent_, silent_before_;  // offline, and not heard of since
+  std::set<model::Topic> behind_;                  // those of them that went with their gateway
+  std::map<model::Topic, model::DeviceId> gateways_;
 };
 
 struct Totals {
   uint64_t steps = 0;
   uint64_t alerts = 0;
+  uint64_t with_gateway = 0;
 };
 
 // Empty: all was well.
@@ -329,6 +369,7 @@ std::string live_through(uint64_t seed, Totals& totals) {
   for (Life* life : {&plain, &restarted, &restless}) life->until(now_ms + kHourMs);
   totals.steps += kSteps;
   totals.alerts += plain.out.size();
+  totals.with_gateway += judge.with_gateway;
   if (!same(plain.out, restarted.out)) return "a restart changed what came of it";
   if (!same(plain.out, restless.out)) return "telling the time more often changed what came of it";
   return "";
@@ -343,6 +384,7 @@ TEST(RuleSequences, OneOpenAlertNoResolveBySilenceAndTheSameAfterEveryRestart) {
     ASSERT_EQ(why, "") << "MILLSTREAM_SEQUENCES=1 MILLSTREAM_SEED=" << seed;
   }
   EXPECT_GT(totals.alerts, count / 4);
+  EXPECT_GT(totals.with_gateway, count / 40);
   std::printf(
       "%llu sequences, %llu steps, %llu alert events: never two open alerts of one rule and device, none resolved"
       " by silence, the same with a restart before each step\n",

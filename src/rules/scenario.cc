@@ -5,6 +5,7 @@
 #include "base/overloaded.h"
 #include "base/time_text.h"
 #include "codec/event_json.h"
+#include "rules/gateways.h"
 #include "rules/rule_engine.h"
 
 namespace millstream::rules {
@@ -93,29 +94,30 @@ class Run {
     event.ts_ms = now_ms;
     event.topic = step.device;
     const bool happens = std::visit(
-        Overloaded{
-            [&](const ScenarioValues& values) {
-              event.ts_ms = scenario_.begin_ms + values.ts_ms;
-              event.fields = values.fields;
-              event.data = codec::encode_telemetry_data(step.device.device, values.fields, values.tags);
-              return true;
-            },
-            [&](const ScenarioStatus& status) {
-              event.type = model::EventType::device_status;
-              event.data = codec::encode_device_status_data({step.device.device, status.status, "timeout", now_ms});
-              return true;
-            },
-            [&](const codec::RuleCommand& command) {
-              event.type = model::EventType::system;
-              event.data = codec::encode_rule_command(with_alert(command));
-              return true;
-            },
-            [&](const codec::SaveDevice& command) {
-              event.type = model::EventType::system;
-              event.data = codec::encode_device_command(step.device.device, command);
-              return true;
-            },
-            [](const auto&) { return false; }},
+        Overloaded{[&](const ScenarioValues& values) {
+                     event.ts_ms = scenario_.begin_ms + values.ts_ms;
+                     event.fields = values.fields;
+                     event.data = codec::encode_telemetry_data(step.device.device, values.fields, values.tags);
+                     return true;
+                   },
+                   [&](const ScenarioStatus& status) {
+                     event.type = model::EventType::device_status;
+                     event.data = codec::encode_device_status_data(
+                         {step.device.device, status.status, "timeout", now_ms, gateways_.behind(step.device).size()});
+                     return true;
+                   },
+                   [&](const codec::RuleCommand& command) {
+                     event.type = model::EventType::system;
+                     event.data = codec::encode_rule_command(with_alert(command));
+                     return true;
+                   },
+                   [&](const codec::SaveDevice& command) {
+                     event.type = model::EventType::system;
+                     event.data = codec::encode_device_command(step.device.device, command);
+                     (void)gateways_.put(step.device, command.settings.parent);
+                     return true;
+                   },
+                   [](const auto&) { return false; }},
         step.what);
     if (happens) engine_->step(event, now_ms, out_);
   }
@@ -150,6 +152,7 @@ class Run {
   const bool restarts_;
   std::unique_ptr<RuleEngine> engine_;
   model::Conclusions out_;
+  Gateways gateways_;  // as the steps have told
   std::string newest_alert_;
 };
 

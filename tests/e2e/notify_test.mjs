@@ -164,6 +164,26 @@ test('a flapping receiver gets every notification at least once, over kill -9 to
   await server.stop();
 });
 
+test('a silence that the log does not know of is heeded from the start on', async () => {
+  const receiver = await HttpReceiver.start();
+  const server = await Server.start({ config: configWith([webhook(receiver.port)], [{ groupBy: ['device'], groupWait: '10ms' }]) });
+  const quiet = await post(server, '/api/silences', JSON.stringify({ topic: `account:${account}/site:north/device:oven`, duration: '1h' }));
+  assert.equal(quiet.status, 201, quiet.text);
+  await server.stop();
+  fs.rmSync(path.join(server.directory, 'data', 'log'), { recursive: true });
+  await server.restart();
+  assert.deepEqual((await backfillAll(server, { types: 'system' })).events, []);
+  assert.deepEqual((await get(server, '/api/silences')).json().silences.map((s) => s.id), [quiet.json().id]);
+  await heat(server, 'oven');
+  await heat(server, 'kiln');
+  await delivered(server, 1);
+  assert.deepEqual(receiver.taken.map((b) => b.alerts[0].labels.device), ['kiln']);
+  await request(server.url, 'DELETE', `/api/silences/${quiet.json().id}`);
+  await delivered(server, 2);
+  assert.deepEqual(receiver.taken.map((b) => b.alerts[0].labels.device), ['kiln', 'oven']);
+  await server.stop();
+});
+
 test('a dead receiver holds up no other', async () => {
   const dead = await HttpReceiver.start(() => 'hang');
   const alive = await HttpReceiver.start();

@@ -60,9 +60,15 @@ export interface Who {
   expiresAt: string | null;  // null: not by itself
 }
 
+// What is wrong in one place of what was sent: "levels[0].value".
+export interface Wrong {
+  path: string;
+  reason: string;
+}
+
 export class ApiError extends Error {
   // `retryAfterS`: the pause the server asked for.
-  constructor(readonly status: number, detail: string, readonly retryAfterS?: number) {
+  constructor(readonly status: number, detail: string, readonly retryAfterS?: number, readonly errors: Wrong[] = []) {
     super(detail);
   }
   get credential(): boolean { return this.status === 401 || this.status === 403; }
@@ -105,10 +111,27 @@ export class Api {
     return this.get('/api/series', query);
   }
 
-  private async get<Answer>(path: string, query: Record<string, string | number>): Promise<Answer> {
+  // What is undefined in the query is left out.
+  get<Answer>(path: string, query: Query = {}): Promise<Answer> {
+    return this.read(`${path}${queryText(query)}`, { headers: this.authorized() });
+  }
+  // Answers 204 give undefined.
+  async change<Answer>(method: 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown, headers: Record<string, string> = {}):
+      Promise<Answer> {
+    const response = await this.send(path, {
+      method, headers: { ...this.authorized(), ...(body === undefined ? {} : { 'Content-Type': 'application/json' }), ...headers },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    return (response.status === 204 ? undefined : await response.json()) as Answer;
+  }
+  // The whole answer, for what is no JSON and for its headers.
+  open(path: string, init: RequestInit = {}): Promise<Response> {
+    return this.send(path, { ...init, headers: { ...this.authorized(), ...init.headers } });
+  }
+
+  private authorized(): Record<string, string> {
     if (this.closed) throw new ApiError(401, 'signed out');
-    const text = new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)])).toString();
-    return this.read(`${path}${text && `?${text}`}`, { headers: bearer(this.token()) });
+    return bearer(this.token());
   }
 
   private async read<Answer>(path: string, init: RequestInit): Promise<Answer> {
@@ -120,7 +143,8 @@ export class Api {
     const response = await fetch(`${this.baseUrl}${path}`, { ...init, headers, cache: 'no-store' });
     if (response.ok) return response;
     const seconds = Number(response.headers.get('retry-after') ?? NaN);
-    throw new ApiError(response.status, await problemDetail(response), Number.isFinite(seconds) ? seconds : undefined);
+    const { detail, errors } = await problem(response);
+    throw new ApiError(response.status, detail, Number.isFinite(seconds) ? seconds : undefined, errors);
   }
 }
 
@@ -128,11 +152,22 @@ function bearer(token: string | undefined): Record<string, string> {
   return token === undefined ? {} : { Authorization: `Bearer ${token}` };
 }
 
-async function problemDetail(response: Response): Promise<string> {
+export type Query = Record<string, string | number | undefined>;
+
+export function queryText(query: Query): string {
+  const said = Object.entries(query).filter(([, value]) => value !== undefined);
+  const text = new URLSearchParams(said.map(([name, value]) => [name, String(value)])).toString();
+  return text && `?${text}`;
+}
+
+async function problem(response: Response): Promise<{ detail: string; errors: Wrong[] }> {
   try {
-    const problem = (await response.json()) as { detail?: unknown; title?: unknown };
-    return String(problem.detail ?? problem.title ?? response.status);
+    const said = (await response.json()) as { detail?: unknown; title?: unknown; errors?: unknown };
+    return {
+      detail: String(said.detail ?? said.title ?? response.status),
+      errors: Array.isArray(said.errors) ? (said.errors as Wrong[]) : [],
+    };
   } catch {
-    return String(response.status);
+    return { detail: String(response.status), errors: [] };
   }
 }

@@ -2,7 +2,7 @@ import { effect } from '@preact/signals';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { FakeEventSource } from '../sdk/testing/fake_event_source.ts';
 import { Dashboard, kDrawMs, type DashboardOptions } from './dashboard.ts';
-import type { Link } from './link.ts';
+import { Place } from './place.ts';
 
 const kNow = Date.parse('2026-01-27T12:00:00Z');
 const kTopic = 'account:1/site:2/device:d';
@@ -10,7 +10,7 @@ const kTopic = 'account:1/site:2/device:d';
 let dashboard: Dashboard;
 let asked: string[];
 let answers: Record<string, { status: number; body: unknown }>;
-let links: Link[];
+let moves: string[];
 
 const device = (name: string, fields: Record<string, unknown> = {}, site = '2') => ({
   deviceId: name, siteId: site, topic: `account:1/site:${site}/device:${name}`, status: 'online', reason: 'data',
@@ -21,12 +21,11 @@ const alert = (id: string, alertId: string, state: string, severity = 'warning')
   data: { alertId, deviceId: 'd', state, severity, message: 'm', startedAt: new Date(kNow).toISOString() },
 });
 
-async function start(options: Partial<DashboardOptions> = {}): Promise<FakeEventSource> {
+async function start(search = '', options: Partial<DashboardOptions> = {}): Promise<FakeEventSource> {
   dashboard = new Dashboard({
     baseUrl: 'http://host',
-    link: { device: undefined, site: undefined, field: undefined, range: '15m' },
+    place: new Place(search, (to) => moves.push(to)),
     client: { eventSource: FakeEventSource, random: () => 0.5 },
-    onLink: (link) => links.push(link),
     ...options,
   });
   dashboard.start();
@@ -39,7 +38,7 @@ const askedFor = (path: string) => asked.filter((url) => url.startsWith(`http://
 beforeEach(() => {
   vi.useFakeTimers({ now: kNow });
   FakeEventSource.opened = [];
-  [asked, links] = [[], []];
+  [asked, moves] = [[], []];
   answers = {
     '/api/me': { status: 200, body: { kind: 'development', subject: 'development', account: '1', roles: ['admin'], sites: null, devices: null, expiresAt: null } },
     '/api/devices': { status: 200, body: { asOf: '5-0', devices: [] } },
@@ -106,9 +105,9 @@ describe('Dashboard', () => {
     expect(dashboard.log.at(-1)).toBe('8-20049');
   });
 
-  it('opens the device of the link, also when it appears later', async () => {
+  it('opens the device of the address, also when it appears later', async () => {
     answers['/api/devices']!.body = { asOf: '5-0', devices: [device('a', { T1: 1 })] };
-    const stream = await start({ link: { device: 'd', site: undefined, field: 'T2', range: '5m' } });
+    const stream = await start('?device=d&field=T2&range=5m');
     expect(dashboard.chosen.value).toBeUndefined();
     stream.hello('5-0');
     stream.telemetry('6-0', { T1: 1, T2: 2 }, { topic: kTopic });
@@ -120,19 +119,18 @@ describe('Dashboard', () => {
     expect(Date.parse(query.get('end')!) - Date.parse(query.get('start')!)).toBe(300_000);
   });
 
-  it('opens the first device by name without a link, and writes a choice into the link', async () => {
+  it('opens the first device by name where the address names none, and writes a choice into it', async () => {
     answers['/api/devices']!.body = {
       asOf: '5-0', devices: [device('d10', { T1: 1 }), device('d9', { mode: 'auto', T1: 1 }), device('d9', { T1: 1 }, '3')],
     };
     await start();
     expect(dashboard.chosen.value?.deviceId).toBe('d9');
     expect(dashboard.chart.value?.field).toBe('T1');
-    expect(links).toEqual([]);
+    expect(moves).toEqual([]);
     dashboard.choose(dashboard.devices.find('d9', '3')!);
     dashboard.chooseRange('1h');
     dashboard.choose(dashboard.devices.find('d10')!);
-    expect(links.map(({ device: name, site, range }) => [name, site, range]))
-      .toEqual([['d9', '3', '15m'], ['d9', '3', '1h'], ['d10', undefined, '1h']]);
+    expect(moves).toEqual(['?device=d9&site=3', '?device=d9&site=3&range=1h', '?device=d10&range=1h']);
   });
 
   it('fills the chart from the past, then live', async () => {

@@ -11,7 +11,7 @@ import {
 } from '../sdk/index.ts';
 import { Api, ApiError, type BackfillAnswer } from './api.ts';
 import { asNumber, parseTime } from './format.ts';
-import type { Link } from './link.ts';
+import type { Place } from './place.ts';
 import { Session } from './session.ts';
 import { Alerts, kAlertSpanMs } from './store/alerts.ts';
 import { ChartSource, type Range } from './store/chart_source.ts';
@@ -29,9 +29,8 @@ export type Load = 'loading' | 'ready' | 'failed';
 
 export interface DashboardOptions {
   baseUrl: string;
-  link: Link;
+  place: Place;
   client?: Partial<ClientOptions>;
-  onLink?: (link: Link) => void;
 }
 
 export class Dashboard {
@@ -54,9 +53,8 @@ export class Dashboard {
   readonly query = signal<DeviceQuery>({ search: '', status: 'all', sort: 'device', descending: false });
   readonly chosen = signal<Device | undefined>(undefined);
   readonly chart = signal<ChartSource | undefined>(undefined);
-  readonly range = signal<Range>('15m');
+  readonly place: Place;
 
-  private link: Link;
   private readonly rate = new Rate();
   private clockOffsetMs = 0;
   private dirty = true;
@@ -67,8 +65,7 @@ export class Dashboard {
   private confirmed = false;  // the session was asked about when this connection was begun
 
   constructor(private readonly options: DashboardOptions) {
-    this.link = options.link;
-    this.range.value = options.link.range;
+    this.place = options.place;
     this.api = new Api(options.baseUrl, () => this.session.token);
     this.session = new Session(this.api, {
       begin: (same) => this.begin(same),
@@ -134,11 +131,10 @@ export class Dashboard {
   }
 
   // The value shown stays the same where the other device has it too.
-  choose(device: Device, field: string | undefined = this.link.field): void {
-    this.link = { ...this.link, device: device.deviceId, site: this.siteIfNeeded(device), field };
+  choose(device: Device, field: string | undefined = this.place.get('field')): void {
+    this.place.set({ device: device.deviceId, site: this.siteIfNeeded(device), field });
     this.chosen.value = device;
     this.openChart();
-    this.options.onLink?.(this.link);
   }
   chooseTopic(topic: string): void {
     const device = this.devices.byTopic.get(topic);
@@ -148,10 +144,8 @@ export class Dashboard {
     if (this.chosen.value) this.choose(this.chosen.value, field);
   }
   chooseRange(range: Range): void {
-    this.range.value = range;
-    this.link = { ...this.link, range };
+    this.place.set({ range });
     this.openChart();
-    this.options.onLink?.(this.link);
   }
   reloadChart(): void { void this.chart.value?.load(this.serverNow()); }
 
@@ -317,18 +311,23 @@ export class Dashboard {
     if (this.reloadDue && live && Date.now() >= this.reloadAt) this.reload();
   }
 
-  // The device of the link when it appears, else the first one, so that the chart is never empty for nothing.
+  // The device of the address when it appears, else the first one, so that the chart is never empty for nothing.
   private follow(): void {
-    const { device: name, site, field } = this.link;
+    const { place } = this;
+    const name = place.get('device');
+    const site = place.get('site');
     let device = this.chosen.peek();
-    if (!device || this.devices.byTopic.get(device.topic) !== device) {
+    const gone = !device || this.devices.byTopic.get(device.topic) !== device;
+    const other = device && name !== undefined && (name !== device.deviceId || (site ?? device.siteId) !== device.siteId);
+    if (gone || other) {
       device = name ? this.devices.find(name, site) : orderDevices(this.devices.byTopic.values(), this.query.peek())[0];
       if (device !== this.chosen.peek()) this.chosen.value = device;
     }
-    if (device && this.chart.peek()?.device !== device) this.openChart(field);
+    const chart = this.chart.peek();
+    if (device && (chart?.device !== device || chart.range !== place.range.peek())) this.openChart();
   }
 
-  private openChart(field = this.link.field): void {
+  private openChart(field = this.place.get('field')): void {
     const device = this.chosen.peek();
     const fields = device ? this.chartFields(device) : [];
     const shown = field && fields.includes(field) ? field : fields[0];
@@ -336,7 +335,7 @@ export class Dashboard {
       this.chart.value = undefined;
       return;
     }
-    const source = new ChartSource(this.api, device, shown, this.range.peek(), () => this.mark());
+    const source = new ChartSource(this.api, device, shown, this.place.range.peek(), () => this.mark());
     this.chart.value = source;
     void source.load(this.serverNow());
   }

@@ -3,7 +3,7 @@
 import { render } from 'preact';
 import type { MillstreamClient } from '../sdk/index.ts';
 import { Dashboard } from './dashboard.ts';
-import { linkText, parseLink } from './link.ts';
+import { Place } from './place.ts';
 import { text } from './text.ts';
 import { startTheme } from './theme.ts';
 import { effect } from '@preact/signals';
@@ -19,11 +19,16 @@ declare global {
 }
 
 startTheme();
+const place = new Place(location.search, (search, how) => {
+  const url = location.pathname + (search === '?' ? '' : search);
+  if (how === 'push') history.pushState(null, '', url);
+  else history.replaceState(null, '', url + location.hash);
+});
 const dashboard = new Dashboard({
   baseUrl: new URL('.', document.baseURI).href.replace(/\/$/, ''),
-  link: parseLink(location.search),
-  onLink: (link) => history.replaceState(null, '', location.pathname + linkText(location.search, link) + location.hash),
+  place,
 });
+addEventListener('popstate', () => place.returned(location.search));
 dashboard.start();
 window.__millstream = { log: dashboard.log, get client() { return dashboard.client; } };
 addEventListener('online', () => dashboard.client.retryNow());

@@ -3,22 +3,35 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { asNumber, formatNumber, formatSpan, formatValue, parseTime } from './format.ts';
-import { linkText, parseLink } from './link.ts';
+import { Place } from './place.ts';
 import { Rate } from './store/rate.ts';
 import { parseDeviceTopic } from './topic.ts';
 import { publishCommand } from './view/empty.tsx';
 
 describe('the address', () => {
-  it('names device, site, field and range, and reads back the same', () => {
-    const link = { device: 'elink-99', site: 'roof', field: 'cpu usage%', range: '1h' } as const;
-    expect(parseLink(linkText('', link))).toEqual(link);
+  it('names page, device, site, field and range, and reads back the same', () => {
+    const values = { device: 'elink-99', site: 'roof', field: 'cpu usage%', range: '1h' };
+    const place = new Place(new Place('').href('device', values));
+    expect(place.page.value).toBe('device');
+    expect(place.range.value).toBe('1h');
+    for (const [name, value] of Object.entries(values)) expect(place.get(name)).toBe(value);
   });
-  it('leaves out what is usual and leaves in what is not ours', () => {
-    const text = linkText('?kiosk=1&field=x', { device: 'd', site: undefined, field: undefined, range: '15m' });
-    expect(text).toBe('?kiosk=1&device=d');
+  it('leaves out what is usual, drops what the next page does not know, and leaves in what is not ours', () => {
+    const moves: [string, string][] = [];
+    const place = new Place('?kiosk=1&device=d&field=x', (search, how) => moves.push([search, how]));
+    place.set({ field: undefined, range: '15m' });
+    place.set({ device: 'd' });  // nothing new
+    place.go('alerts', { severity: 'critical' });
+    place.go('overview');
+    expect(moves).toEqual([
+      ['?kiosk=1&device=d', 'replace'], ['?kiosk=1&page=alerts&severity=critical', 'push'], ['?kiosk=1', 'push'],
+    ]);
+    place.returned('?page=rules');
+    expect(place.page.value).toBe('rules');
   });
-  it.each(['?range=2h', '?range=toString', '?range=', ''])('falls back to 15 minutes for %j', (search) => {
-    expect(parseLink(search)).toEqual({ device: undefined, site: undefined, field: undefined, range: '15m' });
+  it.each(['?range=2h&page=toString', '?range=toString', '?range=&page=', ''])('falls back to what is usual for %j', (search) => {
+    const place = new Place(search);
+    expect([place.page.value, place.range.value, place.get('device')]).toEqual(['overview', '15m', undefined]);
   });
 });
 

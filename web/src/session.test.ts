@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { FakeEventSource } from '../sdk/testing/fake_event_source.ts';
 import type { Who } from './api.ts';
 import { Dashboard, kDrawMs } from './dashboard.ts';
+import { Place } from './place.ts';
 
 const kNow = Date.parse('2026-01-27T12:00:00Z');
 
@@ -66,7 +67,7 @@ function answer(path: string, token: string | undefined, body: string | undefine
 
 async function openTab(baseUrl = 'http://host'): Promise<Dashboard> {
   const tab = new Dashboard({
-    baseUrl, link: { device: undefined, site: undefined, field: undefined, range: '15m' },
+    baseUrl, place: new Place(''),
     client: { eventSource: FakeEventSource, random: () => 0.5 },
   });
   tabs.push(tab);

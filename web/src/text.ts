@@ -1,10 +1,19 @@
 // text.ts: every word the page says.
 
 import type { Presence, Severity } from '../sdk/index.ts';
+import type { Page } from './place.ts';
 
 export const text = {
   name: 'Millstream',
   skip: 'Skip to the content',
+  pagesLabel: 'Pages',
+  pages: {
+    overview: 'Overview', device: 'Device', alerts: 'Alerts', rules: 'Rules', events: 'Events', status: 'Status',
+    connect: 'Connect', users: 'Users & keys',
+  } satisfies Record<Page, string>,
+  pageFailed: 'This page could not be loaded.',
+  reload: 'Reload',
+  readingFailed: 'This could not be read.',
 
   live: 'Live',
   connecting: 'Connecting…',

@@ -6,7 +6,9 @@ import { Counters } from './counters.tsx';
 import { DeviceTable } from './device_table.tsx';
 import { Empty } from './empty.tsx';
 import { FrontHeader, Header } from './header.tsx';
+import { Nav } from './nav.tsx';
 import { Notices } from './notices.tsx';
+import { LazyPage } from './pages.tsx';
 import { SignIn } from './sign_in.tsx';
 import { ToastList } from './toast_list.tsx';
 
@@ -31,16 +33,17 @@ export function App() {
   const { state, renewing } = dashboard.session;
   const nothing = dashboard.devices.size === 0 && dashboard.alerts.list().length === 0;
   const out = state.value === 'out';
+  const page = dashboard.place.page.value;
   const front = nothing && out;  // the sign-in page alone: there is nothing to put beside it
   const asking = state.value === 'asking';
   const empty = nothing && dashboard.devicesLoad.value === 'ready';
   return (
     <div class={`page ${front ? 'front' : dashboard.stale ? 'not-live' : ''}`}>
-      {front || asking ? <FrontHeader /> : <><a class="skip" href="#main">{text.skip}</a><Header /><Notices /></>}
+      {front || asking ? <FrontHeader /> : <><a class="skip" href="#main">{text.skip}</a><Header /><Nav /><Notices /></>}
       <main id="main" tabIndex={-1}>
         {asking && <p class="asking">{text.connecting}</p>}
         {(out || renewing.value) && <SignIn key="sign-in" front={front} />}
-        {!front && !asking && (empty ? <Empty /> : <Overview />)}
+        {!front && !asking && (page !== 'overview' ? <LazyPage page={page} /> : empty ? <Empty /> : <Overview />)}
       </main>
       <ToastList />
     </div>

@@ -98,7 +98,7 @@ function RangeChoice() {
     <div class="segments" role="group" aria-label={text.range}>
       {(Object.keys(kRanges) as Range[]).map((range) => (
         <button
-          type="button" key={range} data-testid={`range-${range}`} aria-pressed={dashboard.range.value === range}
+          type="button" key={range} data-testid={`range-${range}`} aria-pressed={dashboard.place.range.value === range}
           onClick={() => dashboard.chooseRange(range)}
         >{text.ranges[range]}</button>
       ))}

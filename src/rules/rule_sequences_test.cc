@@ -383,8 +383,10 @@ TEST(RuleSequences, OneOpenAlertNoResolveBySilenceAndTheSameAfterEveryRestart) {
     const std::string why = live_through(seed, totals);
     ASSERT_EQ(why, "") << "MILLSTREAM_SEQUENCES=1 MILLSTREAM_SEED=" << seed;
   }
-  EXPECT_GT(totals.alerts, count / 4);
-  EXPECT_GT(totals.with_gateway, count / 40);
+  if (count >= kSequences) {  // a few may hold none
+    EXPECT_GT(totals.alerts, count / 4);
+    EXPECT_GT(totals.with_gateway, count / 40);
+  }
   std::printf(
       "%llu sequences, %llu steps, %llu alert events: never two open alerts of one rule and device, none resolved"
       " by silence, the same with a restart before each step\n",

@@ -1,7 +1,9 @@
 // api/entity_tag.h: a resource's version as its entity tag, and what a request demands of it.
 //
-// Shapes   "<version>". One that something on the way has made weak (W/"3", as proxies do that compress) counts too: a
-//          version names the content exactly.
+// Shapes   "<version>". If-Match compares strongly, and If-None-Match weakly: a tag that something on the way has made
+// weak
+//          (W/"3", as proxies do that compress; nothing of ours does) matches none of the first. Whoever is behind such
+//          a proxy says the version in the body.
 // Errors   Code::invalid naming the header.
 // Thread   value
 // Source   RFC 9110 8.8.3, 13.1
@@ -35,7 +37,7 @@ class Preconditions {
     std::vector<uint64_t> versions;
     bool take(std::optional<uint64_t> version) const;
   };
-  static Result<std::optional<Tags>> tags_of(const http::Request& request, std::string_view header);
+  static Result<std::optional<Tags>> tags_of(const http::Request& request, std::string_view header, bool strongly);
 
   std::optional<Tags> if_match_;
   std::optional<Tags> if_none_match_;

@@ -12,7 +12,7 @@ Result<Preconditions> asked(const std::string& header, const std::string& value)
 }
 
 TEST(EntityTag, IfMatchWantsOneOfItsVersions) {
-  for (const char* value : {"\"3\"", " \"1\" , \"3\"", "W/\"3\"", "*"}) {
+  for (const char* value : {"\"3\"", " \"1\" , \"3\"", "W/\"1\", \"3\"", "*"}) {
     const auto conditions = asked("If-Match", value);
     ASSERT_TRUE(conditions.ok()) << value;
     EXPECT_TRUE(conditions->has_if_match());
@@ -24,8 +24,17 @@ TEST(EntityTag, IfMatchWantsOneOfItsVersions) {
   EXPECT_EQ(Preconditions::of({})->failed(std::nullopt), "");
 }
 
+// RFC 9110 13.1.1: a weak tag may stand for content that is not quite the same.
+TEST(EntityTag, AWeakTagIsNoMatchForIfMatch) {
+  const auto conditions = asked("If-Match", "W/\"3\"");
+  ASSERT_TRUE(conditions.ok());
+  EXPECT_TRUE(conditions->has_if_match());
+  EXPECT_EQ(conditions->failed(3), "If-Match");
+}
+
 TEST(EntityTag, IfNoneMatchWantsNoneOfThem) {
   EXPECT_EQ(asked("If-None-Match", "*")->failed(std::nullopt), "");
+  EXPECT_EQ(asked("If-None-Match", "W/\"3\"")->failed(3), "If-None-Match");
   EXPECT_EQ(asked("If-None-Match", "*")->failed(1), "If-None-Match");
   EXPECT_EQ(asked("if-none-match", "\"2\"")->failed(1), "");
 }

@@ -11,12 +11,6 @@ namespace {
 
 constexpr size_t kFieldNamesMax = 64;
 
-bool accepts_event_stream(const http::Request& request) {
-  const std::string_view accept = request.headers.get("accept");
-  return accept.empty() || accept.find("text/event-stream") != std::string_view::npos ||
-         accept.find("*/*") != std::string_view::npos || accept.find("text/*") != std::string_view::npos;
-}
-
 }  // namespace
 
 http::Response stream_head(bool gzip) {
@@ -54,7 +48,7 @@ Result<hub::FieldNames> parse_field_names(const http::Query& query) {
 }
 
 void turn_away(Context& context, const http::ExchangePtr& exchange, std::string_view kind, bool unnamed) {
-  if (!accepts_event_stream(exchange->request())) {
+  if (!http::takes(exchange->request().headers.get("accept"), kEventStream)) {
     return exchange->respond(problem(503, std::string(kind) + ": try again later"));
   }
   std::unique_ptr<ByteSink> sink = exchange->start_stream(stream_head());

@@ -8,10 +8,13 @@
 
 #include "api/context.h"
 #include "base/result.h"
+#include "http/accept.h"
 #include "http/server.h"
 #include "hub/run_writer.h"
 
 namespace millstream::api {
+
+inline constexpr http::MediaType kEventStream{"text", "event-stream"};
 
 http::Response stream_head(bool gzip = false);
 

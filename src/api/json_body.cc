@@ -39,6 +39,11 @@ std::optional<simdjson::dom::element> JsonBody::find(std::string_view name) cons
   return found->second;
 }
 
+bool JsonBody::has(std::string_view name) const {
+  const auto value = find(name);
+  return value && !value->is_null();
+}
+
 Result<std::optional<std::string>> JsonBody::text(std::string_view name) const {
   const auto value = find(name);
   if (!value || value->is_null()) return std::optional<std::string>();

@@ -22,6 +22,7 @@ class JsonBody {
   // An empty body is an object without members.
   Status read(std::string_view body, std::initializer_list<std::string_view> known);
 
+  bool has(std::string_view name) const;  // and not as null
   // Nothing: not given, or null.
   Result<std::optional<std::string>> text(std::string_view name) const;
   // A whole number as its digits.

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "api/credential.h"
+#include "api/event_stream.h"
 #include "api/grants_json.h"
 #include "api/json_body.h"
 #include "api/missing.h"
@@ -23,6 +24,7 @@ namespace {
 
 constexpr size_t kBodyBytesMax = 64 << 10;
 constexpr int64_t kProgressMs = 250;
+constexpr http::MediaType kJson{"application", "json"};
 constexpr std::string_view kTooMany = "too many rules are being tried; try again";
 
 // ---- the question ----
@@ -67,6 +69,7 @@ Result<model::Rule> known_rule(const Context& context, const model::Grants& gran
 Result<model::Rule> read_rule(const Context& context, const JsonBody& body, const model::Grants& grants) {
   const auto id = body.text("ruleId");
   if (!id) return id.error();
+  if (*id && body.has("rule")) return Error{Code::invalid, "ruleId: there is a rule already; give one of the two"};
   if (*id) return known_rule(context, grants, **id);
   const Result<std::string> json = body.needed_object("rule");
   if (!json) return json.error();
@@ -293,7 +296,8 @@ void handle_test(Context& context, const http::ExchangePtr& exchange) {
     return exchange->respond(problem(429, "the account already has a rule being tried; one at a time"));
   }
   Place place = std::make_shared<hub::StreamPlaces::Place>(std::move(*taken));
-  const bool stream = request.headers.get("accept").find("text/event-stream") != std::string_view::npos;
+  const std::string_view accept = request.headers.get("accept");
+  const bool stream = http::names(accept, kEventStream) && !http::prefers(accept, kJson, kEventStream);
   (stream ? tell_progress : answer_at_once)(context, exchange, std::move(*asked), std::move(place));
 }
 

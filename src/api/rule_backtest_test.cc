@@ -293,6 +293,22 @@ TEST_F(RuleBacktestTest, NamesATimeZoneThatIsNotKnown) {
 
 TEST_F(RuleBacktestTest, NeedsARule) { EXPECT_NE(refused("{}", 400).find("rule: is needed"), std::string::npos); }
 
+TEST_F(RuleBacktestTest, RefusesARuleBesideTheIdOfOne) {
+  const std::string text = refused("{\"rule\":" + kHot + R"(,"ruleId":"hot"})", 400);
+  EXPECT_NE(text.find("ruleId: there is a rule already"), std::string::npos) << text;
+  EXPECT_EQ(try_out("{\"rule\":" + kHot + R"(,"ruleId":null})").status, 200);
+}
+
+TEST_F(RuleBacktestTest, AStreamThatIsRefusedByItsWeightIsNone) {
+  for (const char* accept : {"text/event-stream;q=0", "application/json, text/event-stream;q=0.5"}) {
+    http::Request request{.method = "POST", .path = "/api/rules/test", .body = "{\"rule\":" + kHot + "}"};
+    request.headers.add("Accept", accept);
+    const Answer answer = ask(std::move(request), [](Answer&) {});
+    EXPECT_EQ(answer.status, 200) << accept;
+    EXPECT_EQ(answer.headers.get("Content-Type"), "application/json") << accept;
+  }
+}
+
 TEST_F(RuleBacktestTest, RefusesAStretchThatEndsBeforeItBegins) {
   const std::string text = refused("{\"rule\":" + kHot + R"(,"since":"2026-02-02T00:00:00Z","until":0})", 400);
   EXPECT_NE(text.find("since: "), std::string::npos) << text;

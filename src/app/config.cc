@@ -212,8 +212,8 @@ Result<std::vector<model::Rule>> read_rules_of_file(const Config& config) {
   return rules;
 }
 
-Result<Config> load_config(const std::string& file, const std::map<std::string, std::string>& environment,
-                           const std::map<std::string, std::string>& flags) {
+Result<Config> load_settings(const std::string& file, const std::map<std::string, std::string>& environment,
+                             const std::map<std::string, std::string>& flags) {
   ConfigDraft draft;
   if (!file.empty()) {
     if (Status s = apply_file(file, draft); !s) return s.error();
@@ -222,13 +222,20 @@ Result<Config> load_config(const std::string& file, const std::map<std::string, 
   if (Status s = apply_flags(flags, draft); !s) return s.error();
   if (Status s = take_secret_file(draft); !s) return s.error();
   if (Status s = check_order(draft.config); !s) return s.error();
-  Result<std::vector<model::Rule>> of_file = read_rules_of_file(draft.config);
-  if (!of_file) return of_file.error();
-  draft.config.alerts.rules_of_file = std::move(*of_file);
   // The one name that everyone means the same by; sockets are opened by number.
   std::string& listen = draft.config.server.listen;
   if (listen.starts_with(kLocalhost)) listen.replace(0, kLocalhost.size(), "127.0.0.1:");
   return std::move(draft.config);
+}
+
+Result<Config> load_config(const std::string& file, const std::map<std::string, std::string>& environment,
+                           const std::map<std::string, std::string>& flags) {
+  Result<Config> config = load_settings(file, environment, flags);
+  if (!config) return config;
+  Result<std::vector<model::Rule>> of_file = read_rules_of_file(*config);
+  if (!of_file) return of_file.error();
+  config->alerts.rules_of_file = std::move(*of_file);
+  return config;
 }
 
 namespace {

@@ -171,6 +171,9 @@ std::string environment_name(const std::string& key);  // "server.listen" -> "MI
 // `flags`: key -> value, already split. Reads auth.jwt_secret_file, which nobody but its owner may be able to read.
 Result<Config> load_config(const std::string& file, const std::map<std::string, std::string>& environment,
                            const std::map<std::string, std::string>& flags);
+// The same without the rules of alerts.rules_file: whoever locks out a key must not have to mend a rule first.
+Result<Config> load_settings(const std::string& file, const std::map<std::string, std::string>& environment,
+                             const std::map<std::string, std::string>& flags);
 
 // Those of alerts.rules_file, as it is now. Errors as read_rules_file() has them; ids are distinct in an account,
 // whichever way rules came.

@@ -597,6 +597,10 @@ TEST(Config, RulesInFullComeFromAFileBesideThoseOfTheConfiguration) {
     const auto wrong = load_rules(yaml);
     ASSERT_FALSE(wrong.ok()) << yaml;
     EXPECT_EQ(wrong.error().detail.substr(0, path.size() + reason.size()), path + reason) << wrong.error().detail;
+    // Keys and users are none of its business.
+    const auto settings = load_settings("", {}, {{"alerts.rules_file", path}});
+    ASSERT_TRUE(settings.ok()) << settings.error().detail;
+    EXPECT_EQ(settings->alerts.rules_file, path);
   }
   ::unlink(path.c_str());
   EXPECT_FALSE(load_config("", {}, {{"alerts.rules_file", path}}).ok());

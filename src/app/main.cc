@@ -48,16 +48,26 @@ struct CommandLine {
   std::vector<std::string> files;  // of rules test
   std::function<Result<int>()> run;
 
-  Result<Config> load() const {
+  using Load = decltype(load_config);
+  Result<Config> load(Load& how = load_config) const {
     std::map<std::string, std::string> flags = settings;
     if (!data_directory.empty()) flags["server.data_directory"] = data_directory;
     if (tls == "self-signed") flags["tls.self_signed"] = "true";
-    return load_config(config_file, environment, flags);
+    return how(config_file, environment, flags);
   }
   // `f` gets the loaded configuration.
   std::function<Result<int>()> with_config(std::function<Result<int>(const Config&)> f) const {
-    return [this, f]() -> Result<int> {
-      const Result<Config> config = load();
+    return with(load_config, std::move(f));
+  }
+  // The same, for what is of no rule.
+  std::function<Result<int>()> with_settings(std::function<Result<int>(const Config&)> f) const {
+    return with(load_settings, std::move(f));
+  }
+
+ private:
+  std::function<Result<int>()> with(Load& how, std::function<Result<int>(const Config&)> f) const {
+    return [this, &how, f = std::move(f)]() -> Result<int> {
+      const Result<Config> config = load(how);
       if (!config) return config.error();
       return f(*config);
     };
@@ -203,7 +213,7 @@ void add_token(CLI::App& app, CommandLine& line) {
       "  millstream token --config millstream.toml --account 123 --sub anna --role viewer --ttl 8h");
   command->callback([&line] {
     if (line.token.grants.roles.empty()) line.token.grants.roles = {"viewer"};
-    line.run = line.with_config([&line](const Config& config) { return run_token(config, line.token); });
+    line.run = line.with_settings([&line](const Config& config) { return run_token(config, line.token); });
   });
 }
 
@@ -223,18 +233,18 @@ void add_key(CLI::App& app, CommandLine& line) {
   create->add_option("--ttl", line.key.ttl, "how long it is valid; default: until it is revoked");
   add_data_directory(*create, line);
   create->callback([&line] {
-    line.run = line.with_config([&line](const Config& config) { return run_key_create(config, line.key); });
+    line.run = line.with_settings([&line](const Config& config) { return run_key_create(config, line.key); });
   });
 
   CLI::App* list = command->add_subcommand("list", "List the keys; their secrets are not kept");
   add_data_directory(*list, line);
-  list->callback([&line] { line.run = line.with_config(run_key_list); });
+  list->callback([&line] { line.run = line.with_settings(run_key_list); });
 
   CLI::App* revoke = command->add_subcommand("revoke", "End a key for good");
   revoke->add_option("id", line.key_id, "the middle part of ms_<id>_<secret>")->required();
   add_data_directory(*revoke, line);
   revoke->callback([&line] {
-    line.run = line.with_config([&line](const Config& config) { return run_key_revoke(config, line.key_id); });
+    line.run = line.with_settings([&line](const Config& config) { return run_key_revoke(config, line.key_id); });
   });
 
   CLI::App* rotate = command->add_subcommand("rotate", "Make a key in place of another, which goes on for a while");
@@ -243,7 +253,7 @@ void add_key(CLI::App& app, CommandLine& line) {
   add_data_directory(*rotate, line);
   rotate->callback([&line] {
     line.run =
-        line.with_config([&line](const Config& config) { return run_key_rotate(config, line.key_id, line.overlap); });
+        line.with_settings([&line](const Config& config) { return run_key_rotate(config, line.key_id, line.overlap); });
   });
 }
 
@@ -269,24 +279,24 @@ void add_user(CLI::App& app, CommandLine& line) {
   add_password_file(*add);
   add->callback([&line] {
     if (line.user.grants.roles.empty()) line.user.grants.roles = {"viewer"};
-    line.run = line.with_config([&line](const Config& config) { return run_user_add(config, line.user); });
+    line.run = line.with_settings([&line](const Config& config) { return run_user_add(config, line.user); });
   });
   CLI::App* passwd = command->add_subcommand("passwd", "Set a new password; who is signed in is signed out");
   add_name(*passwd);
   add_password_file(*passwd);
   passwd->callback([&line] {
-    line.run = line.with_config([&line](const Config& config) { return run_user_passwd(config, line.user); });
+    line.run = line.with_settings([&line](const Config& config) { return run_user_passwd(config, line.user); });
   });
   CLI::App* list = command->add_subcommand("list", "List the users");
   add_data_directory(*list, line);
-  list->callback([&line] { line.run = line.with_config(run_user_list); });
+  list->callback([&line] { line.run = line.with_settings(run_user_list); });
   for (const bool disabled : {true, false}) {
     CLI::App* change = command->add_subcommand(
         disabled ? "disable" : "enable",
         disabled ? "Sign a user out and let nobody in by that name" : "Let a disabled user sign in again");
     add_name(*change);
     change->callback([&line, disabled] {
-      line.run = line.with_config(
+      line.run = line.with_settings(
           [&line, disabled](const Config& config) { return run_user_disable(config, line.user.name, disabled); });
     });
   }
@@ -300,13 +310,13 @@ void add_device(CLI::App& app, CommandLine& line) {
   list->add_option("--account", line.account, "only this account's");
   add_data_directory(*list, line);
   list->callback([&line] {
-    line.run = line.with_config([&line](const Config& config) { return run_device_list(config, line.account); });
+    line.run = line.with_settings([&line](const Config& config) { return run_device_list(config, line.account); });
   });
   CLI::App* remove = command->add_subcommand("remove", "Make room for another device of the account");
   remove->add_option("topic", line.topic, "account:{a}/site:{s}/device:{d}")->required();
   add_data_directory(*remove, line);
   remove->callback([&line] {
-    line.run = line.with_config([&line](const Config& config) { return run_device_remove(config, line.topic); });
+    line.run = line.with_settings([&line](const Config& config) { return run_device_remove(config, line.topic); });
   });
 }
 
@@ -325,8 +335,8 @@ void add_backup(CLI::App& app, CommandLine& line) {
       "  millstream backup --config millstream.toml /backup/millstream-$(date +%F).tar.zst\n"
       "  millstream backup --config millstream.toml - | ssh other 'cat > millstream.tar.zst'");
   backup->callback([&line] {
-    line.run =
-        line.with_config([&line](const Config& config) { return run_backup(config, line.backup, MILLSTREAM_VERSION); });
+    line.run = line.with_settings(
+        [&line](const Config& config) { return run_backup(config, line.backup, MILLSTREAM_VERSION); });
   });
 
   CLI::App* restore = app.add_subcommand("restore", "Put a backup into a data directory that no server uses");
@@ -341,7 +351,7 @@ void add_backup(CLI::App& app, CommandLine& line) {
       "Example:\n"
       "  millstream restore /backup/millstream-2026-01-27.tar.zst --data-dir /var/lib/millstream");
   restore->callback([&line] {
-    line.run = line.with_config([&line](const Config& config) { return run_restore(config, line.backup); });
+    line.run = line.with_settings([&line](const Config& config) { return run_restore(config, line.backup); });
   });
 }
 
@@ -355,7 +365,7 @@ void add_check_data(CLI::App& app, CommandLine& line) {
       "Example:\n"
       "  millstream check-data --config millstream.toml --json | jq '.files[] | select(.sound | not)'");
   command->callback([&line] {
-    line.run = line.with_config([&line](const Config& config) { return run_check_data(config, line.json); });
+    line.run = line.with_settings([&line](const Config& config) { return run_check_data(config, line.json); });
   });
 }
 

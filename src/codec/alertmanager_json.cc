@@ -20,7 +20,7 @@ using model::Tags;
 constexpr std::string_view kNoTime = "0001-01-01T00:00:00Z";  // of Go: an alert that has not ended
 
 struct Told {
-  const NotifiedAlert& notified;
+  NotifiedAlert notified;
   Tags labels;
   Tags annotations;
 };
@@ -101,6 +101,23 @@ Told tell(const NotifiedAlert& notified) {
   return {notified, alert_labels(notified.device, notified.alert), alert_annotations(notified)};
 }
 
+// One whose severity is another than it was told with is another one to the receiver, by its labels: the one before it
+// has ended.
+std::vector<Told> tell_all(const model::Notification& notification) {
+  std::vector<Told> all;
+  for (const NotifiedAlert& notified : notification.alerts) {
+    all.push_back(tell(notified));
+    if (!notified.told_as || *notified.told_as == notified.alert.severity) continue;
+    NotifiedAlert before = notified;
+    before.alert.severity = *notified.told_as;
+    before.over = true;
+    before.ended_at_ms =
+        std::max(notified.over ? notified.ended_at_ms : notification.decided_at_ms, notified.alert.started_at_ms);
+    all.push_back(tell(before));
+  }
+  return all;
+}
+
 }  // namespace
 
 Tags alert_labels(const model::Topic& device, const model::Alert& alert) {
@@ -154,8 +171,7 @@ uint64_t label_fingerprint(const Tags& labels) {
 }
 
 std::string encode_webhook(const model::Notification& notification, const std::string& external_url) {
-  std::vector<Told> all;
-  for (const NotifiedAlert& notified : notification.alerts) all.push_back(tell(notified));
+  const std::vector<Told> all = tell_all(notification);
   std::string out;
   {
     ObjectText object(out);
@@ -178,17 +194,9 @@ std::string encode_alertmanager_alerts(const model::Notification& notification, 
   // Until it is told again, and some more: our delivery may have to wait for theirs to come back.
   const int64_t until_ms = now_ms + 2 * notification.repeat_ms + kDayMs;
   std::string out = "[";
-  const auto add = [&](const Told& told, int64_t ends_at_ms) {
+  for (const Told& told : tell_all(notification)) {
     if (out.back() != '[') out += ',';
-    write_posted(told, ends_at_ms, external_url, out);
-  };
-  for (const NotifiedAlert& notified : notification.alerts) {
-    add(tell(notified), notified.over ? notified.ended_at_ms : until_ms);
-    if (!notified.told_as || *notified.told_as == notified.alert.severity) continue;
-    NotifiedAlert before = notified;
-    before.alert.severity = *notified.told_as;
-    add(tell(before),
-        std::max(notified.over ? notified.ended_at_ms : notification.decided_at_ms, notified.alert.started_at_ms));
+    write_posted(told, told.notified.over ? told.notified.ended_at_ms : until_ms, external_url, out);
   }
   return out + ']';
 }

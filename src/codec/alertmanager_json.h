@@ -1,7 +1,7 @@
 // codec/alertmanager_json.h: notifications as Alertmanager says them, so that what reads its webhooks reads ours.
 //
-// Shapes   webhook: the body of version "4". alerts: what POST /api/v2/alerts of an Alertmanager takes; a change of
-//          severity ends the alert of the old labels there.
+// Shapes   webhook: the body of version "4". alerts: what POST /api/v2/alerts of an Alertmanager takes. In both, a change
+//          of severity ends the alert of the old labels.
 //          Labels: alertname, account, site, device, rule, severity, field, and those of the rule that have none of
 //          these names. Annotations: summary, value, threshold, and where they apply reason, stale, flapping,
 //          acknowledged.

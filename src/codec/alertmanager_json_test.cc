@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <simdjson.h>
 
 namespace millstream::codec {
 namespace {
@@ -100,6 +101,36 @@ TEST(AlertmanagerJson, AnAlertmanagerGetsNoNameThatItRefuses) {
   for (const char* other : {R"("c")", R"("e")", "2nd team", "my team"}) {
     EXPECT_THAT(posted, ::testing::Not(HasSubstr(other)));
   }
+}
+
+// Its labels, and so its fingerprint, are others than those that it was told with.
+TEST(AlertmanagerJson, AWebhookIsToldTheEndOfTheSeverityBefore) {
+  const auto statuses = [](const model::Notification& n) {
+    simdjson::dom::parser parser;
+    std::vector<std::string> out;
+    simdjson::dom::array alerts;
+    EXPECT_FALSE(parser.parse(encode_webhook(n, ""))["alerts"].get(alerts));
+    for (const simdjson::dom::element each : alerts) {
+      std::string line;
+      for (const char* place : {"/status", "/labels/severity", "/endsAt"}) {
+        line += std::string(std::string_view(each.at_pointer(place))) + " ";
+      }
+      out.push_back(std::move(line));
+    }
+    return out;
+  };
+  using ::testing::ElementsAre;
+  model::Notification n = notification();
+  n.alerts.resize(1);
+  n.alerts[0].told_as = model::Severity::critical;
+  EXPECT_THAT(statuses(n), ElementsAre("firing critical 0001-01-01T00:00:00Z "));
+  n.alerts[0].told_as = model::Severity::warning;
+  EXPECT_THAT(statuses(n),
+              ElementsAre("firing critical 0001-01-01T00:00:00Z ", "resolved warning 2026-02-02T02:40:30.000Z "));
+  n.alerts[0].over = true;
+  n.alerts[0].ended_at_ms = kStartMs + 20'000;
+  EXPECT_THAT(statuses(n),
+              ElementsAre("resolved critical 2026-02-02T02:40:20.000Z ", "resolved warning 2026-02-02T02:40:20.000Z "));
 }
 
 TEST(AlertmanagerJson, AnAlertmanagerIsToldTheEndOfTheSeverityBefore) {

@@ -345,13 +345,6 @@ void read_schedule(ObjectMembers& rule_in, Rule& rule, std::optional<Error>& err
   rule.schedule = std::move(schedule);
 }
 
-// Of silence there is neither a value nor a limit.
-void choose_message(Rule& rule) {
-  if (rule.when.empty() || !is_silence(rule.when.front().fn)) return;
-  const bool of_field = !rule.when.front().field.empty();
-  rule.message = of_field ? "{{device}} {{field}} {{fn}} for {{duration}}" : "{{device}} {{fn}} for {{duration}}";
-}
-
 void read_members(ObjectMembers& in, Rule& rule, const AccountId& account, std::optional<Error>& error) {
   in.text("id", kNameBytesMax, rule.id);
   if (!rule.id.empty() && !is_name(rule.id)) in.fail("id", "1 to 64 of A-Z a-z 0-9 . _ -");
@@ -370,7 +363,7 @@ void read_members(ObjectMembers& in, Rule& rule, const AccountId& account, std::
   in.duration("maxLateness", 0, kHourMs, rule.max_lateness_ms);
   read_flap(in, rule, error);
   read_schedule(in, rule, error);
-  choose_message(rule);
+  rule.message = default_message(rule);
   in.text("message", kRuleTextBytesMax, rule.message);
   in.tags("labels", kRuleLabelsMax, rule.labels);
   in.list("notify", 0, kRuleNotifyMax,

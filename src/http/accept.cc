@@ -66,6 +66,13 @@ Wish wish_for(std::string_view accept, const MediaType& media) {
 
 }  // namespace
 
+bool takes(std::string_view accept, MediaType media) { return wish_for(accept, media).weight > 0; }
+
+bool names(std::string_view accept, MediaType media) {
+  const Wish wish = wish_for(accept, media);
+  return wish.weight > 0 && wish.closeness == 3;
+}
+
 bool prefers(std::string_view accept, MediaType other, MediaType usual) {
   const Wish one = wish_for(accept, other);
   const Wish two = wish_for(accept, usual);

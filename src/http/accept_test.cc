@@ -38,6 +38,22 @@ TEST(Accept, TheClosestRangeSaysTheWeight) {
   EXPECT_FALSE(wants_csv("text/csv;q=0"));
 }
 
+TEST(Accept, AWeightOfZeroIsARefusal) {
+  const MediaType stream{"text", "event-stream"};
+  for (const char* accept : {"text/event-stream", "application/json, Text/Event-Stream;q=0.001"}) {
+    EXPECT_TRUE(takes(accept, stream)) << accept;
+    EXPECT_TRUE(names(accept, stream)) << accept;
+  }
+  for (const char* accept : {"", "*/*", "text/*;q=0.5"}) {
+    EXPECT_TRUE(takes(accept, stream)) << accept;
+    EXPECT_FALSE(names(accept, stream)) << accept;
+  }
+  for (const char* accept : {"text/event-stream;q=0", "*/*, text/event-stream; q=0.000", "application/json"}) {
+    EXPECT_FALSE(takes(accept, stream)) << accept;
+    EXPECT_FALSE(names(accept, stream)) << accept;
+  }
+}
+
 TEST(Accept, WhatIsNotARangeIsPassedOver) {
   EXPECT_FALSE(wants_csv("text/csv;q=2"));
   EXPECT_FALSE(wants_csv("text/csv;q=1.5"));

@@ -154,6 +154,8 @@ struct NotifyPolicy {
   bool operator==(const NotifyPolicy&) const = default;
 };
 
+inline constexpr std::string_view kMessageOfValue = "{{device}} {{field}}={{value}} {{op}} {{threshold}}";
+
 struct Rule {
   std::string id;  // a name, distinct in its account
   std::string name;
@@ -170,7 +172,7 @@ struct Rule {
   int64_t max_lateness_ms = 30'000;  // event time is clamped to [receive - this, receive]
   std::optional<Flap> flap;
   std::optional<Schedule> schedule;
-  std::string message = "{{device}} {{field}}={{value}} {{op}} {{threshold}}";
+  std::string message = std::string(kMessageOfValue);
   Tags labels;
   std::vector<NotifyPolicy> notify;
   uint64_t version = 1;
@@ -178,5 +180,12 @@ struct Rule {
   bool operator==(const Rule&) const = default;
   int64_t for_of(size_t level) const { return levels[level].for_ms.value_or(for_ms); }
 };
+
+// Of one that names none. Of silence there is neither a value nor a limit to tell.
+inline std::string default_message(const Rule& rule) {
+  if (rule.when.empty() || !is_silence(rule.when.front().fn)) return std::string(kMessageOfValue);
+  const bool of_field = !rule.when.front().field.empty();
+  return of_field ? "{{device}} {{field}} {{fn}} for {{duration}}" : "{{device}} {{fn}} for {{duration}}";
+}
 
 }  // namespace millstream::model

@@ -119,9 +119,7 @@ AccountGroups::~AccountGroups() {
 // ---- what is true of an alert ----
 
 bool AccountGroups::silenced(const AlertKey& key, int64_t now_ms) const {
-  return std::any_of(silences_.begin(), silences_.end(), [&](const auto& each) {
-    return each.second.is_active(now_ms) && each.second.covers(key.second, key.first);
-  });
+  return silences_.is_covered(key.second, key.first, now_ms);
 }
 
 bool AccountGroups::is_over(const Tracked& tracked, const Group::Member& member) {
@@ -246,16 +244,16 @@ void AccountGroups::set_due(Group& group) {
 }
 
 void AccountGroups::set_silence_due() {
-  int64_t due_ms = kNever;
-  for (const auto& [id, silence] : silences_) due_ms = std::min(due_ms, silence.ends_at_ms);
+  const model::Silence* next = silences_.next_to_end();
+  const int64_t due_ms = next == nullptr ? kNever : next->ends_at_ms;
   dues_.erase({silence_due_ms_, this, nullptr});
   silence_due_ms_ = due_ms;
   if (due_ms != kNever) dues_.insert({due_ms, this, nullptr});
 }
 
-void AccountGroups::touch_covered(const model::Silence& silence, int64_t now_ms) {
+void AccountGroups::touch_named(const Silences& gone, int64_t now_ms) {
   for (Entry& entry : alerts_) {
-    if (!silence.covers(entry.first.second, entry.first.first)) continue;
+    if (!gone.is_named(entry.first.second, entry.first.first)) continue;
     for (Group* group : entry.second.groups) touch(entry, *group, now_ms);
   }
 }
@@ -305,23 +303,22 @@ void AccountGroups::on_alert(const model::Topic& device, Alert alert, int64_t no
 
 void AccountGroups::put_silence(model::Silence silence, int64_t now_ms) {
   if (silence.ends_at_ms <= now_ms) return;
-  std::string id = silence.id;
-  silences_.try_emplace(std::move(id), std::move(silence));
+  silences_.put(std::move(silence));
   set_silence_due();
 }
 
 void AccountGroups::remove_silence(const std::string& id, int64_t now_ms) {
-  const auto found = silences_.find(id);
-  if (found == silences_.end()) return;
-  const model::Silence silence = std::move(found->second);
-  silences_.erase(found);
+  std::optional<model::Silence> removed = silences_.remove(id, now_ms);
+  if (!removed) return;
   set_silence_due();
-  touch_covered(silence, now_ms);
+  Silences gone;
+  gone.put(std::move(*removed));
+  touch_named(gone, now_ms);
 }
 
 std::vector<std::string> AccountGroups::silence_ids() const {
   std::vector<std::string> ids;
-  for (const auto& [id, silence] : silences_) ids.push_back(id);
+  for (const auto& [id, silence] : silences_.by_id()) ids.push_back(id);
   return ids;
 }
 
@@ -335,12 +332,13 @@ void AccountGroups::on_deadline(const Due& due, std::vector<Notification>& out) 
     due.group->due_ms = kNever;
     return tell(*due.group, due.ms, out);
   }
-  silence_due_ms_ = kNever;
-  std::vector<std::string> ended;
-  for (const auto& [id, silence] : silences_) {
-    if (silence.ends_at_ms <= due.ms) ended.push_back(id);
+  Silences ended;
+  for (const model::Silence* next = silences_.next_to_end(); next != nullptr && next->ends_at_ms <= due.ms;
+       next = silences_.next_to_end()) {
+    ended.put(*silences_.remove(next->id, due.ms));
   }
-  for (const std::string& id : ended) remove_silence(id, due.ms);
+  set_silence_due();
+  touch_named(ended, due.ms);
 }
 
 // ---- telling ----
@@ -454,8 +452,8 @@ void AccountGroups::save(model::StateWriter& writer) const {
     writer.text(id).number(policies.size());
     for (const NotifyPolicy& policy : policies) write_policy(policy, writer);
   }
-  writer.number(silences_.size());
-  for (const auto& [id, s] : silences_) {
+  writer.number(silences_.by_id().size());
+  for (const auto& [id, s] : silences_.by_id()) {
     writer.text(id).text(s.topic.text()).number(s.rules.size());
     for (const std::string& rule : s.rules) writer.text(rule);
     writer.number(s.starts_at_ms).number(s.ends_at_ms);
@@ -498,8 +496,7 @@ bool AccountGroups::load(model::StateReader& reader) {
     for (int64_t n = 0; n < count && reader.ok(); ++n) silence.rules.emplace_back(reader.text());
     silence.starts_at_ms = reader.number();
     silence.ends_at_ms = reader.number();
-    std::string id = silence.id;
-    silences_.emplace(std::move(id), std::move(silence));
+    silences_.put(std::move(silence));
   }
   const int64_t alerts = reader.number();
   for (int64_t i = 0; i < alerts && reader.ok(); ++i) {

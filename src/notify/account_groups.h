@@ -26,8 +26,8 @@
 
 #include "model/notification.h"
 #include "model/rule.h"
-#include "model/silence.h"
 #include "model/state_text.h"
+#include "notify/silences.h"
 
 namespace millstream::notify {
 
@@ -119,7 +119,7 @@ class AccountGroups {
   GroupSet wanted_groups(const Entry& entry);
   void place(Entry& entry, bool policies_changed, int64_t now_ms);
   void touch(const Entry& entry, Group& group, int64_t now_ms);
-  void touch_covered(const model::Silence& silence, int64_t now_ms);
+  void touch_named(const Silences& gone, int64_t now_ms);
   void set_due(Group& group);
   void set_silence_due();
   void leave(Entry& entry, Group& group);
@@ -135,9 +135,9 @@ class AccountGroups {
   const model::AccountId account_;
   Dues& dues_;
   std::map<std::string, std::vector<model::NotifyPolicy>> policies_;  // by rule id
-  std::map<std::string, model::Silence> silences_;                    // by id
-  std::map<AlertKey, Tracked> alerts_;                                // open, or their end is still to be told
-  std::map<std::string, Group> groups_;                               // by key
+  Silences silences_;
+  std::map<AlertKey, Tracked> alerts_;   // open, or their end is still to be told
+  std::map<std::string, Group> groups_;  // by key
   int64_t silence_due_ms_ = kNever;
   int64_t resumed_at_ms_ = 0;  // no group is due before
 };

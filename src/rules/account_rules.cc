@@ -125,6 +125,7 @@ void AccountRules::drop(WatchedDevice& device, size_t at, const char* reason, in
   const auto place = device.instances.begin() + static_cast<std::ptrdiff_t>(at);
   if (place->open()) out.push_back(farewell(*place, *device.topic, device.attributes, reason, now_ms));
   count(*place, -1);
+  note_newest_alert(*place, *device.topic);
   device.instances.erase(place);
   room_may_have_come();
 }
@@ -132,6 +133,20 @@ void AccountRules::drop(WatchedDevice& device, size_t at, const char* reason, in
 void AccountRules::count(const Instance& instance, int64_t by) {
   instances_ += by;
   instance.rule->tally->add(instance.phase, by);
+}
+
+void AccountRules::note_newest_alert(const Instance& instance, const model::Topic& device) {
+  if (instance.started_at_ms == kNever) return;
+  newest_alerts_[{device, instance.rule->rule.id}] = {instance.started_at_ms, instance.alerts_at_start};
+}
+
+void AccountRules::recall_newest_alert(Instance& instance, const model::Topic& device) {
+  if (newest_alerts_.empty()) return;
+  const auto found = newest_alerts_.find({device, instance.rule->rule.id});
+  if (found == newest_alerts_.end()) return;
+  instance.started_at_ms = found->second.started_at_ms;
+  instance.alerts_at_start = found->second.alerts_at_start;
+  newest_alerts_.erase(found);
 }
 
 // Whether anything is refused must not depend on what devices remember: a restart forgets that.
@@ -178,6 +193,7 @@ std::optional<uint32_t> AccountRules::instance_of(WatchedDevice& device, const C
     return std::nullopt;
   }
   device.instances.push_back(make_instance(rule));
+  recall_newest_alert(device.instances.back(), *device.topic);
   count(device.instances.back(), 1);
   return static_cast<uint32_t>(device.instances.size() - 1);
 }
@@ -428,6 +444,7 @@ void AccountRules::forget_idle_since(int64_t ms, int64_t now_ms) {
       if (!is_idle(instance, ms)) continue;
       idle.push_back(instance.rule);
       count(instance, -1);
+      note_newest_alert(instance, *device.topic);
     }
     if (!idle.empty()) {
       unset_timers(device);  // they name places, which change
@@ -440,6 +457,7 @@ void AccountRules::forget_idle_since(int64_t ms, int64_t now_ms) {
     const bool empty = device.instances.empty() && device.attributes.empty();
     entry = empty ? devices_.erase(entry) : std::next(entry);
   }
+  std::erase_if(newest_alerts_, [ms](const auto& each) { return each.second.started_at_ms < ms; });
   room_may_have_come();
 }
 
@@ -462,6 +480,10 @@ void AccountRules::save(model::StateWriter& writer) const {
       rules::save(instance, writer);
     }
   }
+  writer.number(newest_alerts_.size());
+  for (const auto& [of, alert] : newest_alerts_) {
+    writer.text(of.first.text()).text(of.second).number(alert.started_at_ms).number(alert.alerts_at_start);
+  }
 }
 
 Status AccountRules::load(const model::AccountId& account, model::StateReader& reader) {
@@ -483,7 +505,19 @@ Status AccountRules::load(const model::AccountId& account, model::StateReader& r
   for (int64_t i = 0; i < devices && reader.ok(); ++i) {
     if (Status s = load_device(reader); !s) return s;
   }
-  return reader.ok() ? Status() : Status(unreadable());
+  return load_newest_alerts(reader) ? Status() : Status(unreadable());
+}
+
+bool AccountRules::load_newest_alerts(model::StateReader& reader) {
+  const int64_t alerts = reader.number();
+  for (int64_t i = 0; i < alerts && reader.ok(); ++i) {
+    Result<model::Topic> device = model::Topic::parse(reader.text());
+    if (!device) return false;
+    std::string rule_id(reader.text());
+    const int64_t started_at_ms = reader.number();
+    newest_alerts_[{std::move(*device), std::move(rule_id)}] = {started_at_ms, static_cast<uint32_t>(reader.number())};
+  }
+  return reader.ok();
 }
 
 Status AccountRules::load_device(model::StateReader& reader) {

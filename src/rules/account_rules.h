@@ -9,7 +9,10 @@
 //          at is not silent (rule_instance.h).
 //          A gateway that goes takes those behind it along, in the order of their names; they come back with it, or
 //          when they are behind it no more.
-// Limits   an instance without an alert or a deadline is forgotten a day after its newest value.
+//          An instance that is made anew goes on from the newest alert of the one before it, whatever that one ended by
+//          (the rule, its scope, the device): so no two alerts have one id, though a device sends a point again.
+// Limits   an instance without an alert or a deadline is forgotten a day after its newest value, and so is the
+//          newest alert of one that is gone: no new instance takes values as old as that (max_lateness).
 //          limits.h: instances, and evaluations by the log's time, so that the same log is cut in the same places. Over
 //          one, the account is told (kRulesLimitedKind), at most once in kToldEveryMs.
 // Thread   one thread at a time
@@ -120,6 +123,9 @@ class AccountRules {
   std::optional<uint32_t> instance_of(WatchedDevice& device, const CompiledRule& rule, int64_t now_ms,
                                       model::Conclusions& out);
   void count(const Instance& instance, int64_t by);
+  // Before an instance goes, and after one is made.
+  void note_newest_alert(const Instance& instance, const model::Topic& device);
+  void recall_newest_alert(Instance& instance, const model::Topic& device);
   using Tell = void (*)(Instance&, int64_t ts_ms, const Moment&, Changes&);
   void tell_instances(WatchedDevice& device, Tell tell, int64_t ts_ms, int64_t now_ms, model::Conclusions& out);
   void tell_behind(const model::Topic& gateway, Tell tell, int64_t ts_ms, int64_t now_ms, model::Conclusions& out);
@@ -135,6 +141,7 @@ class AccountRules {
   void unset_timers(WatchedDevice& device);
   void set_timers(WatchedDevice& device, int64_t now_ms);
   Status load_device(model::StateReader& reader);
+  bool load_newest_alerts(model::StateReader& reader);
 
   static constexpr int64_t kToldEveryMs = 60'000;
 
@@ -147,6 +154,11 @@ class AccountRules {
   bool asks_for_tags_ = false;
   std::unordered_map<model::Topic, WatchedDevice> devices_;
   Gateways gateways_;
+  struct NewestAlert {
+    int64_t started_at_ms;
+    uint32_t alerts_at_start;
+  };
+  std::map<std::pair<model::Topic, std::string>, NewestAlert> newest_alerts_;  // of instances that are gone
   uint64_t generation_ = 0;  // of what devices know of who reads their fields
   int64_t instances_ = 0;
   bool full_ = false;  // an instance was refused, and there was no room since

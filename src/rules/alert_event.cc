@@ -41,6 +41,12 @@ model::Event event_of(const model::Alert& alert, const model::Topic& device, int
   return new_event(model::EventType::alert, device, codec::encode_alert_data(alert), ts_ms);
 }
 
+// The last value says nothing of it.
+std::string_view no_data_message(const model::Condition& condition) {
+  return condition.field.empty() ? "{{device}}: no data for {{duration}}"
+                                 : "{{device}} {{field}}: no data for {{duration}}";
+}
+
 model::Alert alert_of(const Instance& instance, const model::Topic& device, const Attributes& attributes) {
   const model::Rule& rule = instance.rule->rule;
   const model::Level& level = rule.levels[static_cast<size_t>(std::max<int8_t>(instance.level, 0))];
@@ -61,13 +67,15 @@ model::Alert alert_of(const Instance& instance, const model::Topic& device, cons
   alert.flapping = instance.flapping;
   if (instance.ack) alert.ack = *instance.ack;
   alert.labels = rule.labels;
-  alert.message = alert_message({.rule = rule,
+  const bool says_no_data = instance.for_no_data && rule.no_data && rule.message == model::default_message(rule);
+  alert.message = alert_message({.text = says_no_data ? no_data_message(condition) : std::string_view(rule.message),
+                                 .rule = rule,
                                  .device = device,
                                  .condition = condition,
                                  .level = level,
                                  .value = text_of(reading),
                                  .threshold = text_of(limit),
-                                 .for_ms = level.for_ms.value_or(rule.for_ms)});
+                                 .for_ms = says_no_data ? rule.no_data->after_ms : level.for_ms.value_or(rule.for_ms)});
   return alert;
 }
 

@@ -1,7 +1,5 @@
 #include "rules/alert_message.h"
 
-#include <string_view>
-
 #include "base/time_text.h"
 #include "codec/field_name.h"
 
@@ -38,7 +36,7 @@ bool append_placeholder(std::string_view name, const AlertFacts& facts, std::str
 
 std::string alert_message(const AlertFacts& facts) {
   std::string out;
-  std::string_view rest = facts.rule.message;
+  std::string_view rest = facts.text;
   while (!rest.empty() && out.size() <= kAlertMessageBytesMax) {
     const size_t open = rest.find("{{");
     out += rest.substr(0, open);

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 
 #include "model/rule.h"
 
@@ -18,6 +19,7 @@ inline constexpr size_t kAlertMessageBytesMax = 4 << 10;
 
 // What is known of one alert at one moment.
 struct AlertFacts {
+  std::string_view text;  // the template
   const model::Rule& rule;
   const model::Topic& device;
   const model::Condition& condition;

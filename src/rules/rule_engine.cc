@@ -16,7 +16,7 @@
 namespace millstream::rules {
 namespace {
 
-constexpr int64_t kStateVersion = 4;
+constexpr int64_t kStateVersion = 6;
 
 Error unreadable() { return Error{Code::corrupt, "rules: the saved state cannot be read"}; }
 

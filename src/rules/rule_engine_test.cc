@@ -517,6 +517,43 @@ TEST(Rules, ADeletedDeviceTakesItsAlertAlongAndIsANewOneWhenItSpeaksAgain) {
   EXPECT_EQ(driver.take(), (Lines{"3000 firing hot.s.d.3000.1 75"}));
 }
 
+// The same point again, whatever the alert before it ended by: another alert, and so another id.
+TEST(Rules, APointSentAgainAfterItsAlertWasEndedFiresUnderAnotherId) {
+  Driver d({over_70()});
+  const auto again = [&](int64_t at_ms, const char* reason) {
+    EXPECT_EQ(alert_of(d.out.at(0)).reason, reason);
+    d.out.clear();
+    const int64_t now_ms = at_ms + 1;
+    d.restart({over_70()}, now_ms, now_ms);
+    d.out.clear();
+    d.late_value(now_ms, 1000, 85);
+    return d.take();
+  };
+  d.value(1000, 85);
+  EXPECT_EQ(d.take(), (Lines{"1000 firing hot.s.d.1000.1 85"}));
+  d.event(2000, command(codec::SaveRule{rule("hot", "T1", Comparison::gt, 80), "anna"}));
+  // Back to what is configured, which is another change.
+  EXPECT_EQ(again(2000, "rule_changed"), (Lines{"1000 firing hot.s.d.1000.2 85"}));
+  d.event(3000, command(codec::DeleteRule{"hot", "anna"}));
+  EXPECT_EQ(again(3000, "rule_deleted"), (Lines{"1000 firing hot.s.d.1000.3 85"}));
+  model::Event deleted = telemetry("d", 4000, 4000, {});
+  deleted.type = model::EventType::system;
+  deleted.data = codec::encode_device_command(deleted.topic.device, codec::DeleteDevice{"anna"});
+  d.event(4000, deleted);
+  EXPECT_EQ(again(4000, "device_deleted"), (Lines{"1000 firing hot.s.d.1000.4 85"}));
+}
+
+TEST(Rules, WhatKeepsIdsApartIsForgottenWithTheDay) {
+  Driver d({over_70()});
+  d.value_at("gone", 1000, 1000, 85);
+  d.event(2000, command(codec::DeleteRule{"hot", "anna"}));
+  d.take();
+  const auto knows = [&] { return d.engine->save().find("device:gone") != std::string::npos; };
+  EXPECT_TRUE(knows());
+  d.until(kDayMs + kHourMs);
+  EXPECT_FALSE(knows());
+}
+
 TEST(Rules, PendingSurvivesAChangeOfWordsAndEndsWithItsRule) {
   Driver d({over_70(10'000), rule("gone", "T1", Comparison::gt, 70, 10'000)});
   d.value(1000, 80);

@@ -170,6 +170,7 @@ class Step {
     i_.silent = i_.behind = i_.no_data = false;
     incomplete_ = moment_.unseen_ms != kNever && moment_.now_ms - moment_.unseen_ms < i_.rule->window_ms;
     const int top = view_.top();
+    i_.for_no_data &= top < 0;
     count(top >= 0);
     follow(top);
     if (returned && i_.open() && out_.size() == told) emit(AlertState::updated, event_ms(), "data");
@@ -273,6 +274,7 @@ class Step {
     if (i_.started_at_ms != kNever) started_ms = std::max(started_ms, i_.started_at_ms);
     i_.alerts_at_start = i_.started_at_ms == started_ms ? i_.alerts_at_start + 1 : 1;
     i_.started_at_ms = started_ms;
+    i_.for_no_data = false;
     i_.phase = Phase::firing;
     i_.level = static_cast<int8_t>(at);
     emit(AlertState::firing, by_clock_ ? moment_.now_ms : started_ms, reason);
@@ -281,6 +283,7 @@ class Step {
   }
 
   void rise(int to) {
+    i_.for_no_data = false;
     i_.phase = Phase::firing;
     const int64_t ts_ms = by_clock_ ? moment_.now_ms : std::max(begun_ms(to), i_.started_at_ms);
     i_.level = static_cast<int8_t>(to);
@@ -355,7 +358,7 @@ class Step {
   void fire_for_no_data(int64_t since_ms) {
     i_.silent = false;
     fire(0, since_ms, "no_data");
-    i_.silent = true;
+    i_.silent = i_.for_no_data = true;
   }
 
   Instance& i_;
@@ -576,7 +579,12 @@ size_t shown_condition(const Instance& instance, const Attributes& attributes) {
 
 void save(const Instance& i, model::StateWriter& writer) {
   writer.number(static_cast<int>(i.phase)).number(i.level).number(i.silent).number(i.no_data).number(i.flapping);
-  writer.number(i.closed).number(i.breached).number(i.behind).number(i.breaches).number(i.alerts_at_start);
+  writer.number(i.closed)
+      .number(i.breached)
+      .number(i.behind)
+      .number(i.for_no_data)
+      .number(i.breaches)
+      .number(i.alerts_at_start);
   writer.number(i.newest_ms).number(i.received_ms).number(i.started_at_ms);
   writer.number(i.recovering_ms).number(i.recovering_received_ms);
   for (size_t n = 0; n < i.since_ms.size(); ++n) writer.number(i.since_ms[n]).number(i.since_received_ms[n]);
@@ -596,7 +604,7 @@ void save(const Instance& i, model::StateWriter& writer) {
 bool load(Instance& i, model::StateReader& reader) {
   const int64_t phase = reader.number();
   const int64_t level = reader.number();
-  for (bool* flag : {&i.silent, &i.no_data, &i.flapping, &i.closed, &i.breached, &i.behind}) {
+  for (bool* flag : {&i.silent, &i.no_data, &i.flapping, &i.closed, &i.breached, &i.behind, &i.for_no_data}) {
     *flag = reader.number() != 0;
   }
   i.breaches = static_cast<uint32_t>(reader.number());

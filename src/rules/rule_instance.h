@@ -64,10 +64,11 @@ struct Inputs {
 struct Instance {
   const CompiledRule* rule = nullptr;
   Phase phase = Phase::ok;
-  int8_t level = -1;     // of the open alert
-  bool silent = false;   // and the alert, if there is one, was called stale
-  bool behind = false;   // silent only because its gateway has gone
-  bool no_data = false;  // no_data.after is over
+  int8_t level = -1;         // of the open alert
+  bool silent = false;       // and the alert, if there is one, was called stale
+  bool behind = false;       // silent only because its gateway has gone
+  bool no_data = false;      // no_data.after is over
+  bool for_no_data = false;  // the newest alert began by that, and no value has met a level since
   bool flapping = false;
   bool closed = false;             // by hand
   bool breached = false;           // by the newest values

@@ -1,10 +1,10 @@
 // Random rules over random lives of devices: what must hold of every alert, whatever happens.
 //
-// Each sequence draws one to three rules from all that the wire allows, and a life of two devices: values on time and
-// late, numbers, flags and texts, going offline and coming back, by themselves and with a gateway, what people say
-// (acknowledge, close, change and delete rules, attributes, gateways, delete devices), time passing, the server's own
-// absence. Three engines live it: one plainly, one restarted from its saved state before every step, one told of time
-// at moments in between.
+// Each sequence draws one to three rules from all that the wire allows, and a life of two devices: values on time, late
+// and sent again, numbers, flags and texts, going offline and coming back, by themselves and with a gateway, what
+// people say (acknowledge, close, change and delete rules, attributes, gateways, delete devices), time passing, the
+// server's own absence. Three engines live it: one plainly, one restarted from its saved state before every step, one
+// told of time at moments in between.
 //
 // MILLSTREAM_SEQUENCES=1000000 and MILLSTREAM_SEED=N ask for more of them, or for others.
 #include <gtest/gtest.h>
@@ -14,6 +14,7 @@
 #include <map>
 #include <random>
 #include <set>
+#include <utility>
 
 #include "base/limits.h"
 #include "codec/device_settings_json.h"
@@ -169,8 +170,28 @@ model::Event some_status(Dice& dice, const model::Topic& device, int64_t now_ms)
   return event;
 }
 
-std::string some_command(Dice& dice, const model::Topic& device, const std::string& newest_alert) {
-  switch (dice.upto(8)) {
+// What the next step is drawn with.
+struct Past {
+  const std::vector<Rule>& rules;
+  std::string newest_alert = {};
+  std::optional<model::Event> fired = {};  // the newest value that an alert began with
+  int64_t steps = 0;                       // since then
+
+  void note(const Step& step, const std::string& alert) {
+    ++steps;
+    if (alert == std::exchange(newest_alert, alert)) return;
+    fired = step.event;
+    steps = 0;
+  }
+};
+
+std::string some_command(Dice& dice, const model::Topic& device, const Past& past) {
+  switch (dice.upto(9)) {
+    case 9: {
+      Rule other = past.rules[static_cast<size_t>(dice.upto(static_cast<int64_t>(past.rules.size()) - 1))];
+      other.keep_firing_ms = dice.upto(5) * 1000;  // what fired it would fire it again
+      return codec::encode_rule_command(codec::SaveRule{other, "user:a"});
+    }
     case 0:
       return codec::encode_rule_command(codec::SaveRule{some_rule(dice, "r" + std::to_string(dice.upto(2))), "user:a"});
     case 1: return codec::encode_rule_command(codec::DeleteRule{"r" + std::to_string(dice.upto(2)), "user:a"});
@@ -185,15 +206,23 @@ std::string some_command(Dice& dice, const model::Topic& device, const std::stri
     default: break;
   }
   return codec::encode_rule_command(
-      codec::AlertCommand{newest_alert, static_cast<codec::AlertAction>(dice.upto(2)), "user:a", "seen"});
+      codec::AlertCommand{past.newest_alert, static_cast<codec::AlertAction>(dice.upto(2)), "user:a", "seen"});
 }
 
-Step some_step(Dice& dice, int64_t now_ms, const std::string& newest_alert) {
+Step some_step(Dice& dice, int64_t now_ms, const Past& past) {
   Step step;
   step.now_ms = now_ms + (dice.one_in(8) ? dice.upto(20'000) : dice.upto(1500));
-  const model::Topic device = device_topic(dice.one_in(3) ? "b" : "a");
-  const int64_t what = dice.upto(19);
-  if (what < 12) {
+  model::Topic device = device_topic(dice.one_in(3) ? "b" : "a");
+  int64_t what = dice.upto(19);
+  // Somebody acts on what has just fired, and the device sends it again, with the time that it had.
+  const bool just_fired = past.fired && past.fired->type == model::EventType::telemetry && past.steps < 2;
+  if (just_fired && past.steps == 0 && dice.one_in(3)) {
+    device = past.fired->topic;
+    what = 15;
+  }
+  if (just_fired && past.steps == 1 && dice.one_in(2)) {
+    step.event = past.fired;
+  } else if (what < 12) {
     step.event = some_telemetry(dice, device, step.now_ms);
   } else if (what < 15) {
     step.event = some_status(dice, dice.one_in(3) ? device_topic("g") : device, step.now_ms);
@@ -202,7 +231,7 @@ Step some_step(Dice& dice, int64_t now_ms, const std::string& newest_alert) {
     step.event->topic = device;
     step.event->ts_ms = step.now_ms;
     step.event->type = model::EventType::system;
-    step.event->data = some_command(dice, device, newest_alert);
+    step.event->data = some_command(dice, device, past);
   } else if (what == 18) {
     step.down_ms = step.now_ms - now_ms;
   }
@@ -353,12 +382,14 @@ std::string live_through(uint64_t seed, Totals& totals) {
   Life plain(rules), restarted(rules), restless(rules);
   Judge judge;
   int64_t now_ms = kBeginMs;
+  Past past{rules};
   for (int n = 0; n < kSteps; ++n) {
-    const Step step = some_step(dice, now_ms, judge.newest_alert);
+    const Step step = some_step(dice, now_ms, past);
     const size_t from = plain.out.size();
     judge.before(step);
     plain.take(step);
     if (!judge.after(step, plain.out, from)) return judge.why;
+    past.note(step, judge.newest_alert);
     if (!restarted.restart()) return "a saved state cannot be read";
     restarted.take(step);
     if (step.down_ms == 0) restless.until(now_ms + (step.now_ms - now_ms) / 3);

@@ -1,5 +1,6 @@
 import { text } from '../text.ts';
 import { AlertList } from './alert_list.tsx';
+import { AlertStrip } from './alert_strip.tsx';
 import { ChartPanel } from './chart_panel.tsx';
 import { useDashboard } from './context.ts';
 import { Counters } from './counters.tsx';
@@ -16,6 +17,7 @@ function Overview() {
   return (
     <>
       <Counters />
+      <AlertStrip />
       <div class="columns">
         <DeviceTable />
         <div class="side">
@@ -33,13 +35,14 @@ export function App() {
   const { state, renewing } = dashboard.session;
   const nothing = dashboard.devices.size === 0 && dashboard.alerts.list().length === 0;
   const out = state.value === 'out';
-  const page = dashboard.place.page.value;
+  const { kiosk } = dashboard.place;
+  const page = kiosk ? 'overview' : dashboard.place.page.value;
   const front = nothing && out;  // the sign-in page alone: there is nothing to put beside it
   const asking = state.value === 'asking';
   const empty = nothing && dashboard.devicesLoad.value === 'ready';
   return (
-    <div class={`page ${front ? 'front' : dashboard.stale ? 'not-live' : ''}`}>
-      {front || asking ? <FrontHeader /> : <><a class="skip" href="#main">{text.skip}</a><Header /><Nav /><Notices /></>}
+    <div class={`page ${kiosk ? 'kiosk' : ''} ${front ? 'front' : dashboard.stale ? 'not-live' : ''}`}>
+      {front || asking ? <FrontHeader /> : <><a class="skip" href="#main">{text.skip}</a><Header />{!kiosk && <Nav />}<Notices /></>}
       <main id="main" tabIndex={-1}>
         {asking && <p class="asking">{text.connecting}</p>}
         {(out || renewing.value) && <SignIn key="sign-in" front={front} />}

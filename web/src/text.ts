@@ -1,4 +1,4 @@
-// text.ts: every word the page says.
+// text.ts: every word the page says, but for those of a part that is loaded later: they come with it, and stand in text/.
 
 import type { Presence, Severity } from '../sdk/index.ts';
 import type { Page } from './place.ts';
@@ -137,18 +137,6 @@ export const text = {
   signOutFailed: 'Signing out failed: the server did not confirm it. You are still signed in.',
 
   settings: 'Settings',
-  settingsMenu: {
-    here: 'They hold for this browser only.',
-    sound: 'Sound for new alerts',
-    soundHint: 'Once the page is loaded anew, browsers stay silent until you click on it or press a key.',
-    desktop: 'Desktop notification for new alerts',
-    desktopHint: 'Shown while this page is open in some tab. Many new alerts at once come as one.',
-    desktopRefused: 'This browser refused. Allow notifications for this page in its own settings, then try again.',
-    desktopMissing: 'Browsers show them only for pages over https, or of this machine.',
-    manyAlerts: (count: number) => `${count} new alerts`,
-    kiosk: 'Open the view for a wall screen',
-    close: 'Close',
-  },
 
   unitSecond: 's',
   unitMinute: 'min',

@@ -8,10 +8,10 @@ import type { Dashboard } from '../dashboard.ts';
 import { Announcer, type Told } from '../store/announcer.ts';
 import { setWanted, wanted } from '../store/wanted.ts';
 import { text } from '../text.ts';
+import { words } from '../text/settings.ts';
 import { useDashboard } from '../view/context.ts';
 import './settings.css';
 
-const words = text.settingsMenu;
 const sound = signal(wanted('sound'));
 const desktop = signal(wanted('desktop') && permission() === 'granted');
 const refused = signal(false);

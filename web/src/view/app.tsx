@@ -10,7 +10,6 @@ import { FrontHeader, Header } from './header.tsx';
 import { Nav } from './nav.tsx';
 import { Notices } from './notices.tsx';
 import { LazyPage } from './pages.tsx';
-import { SignIn } from './sign_in.tsx';
 import { ToastList } from './toast_list.tsx';
 
 function Overview() {
@@ -45,7 +44,8 @@ export function App() {
       {front || asking ? <FrontHeader /> : <><a class="skip" href="#main">{text.skip}</a><Header />{!kiosk && <Nav />}<Notices /></>}
       <main id="main" tabIndex={-1}>
         {asking && <p class="asking">{text.connecting}</p>}
-        {(out || renewing.value) && <SignIn key="sign-in" front={front} />}
+        {(out || renewing.value) && <LazyPage key="sign-in" page="signIn" front={front} />}
+        {kiosk && <LazyPage page="kiosk" />}
         {!front && !asking && (page !== 'overview' ? <LazyPage page={page} /> : empty ? <Empty /> : <Overview />)}
       </main>
       <ToastList />

@@ -66,7 +66,7 @@ export class Plot {
       this.chart.setSize({ width: Math.max(1, box.clientWidth), height: Math.max(1, box.clientHeight) });
     });
     this.sizes.observe(box);
-    this.sight = new IntersectionObserver((seen) => { this.inView = seen.at(-1)!.isIntersecting; }, { rootMargin: '64px' });
+    this.sight = new IntersectionObserver((seen) => { this.inView = seen.at(-1)!.isIntersecting; }, { rootMargin: '100%' });
     this.sight.observe(box);
   }
 

@@ -1,12 +1,13 @@
 // spark.tsx: the last few numbers as a line the size of a word. Drawn again only when there is something new to draw.
 
 import { useLayoutEffect, useRef } from 'preact/hooks';
-import { kRecent, type Recent } from '../store/recent.ts';
+import type { Recent } from '../store/recent.ts';
 import { themeShown } from '../theme.ts';
 
 const kWidth = 72;
 const kHeight = 20;
 const kMargin = 2;
+const kFewest = 10;  // fewer do not fill the width
 
 // `added`: of `recent`, so that a new number is a new drawing.
 export function Spark({ recent, added }: { recent: Recent | undefined; added: number | undefined }) {
@@ -34,7 +35,8 @@ function drawLine(canvas: HTMLCanvasElement, recent: Recent | undefined): void {
   }
   const y = (value: number) =>
     high === low ? kHeight / 2 : kHeight - kMargin - ((value - low) / (high - low)) * (kHeight - 2 * kMargin);
-  const x = (index: number) => kWidth - kMargin - (recent.size - 1 - index) * ((kWidth - 2 * kMargin) / (kRecent - 1));
+  const step = (kWidth - 2 * kMargin) / (Math.max(kFewest, recent.size) - 1);
+  const x = (index: number) => kWidth - kMargin - (recent.size - 1 - index) * step;
   pen.strokeStyle = pen.fillStyle = getComputedStyle(canvas).color;
   pen.lineWidth = 1.25;
   pen.beginPath();

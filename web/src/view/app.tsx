@@ -48,7 +48,7 @@ export function App() {
         {kiosk && <LazyPage page="kiosk" />}
         {!front && !asking && (page !== 'overview' ? <LazyPage page={page} /> : empty ? <Empty /> : <Overview />)}
       </main>
-      <ToastList />
+      {!kiosk && <ToastList />}
     </div>
   );
 }

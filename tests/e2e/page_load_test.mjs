@@ -92,11 +92,12 @@ async function measure(devices, interval, perSecond) {
   const { drawn, dropped, longestTask } = await frames(page, windowMs);
   const click = await clickMs(page);
   const lag = await lagMs(page);
+  const rate = await page.getByTestId('count-rate').innerText();
 
   const share = (name) => (100 * (last[name] - first[name])) / wallS;
   const thread = share('TaskDuration');
   const heapMb = (last.JSHeapUsedSize - first.JSHeapUsedSize) / 2 ** 20;
-  console.log(`${devices} devices, a point each ${interval}: main thread ${thread.toFixed(1)} % ` +
+  console.log(`${devices} devices, a point each ${interval}, ${rate} events/s seen: main thread ${thread.toFixed(1)} % ` +
     `(scripts ${share('ScriptDuration').toFixed(1)} %, style and layout ${(share('RecalcStyleDuration') + share('LayoutDuration')).toFixed(1)} %), ` +
     `heap ${(last.JSHeapUsedSize / 2 ** 20).toFixed(1)} MB (grew by ${heapMb.toFixed(2)} MB), ${last.Nodes} nodes, ` +
     `${dropped} frames dropped of ${drawn + dropped} in ${windowMs / 1000} s, longest task ${longestTask.toFixed(0)} ms, ` +

@@ -46,6 +46,14 @@ async function openDevice(server, query) {
   return { page, wrongs };
 }
 
+/** In the other colours, and with nothing half faded in. */
+async function inColours(page, colorScheme) {
+  await page.emulateMedia({ colorScheme });
+  await until(() => page.evaluate((wanted) => getComputedStyle(document.documentElement).colorScheme === wanted, colorScheme), colorScheme);
+  await sleep(400);
+  await page.evaluate(() => Promise.allSettled(document.getAnimations().map((animation) => animation.finished)));
+}
+
 const chart = (page, field) => page.locator(`[data-testid="chart"][data-field="${field}"]`);
 const points = async (page, field) => Number(await chart(page, field).getAttribute('data-points'));
 const drawnPixels = (page, selector, colour) => page.evaluate(([where, wanted]) => {
@@ -87,8 +95,7 @@ test('the overview groups by site, draws the last numbers, and leads to the devi
   await feed(90);
   await until(async () => /too hot: 90 above 70[^]*2 more/.test(await page.getByTestId('alert-strip').innerText()), 'the strip says what is worst');
   for (const colorScheme of ['light', 'dark']) {
-    await page.emulateMedia({ colorScheme });
-    await sleep(400);
+    await inColours(page, colorScheme);
     assert.deepEqual(await axeViolations(page), [], colorScheme);
     await screenshot(page, `overview-by-site-${colorScheme}`);
   }
@@ -111,7 +118,7 @@ test('a device has its values with units and ages, its charts with limits, and i
   await until(async () => /71\.5\s°C/.test(await value('T1').innerText()), 'T1 with its unit');
   await until(async () => /\d+ s/.test(await value('T1').innerText()), 'its age');
   await until(async () => /1\.2\s+\d+ s/.test(await value('pressure').innerText()), 'the age of a value the newest point did not bring');
-  assert.match(await page.getByTestId('device-head').innerText(), /boiler[^]*Online[^]*cellar[^]*ago/);
+  await until(async () => /boiler[^]*Online[^]*cellar[^]*ago/.test(await page.getByTestId('device-head').innerText()), 'what it is');
   assert.match(await page.getByTestId('device-about').innerText(), /model\s+b-2/);
   assert.equal(await page.getByTestId('field-chart').count(), 3, 'T1, pressure, run; no chart of a text');
   await until(async () => (await points(page, 'T1')) === 61, 'the past is drawn');
@@ -124,8 +131,7 @@ test('a device has its values with units and ages, its charts with limits, and i
   await until(async () => /Resolved/.test(await page.getByTestId('device-alerts').innerText()), 'the alert is over');
 
   for (const colorScheme of ['light', 'dark']) {
-    await page.emulateMedia({ colorScheme });
-    await sleep(400);
+    await inColours(page, colorScheme);
     assert.deepEqual(await axeViolations(page), [], colorScheme);
     await screenshot(page, `device-${colorScheme}`);
   }
@@ -250,7 +256,8 @@ test('new alerts are heard and shown by the desktop only when someone asked for 
   const server = await Server.start({ config });
   await ingest(server, { deviceId: 'oven', fields: { T1: 20 } });
   await browser.grantPermissions(['notifications'], { origin: server.url });
-  const { page, wrongs } = await openPage(browser, server.url, (page_) => page_.addInitScript(() => {
+  const { page, wrongs } = await openPage(browser, server.url);
+  await page.addInitScript(() => {
     window.told = [];
     window.tones = 0;
     window.Notification = class extends window.Notification {
@@ -259,7 +266,8 @@ test('new alerts are heard and shown by the desktop only when someone asked for 
     window.OscillatorNode = class extends window.OscillatorNode {
       start(...when) { ++window.tones; super.start(...when); }
     };
-  }));
+  });
+  await page.reload();
   await untilConnected(page);
   await ingest(server, { deviceId: 'oven', fields: { T1: 90 } });
   await page.getByTestId('toast').waitFor();

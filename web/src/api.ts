@@ -43,6 +43,7 @@ export interface SeriesAnswer {
   series: Record<string, SeriesBucket[]>;
   truncated: boolean;
 }
+export type SeriesQuery = { deviceId: string; siteId: string; fields: string; start: string; end: string; points: number };
 export interface HealthAnswer {
   name: string;
   status: string;
@@ -106,10 +107,7 @@ export class Api {
       Promise<BackfillAnswer> {
     return this.get('/api/events/backfill', query);
   }
-  series(query: { deviceId: string; siteId: string; fields: string; start: string; end: string; points: number }):
-      Promise<SeriesAnswer> {
-    return this.get('/api/series', query);
-  }
+  series(query: SeriesQuery): Promise<SeriesAnswer> { return this.get('/api/series', query); }
 
   // What is undefined in the query is left out.
   get<Answer>(path: string, query: Query = {}): Promise<Answer> {

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { FakeEventSource } from '../sdk/testing/fake_event_source.ts';
 import { Dashboard, kDrawMs, type DashboardOptions } from './dashboard.ts';
 import { Place } from './place.ts';
+import { ChartSource } from './store/chart_source.ts';
 
 const kNow = Date.parse('2026-01-27T12:00:00Z');
 const kTopic = 'account:1/site:2/device:d';
@@ -146,6 +147,32 @@ describe('Dashboard', () => {
     stream.telemetry('7-0', { T2: 9 }, { topic: kTopic, ts: new Date(kNow).toISOString() });
     stream.telemetry('8-0', { T1: 9 }, { topic: 'account:1/site:2/device:other', ts: new Date(kNow).toISOString() });
     expect(dashboard.chart.value!.buckets.newest(9).map((point) => point.avg)).toEqual([7, 2]);
+  });
+
+  it('feeds the charts of another page, reads them again after a gap unless they are held, and opens none of its own there', async () => {
+    answers['/api/devices']!.body = { asOf: '5-0', devices: [device('d', { T1: 1 })] };
+    const stream = await start('?page=device&device=d');
+    stream.hello('5-0');
+    await draw();
+    expect([dashboard.chart.value, askedFor('/api/series')]).toEqual([undefined, []]);
+    const [followed, held] = ['T1', 'T2'].map((field) =>
+      new ChartSource(dashboard.api, dashboard.devices.find('d')!, [field], '5m', () => {})) as [ChartSource, ChartSource];
+    for (const chart of [followed, held]) {
+      chart.state = 'ready';
+      dashboard.pageCharts.add(chart);
+    }
+    held.held = true;
+    stream.telemetry('4-0', { T1: 1, T2: 1 }, { topic: kTopic, ts: new Date(kNow).toISOString(), snapshot: true });
+    stream.telemetry('6-0', { T1: 7, T2: 7 }, { topic: kTopic, ts: new Date(kNow).toISOString() });
+    expect([followed, held].map((chart) => chart.buckets.newest(9).map((point) => point.avg))).toEqual([[7], []]);
+    stream.block('gap', { from: '5-0', to: '9-0', reason: 'slow', backfill: 'b' });
+    await draw();
+    expect(askedFor('/api/series').map((url) => new URL(url).searchParams.get('fields'))).toEqual(['T1']);
+  });
+
+  it('shows what is in trouble first on a wall', async () => {
+    await start('?kiosk=1');
+    expect([dashboard.place.kiosk, dashboard.query.value.sort]).toEqual([true, 'status']);
   });
 
   it('reads everything again after a gap, and again later when that failed', async () => {

@@ -13,7 +13,7 @@ import { Api, ApiError, type BackfillAnswer } from './api.ts';
 import { asNumber, parseTime } from './format.ts';
 import type { Place } from './place.ts';
 import { Session } from './session.ts';
-import { Alerts, kAlertSpanMs } from './store/alerts.ts';
+import { Alerts, kAlertSpanMs, type Alert } from './store/alerts.ts';
 import { ChartSource, type Range } from './store/chart_source.ts';
 import { orderDevices, type DeviceQuery } from './store/device_order.ts';
 import { Devices, type Device } from './store/devices.ts';
@@ -54,6 +54,8 @@ export class Dashboard {
   readonly chosen = signal<Device | undefined>(undefined);
   readonly chart = signal<ChartSource | undefined>(undefined);
   readonly place: Place;
+  readonly pageCharts = new Set<ChartSource>();  // of the page in view, besides `chart`
+  onNewAlert: ((alert: Alert) => void) | undefined;
 
   private readonly rate = new Rate();
   private clockOffsetMs = 0;
@@ -66,6 +68,8 @@ export class Dashboard {
 
   constructor(private readonly options: DashboardOptions) {
     this.place = options.place;
+    // Nobody scrolls on a wall: what is in trouble stands first there.
+    if (this.place.kiosk) this.query.value = { ...this.query.value, sort: 'status' };
     this.api = new Api(options.baseUrl, () => this.session.token);
     this.session = new Session(this.api, {
       begin: (same) => this.begin(same),
@@ -132,7 +136,7 @@ export class Dashboard {
 
   // The value shown stays the same where the other device has it too.
   choose(device: Device, field: string | undefined = this.place.get('field')): void {
-    this.place.set({ device: device.deviceId, site: this.siteIfNeeded(device), field });
+    this.place.set({ ...this.placeOf(device), field });
     this.chosen.value = device;
     this.openChart();
   }
@@ -148,6 +152,8 @@ export class Dashboard {
     this.openChart();
   }
   reloadChart(): void { void this.chart.value?.load(this.serverNow()); }
+  // A view draws anew with the next drawing.
+  mark(): void { this.dirty = true; }
 
   dismissToast(key: string): void {
     this.toasts.dismiss(key);
@@ -211,6 +217,7 @@ export class Dashboard {
     void this.loadDevices();
     void this.loadAlerts();
     this.reloadChart();
+    for (const chart of this.pageCharts) if (!chart.held) void chart.load(this.serverNow());
   }
 
   private async loadDevices(): Promise<void> {
@@ -279,17 +286,20 @@ export class Dashboard {
     if (event.type === 'telemetry') {
       const device = this.devices.telemetry(event);
       const chart = this.chart.peek();
-      if (!event.snapshot && chart && chart.device === device) chart.add(event);
+      if (event.snapshot || !device) return this.mark();
+      if (chart?.device === device) chart.add(event);
+      for (const other of this.pageCharts) if (other.device === device) other.add(event);
     } else if (event.type === 'device_status') {
       this.devices.status(event);
     } else if (event.type === 'alert') {
       const alert = this.alerts.put(event);
-      if (alert && !event.snapshot) this.toasts.add(alert, Date.now());
+      if (alert && !event.snapshot) {
+        this.toasts.add(alert, Date.now());
+        this.onNewAlert?.(alert);
+      }
     }
     this.mark();
   }
-
-  private mark(): void { this.dirty = true; }
 
   private draw(): void {
     const second = Math.floor(this.serverNow() / 1000) * 1000;
@@ -314,7 +324,9 @@ export class Dashboard {
   // The device of the address when it appears, else the first one, so that the chart is never empty for nothing.
   private follow(): void {
     const { place } = this;
+    if (place.page.peek() !== 'overview') return;
     const name = place.get('device');
+    this.devices.leadField = place.get('field');
     const site = place.get('site');
     let device = this.chosen.peek();
     const gone = !device || this.devices.byTopic.get(device.topic) !== device;
@@ -335,9 +347,14 @@ export class Dashboard {
       this.chart.value = undefined;
       return;
     }
-    const source = new ChartSource(this.api, device, shown, this.place.range.peek(), () => this.mark());
+    const source = new ChartSource(this.api, device, [shown], this.place.range.peek(), () => this.mark());
     this.chart.value = source;
     void source.load(this.serverNow());
+  }
+
+  // How an address names it; the site where there is another of the name.
+  placeOf(device: Device): { device: string; site: string | undefined } {
+    return { device: device.deviceId, site: this.siteIfNeeded(device) };
   }
 
   private siteIfNeeded(device: Device): string | undefined {

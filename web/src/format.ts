@@ -20,6 +20,10 @@ export function formatValue(value: FieldValue): string {
   return typeof value === 'number' ? formatNumber(value) : String(value);
 }
 
+export function withUnit(value: string, unit: string | undefined): string {
+  return unit ? value + (unit === '%' || unit === '°' ? '' : '\u00a0') + unit : value;
+}
+
 // As charts and rules see it; a string has no number.
 export function asNumber(value: FieldValue): number | undefined {
   return typeof value === 'number' ? value : typeof value === 'boolean' ? Number(value) : undefined;
@@ -28,6 +32,10 @@ export function asNumber(value: FieldValue): number | undefined {
 export function formatClock(ms: number): string { return clock.format(ms); }
 export function formatClockShort(ms: number): string { return clockShort.format(ms); }
 export function formatDayClock(ms: number): string { return dayClock.format(ms); }
+// With the day, unless that goes without saying.
+export function formatMoment(ms: number): string {
+  return new Date(ms).toDateString() === new Date().toDateString() ? formatClock(ms) : formatDayClock(ms);
+}
 
 // "4 s", "12 min", "3 h", "2 d": one unit is enough to judge by.
 export function formatSpan(ms: number): string {

@@ -40,6 +40,8 @@ export class Place {
     this.search.value = search;
   }
 
+  // On a wall: the overview alone, larger, with nothing to operate.
+  get kiosk(): boolean { return this.get('kiosk') === '1'; }
   get(name: string): string | undefined { return this.query.value.get(name) || undefined; }
   // On the same page.
   set(values: Values, how: How = 'replace'): void { this.move(withValues(this.query.peek(), values), how); }

@@ -1,4 +1,4 @@
-// text.ts: every word the page says.
+// text.ts: every word the page says, but for those of a part that is loaded later: they come with it, and stand in text/.
 
 import type { Presence, Severity } from '../sdk/index.ts';
 import type { Page } from './place.ts';
@@ -48,6 +48,9 @@ export const text = {
   device: 'Device',
   site: 'Site',
   values: 'Latest values',
+  trend: 'Trend',
+  showChart: (field: string, device: string) => `Chart of ${field}, ${device}`,
+  groupBySite: 'By site',
   lastSeen: 'Last seen',
   shownOf: (shown: number, all: number) => (shown === all ? `${all}` : `${shown} of ${all}`),
   noMatch: 'No device matches.',
@@ -58,8 +61,8 @@ export const text = {
   chart: 'Live chart',
   field: 'Value',
   range: 'Range',
-  ranges: { '5m': '5 min', '15m': '15 min', '1h': '1 h' },
-  rangesLong: { '5m': '5 minutes', '15m': '15 minutes', '1h': 'hour' },
+  ranges: { '5m': '5 min', '15m': '15 min', '1h': '1 h', '6h': '6 h', '24h': '24 h' },
+  rangesLong: { '5m': '5 minutes', '15m': '15 minutes', '1h': 'hour', '6h': '6 hours', '24h': '24 hours' },
   chartNothing: 'No device is chosen.',
   chartNoNumbers: 'This device has sent no numbers yet.',
   chartNoPoints: 'No points in this span.',
@@ -75,6 +78,9 @@ export const text = {
   average: 'Average',
   retry: 'Try again',
 
+  alertStrip: 'The worst open alert',
+  alertsNoneWaiting: 'No open alert waits to be acknowledged.',
+  alertsWaiting: (more: number) => `${more} more`,
   alerts: 'Alerts, last 24 h',
   alertsNone: 'No alerts in the last 24 h.',
   alertsFailed: 'The alerts of the last 24 h could not be read.',
@@ -129,6 +135,8 @@ export const text = {
   storageFull: 'The server cannot store anything new: its disk is full. What you see may be old.',
   storageFails: 'The server cannot store anything new. What you see may be old; its log says why.',
   signOutFailed: 'Signing out failed: the server did not confirm it. You are still signed in.',
+
+  settings: 'Settings',
 
   unitSecond: 's',
   unitMinute: 'min',

@@ -26,6 +26,7 @@ export const alertKey = ({ topic, data }: Pick<AlertEvent, 'topic' | 'data'>): s
 export class Alerts {
   private readonly byKey = new Map<string, Alert>();
   shape = 0;
+  private listed = { shape: -1, alerts: [] as Alert[] };
 
   // Gives back the alert when this event made it newly open or worse: what a viewer should be told of.
   put(event: AlertEvent): Alert | undefined {
@@ -65,12 +66,15 @@ export class Alerts {
 
   get(key: string): Alert | undefined { return this.byKey.get(key); }
 
-  // Open ones first, the most severe first, then the newest.
+  // Open ones first, the most severe first, then the newest. Sorted again only when something has changed.
   list(): Alert[] {
-    return [...this.byKey.values()].sort((a, b) =>
+    if (this.listed.shape === this.shape) return this.listed.alerts;
+    const alerts = [...this.byKey.values()].sort((a, b) =>
       Number(b.open) - Number(a.open) ||
       (a.open ? kRank[a.data.severity] - kRank[b.data.severity] : 0) ||
       compareEventIds(b.at, a.at));
+    this.listed = { shape: this.shape, alerts };
+    return alerts;
   }
 
   openCount(): Record<Severity, number> & { all: number; unacknowledged: number } {

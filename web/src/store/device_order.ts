@@ -1,7 +1,7 @@
 // device_order.ts: which devices a table shows, in which order.
 
 import type { Presence } from '../../sdk/index.ts';
-import type { Device } from './devices.ts';
+import type { Device, PresenceCounts } from './devices.ts';
 
 export type SortKey = 'status' | 'device' | 'site' | 'lastSeen';
 export interface DeviceQuery {
@@ -9,7 +9,15 @@ export interface DeviceQuery {
   status: Presence | 'all';
   sort: SortKey;
   descending: boolean;
+  grouped?: boolean;  // by site
 }
+export interface SiteRow {
+  site: string;
+  counts: PresenceCounts;
+  size: number;
+  closed: boolean;
+}
+export type TableRow = Device | SiteRow;
 
 // Worst first, as someone looking for trouble reads.
 const kRank: Record<Presence, number> = { offline: 0, stale: 1, unknown: 2, online: 3 };
@@ -42,4 +50,21 @@ export function orderDevices(devices: Iterable<Device>, query: DeviceQuery): Dev
   const sign = query.descending ? -1 : 1;
   return shown.sort((a, b) =>
     sign * compare(a, b, query.sort) || compare(a, b, 'device') || (a.topic < b.topic ? -1 : 1));
+}
+
+// A row for each site, and under it, unless it is closed, its devices as they are ordered.
+export function groupBySite(devices: Device[], closed: ReadonlySet<string>, descending = false): TableRow[] {
+  const sites = new Map<string, Device[]>();
+  for (const device of devices) {
+    const there = sites.get(device.siteId);
+    if (there) there.push(device);
+    else sites.set(device.siteId, [device]);
+  }
+  const sign = descending ? -1 : 1;
+  return [...sites].sort(([a], [b]) => sign * names.compare(a, b)).flatMap(([site, there]) => {
+    const counts: PresenceCounts = { online: 0, stale: 0, offline: 0, unknown: 0 };
+    for (const device of there) ++counts[device.status];
+    const row: SiteRow = { site, counts, size: there.length, closed: closed.has(site) };
+    return row.closed ? [row] : [row, ...there];
+  });
 }

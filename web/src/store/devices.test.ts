@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { parseMessage, type DeviceStatusEvent, type Presence, type StreamEvent, type TelemetryEvent } from '../../sdk/index.ts';
 import { goldenEvents } from '../../sdk/testing/golden.ts';
 import type { DeviceAnswer } from '../api.ts';
-import { orderDevices, type DeviceQuery } from './device_order.ts';
+import { groupBySite, orderDevices, type DeviceQuery } from './device_order.ts';
 import { Devices } from './devices.ts';
 
 const topicOf = (device: string, site = 's') => `account:1/site:${site}/device:${device}`;
@@ -122,4 +122,57 @@ describe('orderDevices', () => {
     expect(order({ search: 'nothing' })).toEqual([]);
   });
   it('keeps to one status', () => { expect(order({ status: 'stale' })).toEqual(['d2']); });
+});
+
+describe('what is known of a value', () => {
+  const cell = (devices: Devices, field = 'a') => devices.find('d')!.cells.get(field)!;
+  const tagged = (tags: Record<string, string>) => {
+    const event = telemetry('10-0', { a: 1, b: 2 });
+    return { ...event, data: { ...event.data, tags } };
+  };
+  it('is the unit that a tag says, live or from the list', () => {
+    const devices = new Devices();
+    devices.telemetry(tagged({ 'unit.a': '°C', 'unit.none': 'm', model: 'x' }));
+    expect([cell(devices).unit, cell(devices, 'b').unit]).toEqual(['°C', undefined]);
+    devices.replace({ asOf: '20-0', devices: [entry('d', { fields: { b: 2 }, tags: { 'unit.b': 'bar' } })] });
+    expect([cell(devices).unit, cell(devices, 'b').unit]).toEqual(['°C', 'bar']);
+  });
+  it('is when it was measured, but not of a snapshot or the list, which do not say', () => {
+    const devices = new Devices();
+    devices.telemetry({ ...telemetry('10-0', { a: 1 }), snapshot: true });
+    expect(cell(devices).tMs).toBeUndefined();
+    devices.telemetry(telemetry('11-0', { a: 2 }));
+    const tMs = Date.parse('2026-01-27T12:34:56.789Z');
+    expect(cell(devices).tMs).toBe(tMs);
+    devices.replace({ asOf: '20-0', devices: [entry('d', { fields: { a: 2 } })] });
+    expect(cell(devices).tMs).toBe(tMs);
+    devices.replace({ asOf: '21-0', devices: [entry('d', { fields: { a: 3 } })] });
+    expect(cell(devices).tMs).toBeUndefined();
+  });
+  it('is the last numbers of the field that leads: the first, or the one that is wanted', () => {
+    const devices = new Devices();
+    devices.telemetry(telemetry('10-0', { text: 'x', on: true, a: 1, b: 5 }));
+    devices.telemetry(telemetry('11-0', { a: 2 }));
+    const recent = cell(devices).recent!;
+    expect([recent.at(0), recent.at(1), recent.size, cell(devices, 'b').recent]).toEqual([1, 2, 2, undefined]);
+    devices.leadField = 'b';
+    devices.telemetry(telemetry('12-0', { b: 6 }));
+    devices.telemetry({ ...telemetry('13-0', { b: 7 }), snapshot: true });
+    expect([cell(devices, 'b').recent!.size, cell(devices, 'b').recent!.at(0)]).toEqual([1, 6]);
+    expect([devices.find('d')!.leadField('text'), devices.find('d')!.leadField('on')]).toEqual(['a', 'on']);
+  });
+});
+
+describe('groupBySite', () => {
+  it('puts a row over the devices of each site, in the order of their names, and hides those of a closed one', () => {
+    const devices = new Devices();
+    for (const [name, site] of [['a', 'site-10'], ['b', 'site-2'], ['c', 'site-2']] as const) {
+      devices.telemetry(telemetry('1-0', {}, name, site));
+    }
+    const order = orderDevices(devices.byTopic.values(), { search: '', status: 'all', sort: 'device', descending: true });
+    const shown = (closed: string[], descending = false) => groupBySite(order, new Set(closed), descending)
+      .map((row) => ('site' in row ? `${row.site} ${row.size} ${row.counts.unknown} ${row.closed}` : row.deviceId));
+    expect(shown([])).toEqual(['site-2 2 2 false', 'c', 'b', 'site-10 1 1 false', 'a']);
+    expect(shown(['site-2'], true)).toEqual(['site-10 1 1 false', 'a', 'site-2 2 2 true']);
+  });
 });

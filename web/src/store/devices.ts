@@ -7,13 +7,19 @@ import {
   type DeviceStatusEvent, type EventId, type FieldValue, type Presence, type TelemetryEvent,
 } from '../../sdk/index.ts';
 import type { DevicesAnswer } from '../api.ts';
-import { parseTime } from '../format.ts';
+import { asNumber, parseTime } from '../format.ts';
 import { parseDeviceTopic } from '../topic.ts';
+import { Recent } from './recent.ts';
 
 interface Cell {
   value: FieldValue;
   at: EventId;
+  tMs?: number | undefined;  // of the event it came with; undefined: it came with the whole list, which does not say
+  unit?: string;
+  recent?: Recent;
 }
+
+const kUnitTag = 'unit.';  // a tag "unit.T1" says the unit of T1
 
 export class Device {
   status: Presence = 'unknown';
@@ -25,17 +31,41 @@ export class Device {
   constructor(readonly topic: string, readonly deviceId: string, readonly siteId: string) {}
 
   value(field: string): FieldValue | undefined { return this.cells.get(field)?.value; }
+  // The number to draw small: `wanted` where there is one of that name, else the first.
+  leadField(wanted?: string): string | undefined {
+    const cell = wanted === undefined ? undefined : this.cells.get(wanted);
+    if (cell && asNumber(cell.value) !== undefined) return wanted;
+    for (const [name, { value }] of this.cells) if (typeof value === 'number') return name;
+    return undefined;
+  }
 
-  putFields(fields: Record<string, FieldValue>, at: EventId): void {
+  putFields(fields: Record<string, FieldValue>, at: EventId, tMs?: number): void {
     for (const name of Object.keys(fields)) {
       const value = fields[name]!;
       const cell = this.cells.get(name);
-      if (!cell) this.cells.set(name, { value, at });
+      if (!cell) this.cells.set(name, { value, at, tMs });
       else if (compareEventIds(at, cell.at) >= 0) {
+        if (tMs !== undefined || cell.value !== value) cell.tMs = tMs;
         cell.value = value;
         cell.at = at;
       }
+      const point = cell?.recent && tMs !== undefined ? asNumber(value) : undefined;
+      if (point !== undefined) cell!.recent!.add(point);
     }
+  }
+  putUnits(tags: Record<string, string> | undefined): void {
+    if (!tags) return;
+    for (const name of Object.keys(tags)) {
+      const cell = name.startsWith(kUnitTag) ? this.cells.get(name.slice(kUnitTag.length)) : undefined;
+      if (cell) cell.unit = tags[name]!;
+    }
+  }
+  // Begins to remember the numbers of a field, for a small drawing.
+  remember(field: string | undefined): void {
+    const cell = field === undefined ? undefined : this.cells.get(field);
+    if (!cell || cell.recent) return;
+    cell.recent = new Recent();
+    cell.recent.add(asNumber(cell.value)!);
   }
   putStatus(status: Presence, reason: string, at: EventId): void {
     if (compareEventIds(at, this.statusAt) < 0) return;
@@ -59,6 +89,7 @@ export class Devices {
   readonly byTopic = new Map<string, Device>();
   // Grows whenever a device comes, goes or changes its status: what a sorted, filtered view depends on.
   shape = 0;
+  leadField: string | undefined;  // what to remember of every device that has it
 
   get size(): number { return this.byTopic.size; }
 
@@ -66,8 +97,11 @@ export class Devices {
     const device = this.ensure(event.topic);
     if (!device) return undefined;
     const at = parseEventId(event.id) ?? kZeroId;
-    device.putFields(event.data.fields, at);
-    device.seen(at.ms || parseTime(event.ts));
+    const tMs = parseTime(event.ts);
+    device.putFields(event.data.fields, at, event.snapshot ? undefined : tMs);
+    device.putUnits(event.data.tags);
+    device.remember(device.leadField(this.leadField));
+    device.seen(at.ms || tMs);
     return device;
   }
 
@@ -89,6 +123,7 @@ export class Devices {
       if (!device) continue;
       named.add(entry.topic);
       device.putFields(entry.fields, asOf);
+      device.putUnits(entry.tags);
       device.putStatus(entry.status, entry.reason, asOf);
       device.seen(parseTime(entry.lastSeen));
     }

@@ -4,15 +4,20 @@ import { useEffect, useRef } from 'preact/hooks';
 import { useSignal } from '@preact/signals';
 import type { Presence } from '../../sdk/index.ts';
 import type { Dashboard } from '../dashboard.ts';
-import { formatSpan, formatValue } from '../format.ts';
-import { orderDevices, type DeviceQuery, type SortKey } from '../store/device_order.ts';
-import type { Device } from '../store/devices.ts';
+import { formatSpan, formatValue, withUnit } from '../format.ts';
+import {
+  groupBySite, orderDevices, type DeviceQuery, type SiteRow, type SortKey, type TableRow,
+} from '../store/device_order.ts';
+import { Device } from '../store/devices.ts';
 import { text } from '../text.ts';
 import { useDashboard } from './context.ts';
 import { PresenceMark } from './icons.tsx';
+import { PageLink } from './page_link.tsx';
+import { Spark } from './spark.tsx';
 import { StaleNote } from './stale_note.tsx';
 
 const kRowPx = 32;
+const kKioskRowPx = 44;
 const kSpareRows = 6;
 const kValuesMax = 6;
 const kReorderMs = 5_000;
@@ -21,47 +26,94 @@ const columns: { key: SortKey | undefined; label: string; name: string }[] = [
   { key: 'status', label: text.status, name: 'status' },
   { key: 'device', label: text.device, name: 'device' },
   { key: 'site', label: text.site, name: 'site' },
+  { key: undefined, label: text.trend, name: 'trend' },
   { key: undefined, label: text.values, name: 'values' },
   { key: 'lastSeen', label: text.lastSeen, name: 'seen' },
 ];
 
 // Sorted again only when something that decides the order has changed. A row that is read must not run away, so
 // an order by age moves every few seconds only.
-function useOrder(dashboard: Dashboard, query: DeviceQuery): Device[] {
-  const kept = useRef<{ key: string; devices: Device[] }>({ key: '', devices: [] });
+function useOrder(dashboard: Dashboard, query: DeviceQuery, closed: ReadonlySet<string>): { devices: Device[]; rows: TableRow[] } {
+  const kept = useRef<{ key: string; closed: unknown; devices: Device[]; rows: TableRow[] }>({ key: '', closed, devices: [], rows: [] });
   const turn = query.sort === 'lastSeen' || query.search !== '' ? Math.floor(dashboard.nowMs.value / kReorderMs) : 0;
-  const key = [dashboard.devices.shape, turn, query.search, query.status, query.sort, query.descending].join('\n');
-  if (kept.current.key !== key) kept.current = { key, devices: orderDevices(dashboard.devices.byTopic.values(), query) };
-  return kept.current.devices;
+  const key = [dashboard.devices.shape, turn, query.search, query.status, query.sort, query.descending, query.grouped].join('\n');
+  if (kept.current.key !== key || kept.current.closed !== closed) {
+    const devices = orderDevices(dashboard.devices.byTopic.values(), query);
+    const rows = query.grouped ? groupBySite(devices, closed, query.sort === 'site' && query.descending) : devices;
+    kept.current = { key, closed, devices, rows };
+  }
+  return kept.current;
 }
 
-function Values({ device }: { device: Device }) {
-  const shown = [...device.cells].slice(0, kValuesMax);
+// The value that is drawn stands first.
+function Values({ device, lead }: { device: Device; lead: string | undefined }) {
+  const first = lead === undefined ? undefined : device.cells.get(lead);
+  const shown = [...(first ? [[lead!, first] as const] : [])];
+  for (const entry of device.cells) {
+    if (shown.length === kValuesMax) break;
+    if (entry[0] !== lead) shown.push(entry);
+  }
   return (
     <span class="values">
-      {shown.map(([name, cell]) => (
-        <span class="value" key={name} title={`${name} ${formatValue(cell.value)}`}>
-          <span class="value-name">{name}</span>
-          <span class="num live-value" data-testid="device-value" data-field={name}>{formatValue(cell.value)}</span>
-        </span>
-      ))}
+      {shown.map(([name, cell]) => {
+        const value = withUnit(formatValue(cell.value), cell.unit);
+        return (
+          <span class="value" key={name} title={`${name} ${value}`}>
+            <span class="value-name">{name}</span>
+            <span class="num live-value" data-testid="device-value" data-field={name}>{value}</span>
+          </span>
+        );
+      })}
     </span>
   );
 }
 
-function Row({ device, index, now, chosen }: { device: Device; index: number; now: number; chosen: boolean }) {
+interface RowProps {
+  device: Device;
+  index: number;
+  now: number;
+  chosen: boolean;
+}
+
+function Row({ device, index, now, chosen }: RowProps) {
   const dashboard = useDashboard();
+  const lead = device.leadField(dashboard.devices.leadField);
+  const recent = lead === undefined ? undefined : device.cells.get(lead)?.recent;
   return (
     <tr
       data-testid="device-row" data-device={device.deviceId} data-site={device.siteId} data-status={device.status}
       aria-rowindex={index + 2} aria-current={chosen ? 'true' : undefined} onClick={() => dashboard.choose(device)}
     >
       <td class="col-status"><PresenceMark status={device.status} /></td>
-      <td class="col-device"><button type="button" class="plain" title={device.deviceId}>{device.deviceId}</button></td>
+      <td class="col-device" title={device.deviceId}>
+        <PageLink page="device" values={dashboard.placeOf(device)} testId="device-link">{device.deviceId}</PageLink>
+      </td>
       <td class="col-site" title={device.siteId}>{device.siteId}</td>
-      <td class="col-values"><Values device={device} /></td>
+      <td class="col-trend">
+        {lead !== undefined && (
+          <button type="button" class="plain" aria-label={text.showChart(lead, device.deviceId)} title={text.showChart(lead, device.deviceId)}>
+            <Spark recent={recent} added={recent?.added} />
+          </button>
+        )}
+      </td>
+      <td class="col-values"><Values device={device} lead={lead} /></td>
       <td class="col-seen num live-value">
         {device.lastSeenMs === undefined ? text.never : formatSpan(now - device.lastSeenMs)}
+      </td>
+    </tr>
+  );
+}
+
+function Group({ row, index, toggle }: { row: SiteRow; index: number; toggle: (site: string) => void }) {
+  const troubled = (['offline', 'stale', 'unknown'] as const).filter((status) => row.counts[status] > 0);
+  return (
+    <tr class="site-row" aria-rowindex={index + 2} data-testid="site-row" data-site={row.site}>
+      <td colSpan={columns.length}>
+        <button type="button" class="plain" aria-expanded={!row.closed} onClick={() => toggle(row.site)}>
+          <span class="turn" aria-hidden="true">{row.closed ? '▸' : '▾'}</span>
+          <b class="cut">{row.site}</b><span class="muted num">{row.size}</span>
+          {troubled.map((status) => <span class="num" key={status}>{row.counts[status]} <PresenceMark status={status} /></span>)}
+        </button>
       </td>
     </tr>
   );
@@ -110,6 +162,9 @@ function Filters({ query }: { query: DeviceQuery }) {
         <option value="all">{text.statusAll}</option>
         {statuses.map((status) => <option key={status} value={status}>{text.presence[status]}</option>)}
       </select>
+      <button
+        type="button" data-testid="group-by-site" aria-pressed={query.grouped ?? false} onClick={() => set({ grouped: !query.grouped })}
+      >{text.groupBySite}</button>
     </div>
   );
 }
@@ -126,31 +181,38 @@ export function DeviceTable() {
   const rowsInView = useSignal(24);
   dashboard.drawn.value;
   const query = dashboard.query.value;
-  const devices = useOrder(dashboard, query);
+  const closed = useSignal<ReadonlySet<string>>(new Set());
+  const { devices, rows: all } = useOrder(dashboard, query, closed.value);
+  const rowPx = dashboard.place.kiosk ? kKioskRowPx : kRowPx;
+  const toggle = (site: string) => {
+    const next = new Set(closed.value);
+    if (!next.delete(site)) next.add(site);
+    closed.value = next;
+  };
   const now = dashboard.serverNow();
   const chosen = dashboard.chosen.value;
 
   const measure = (box: HTMLElement) => {
-    firstRow.value = Math.floor(box.scrollTop / kRowPx);
-    rowsInView.value = Math.ceil(box.clientHeight / kRowPx);
+    firstRow.value = Math.floor(box.scrollTop / rowPx);
+    rowsInView.value = Math.ceil(box.clientHeight / rowPx);
   };
   // A device chosen elsewhere (the link, an alert) is brought into view; one that was clicked here is there already.
   const box = useRef<HTMLDivElement | null>(null);
   useEffect(() => {
-    const index = chosen ? devices.indexOf(chosen) : -1;
+    const index = chosen ? all.indexOf(chosen) : -1;
     if (!box.current) return;
     measure(box.current);
     if (index < 0) return;
     const { scrollTop, clientHeight } = box.current;
-    const top = index * kRowPx;
-    if (top >= scrollTop && top + 2 * kRowPx <= scrollTop + clientHeight) return;
-    box.current.scrollTop = top - Math.floor(clientHeight / kRowPx / 2) * kRowPx;
+    const top = index * rowPx;
+    if (top >= scrollTop && top + 2 * rowPx <= scrollTop + clientHeight) return;
+    box.current.scrollTop = top - Math.floor(clientHeight / rowPx / 2) * rowPx;
     measure(box.current);
   }, [chosen]);
 
-  const last = Math.min(devices.length, firstRow.value + rowsInView.value + kSpareRows);
-  const first = Math.max(0, Math.min(firstRow.value - kSpareRows, devices.length - rowsInView.value));
-  const rows = devices.slice(first, last);
+  const last = Math.min(all.length, firstRow.value + rowsInView.value + kSpareRows);
+  const first = Math.max(0, Math.min(firstRow.value - kSpareRows, all.length - rowsInView.value));
+  const rows = all.slice(first, last);
   return (
     <section class="card devices" id="devices" aria-labelledby="devices-title">
       <div class="card-head">
@@ -164,14 +226,16 @@ export function DeviceTable() {
         class="rows" tabIndex={0} role="group" aria-label={text.tableRows}
         ref={box} onScroll={(event) => measure(event.currentTarget)}
       >
-        <table aria-labelledby="devices-title" aria-rowcount={devices.length + 1}>
+        <table aria-labelledby="devices-title" aria-rowcount={all.length + 1}>
           <Head query={query} />
           <tbody>
-            <tr class="spacer" aria-hidden="true" style={{ height: `${first * kRowPx}px` }} />
-            {rows.map((device, i) => (
-              <Row key={device.topic} device={device} index={first + i} now={now} chosen={device === chosen} />
+            <tr class="spacer" aria-hidden="true" style={{ height: `${first * rowPx}px` }} />
+            {rows.map((row, i) => (
+              row instanceof Device
+                ? <Row key={row.topic} device={row} index={first + i} now={now} chosen={row === chosen} />
+                : <Group key={`site ${row.site}`} row={row} index={first + i} toggle={toggle} />
             ))}
-            <tr class="spacer" aria-hidden="true" style={{ height: `${(devices.length - last) * kRowPx}px` }} />
+            <tr class="spacer" aria-hidden="true" style={{ height: `${(all.length - last) * rowPx}px` }} />
           </tbody>
         </table>
         {devices.length === 0 && <Nothing dashboard={dashboard} />}

@@ -4,6 +4,7 @@ import { text } from '../text.ts';
 import { nextTheme, themeChoice } from '../theme.ts';
 import { useDashboard } from './context.ts';
 import { LiveShape, Logo, SeverityShape, ThemeShape } from './icons.tsx';
+import { Settings } from './settings.tsx';
 
 const words: Record<LiveStatus['state'], string> = {
   connecting: text.connecting,
@@ -81,7 +82,7 @@ export function Header() {
       <LiveIndicator />
       <span class="grow" />
       {dashboard.session.state.value === 'in' && <OpenAlerts />}
-      <SignedIn />
+      {!dashboard.place.kiosk && <><SignedIn /><Settings /></>}
       <ThemeToggle />
     </header>
   );

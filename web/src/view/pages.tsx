@@ -1,11 +1,16 @@
-// pages.tsx: every page but the overview, each loaded when it is first opened.
+// pages.tsx: every page but the overview, and what only some need to see, each loaded when it is first opened.
 
 import type { FunctionComponent } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { Page } from '../place.ts';
 import { text } from '../text.ts';
 
-const load: Record<Exclude<Page, 'overview'>, () => Promise<{ default: FunctionComponent }>> = {
+type Part = Exclude<Page, 'overview'> | 'signIn' | 'kiosk';
+interface Props {
+  front: boolean;  // of the sign-in: it stands alone
+}
+
+const load: Record<Part, () => Promise<{ default: FunctionComponent<Props> }>> = {
   device: () => import('../pages/device.tsx'),
   alerts: () => import('../pages/alerts.tsx'),
   rules: () => import('../pages/rules.tsx'),
@@ -13,11 +18,13 @@ const load: Record<Exclude<Page, 'overview'>, () => Promise<{ default: FunctionC
   status: () => import('../pages/status.tsx'),
   connect: () => import('../pages/connect.tsx'),
   users: () => import('../pages/users.tsx'),
+  signIn: () => import('../pages/sign_in.tsx'),
+  kiosk: () => import('../pages/kiosk.tsx'),
 };
-const loaded = new Map<Page, FunctionComponent>();
+const loaded = new Map<Part, FunctionComponent<Props>>();
 
 // A new version of the server has files of other names: then the page as a whole must be loaded again.
-export function LazyPage({ page }: { page: Exclude<Page, 'overview'> }) {
+export function LazyPage({ page, front = false }: { page: Part; front?: boolean }) {
   const [, redraw] = useState(0);
   const [failed, setFailed] = useState(false);
   useEffect(() => {
@@ -32,7 +39,7 @@ export function LazyPage({ page }: { page: Exclude<Page, 'overview'> }) {
     return () => { here = false; };
   }, [page]);
   const View = loaded.get(page);
-  if (View) return <View />;
+  if (View) return <View front={front} />;
   return (
     <p class="note" role="status">
       {failed ? <>{text.pageFailed} <button type="button" onClick={() => location.reload()}>{text.reload}</button></> : text.loading}

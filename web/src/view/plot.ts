@@ -12,25 +12,34 @@ export interface Hover {
   max: number;
 }
 
+export type Colour = (property: string) => string;  // "--muted"
+
 export class Plot {
+  inView = true;
   private readonly chart: uPlot;
   private readonly sizes: ResizeObserver;
+  private readonly sight: IntersectionObserver;
   private window: [number, number] = [0, 1];
 
-  constructor(box: HTMLElement, onHover: (hover: Hover | undefined) => void) {
+  // `adapt` may change how it is made.
+  constructor(
+    box: HTMLElement, onHover: (hover: Hover | undefined) => void,
+    adapt?: (options: uPlot.Options, colour: Colour, font: string) => void,
+  ) {
     const style = getComputedStyle(box);
     const colour = (name: string) => style.getPropertyValue(name).trim();
-    const font = `11px ${style.fontFamily}`;
+    const letterPx = parseFloat(style.fontSize) * 0.64;
+    const font = `${style.fontSize} ${style.fontFamily}`;
     const axis = {
       stroke: colour('--muted'), font,
       grid: { stroke: colour('--line'), width: 1 },
       ticks: { show: false },
     };
     const edge = { stroke: 'transparent', width: 0, points: { show: false } };
-    this.chart = new uPlot({
+    const options: uPlot.Options = {
       width: Math.max(1, box.clientWidth),
       height: Math.max(1, box.clientHeight),
-      padding: [8, 8, 0, 0],
+      padding: [8, letterPx * 3, 0, 0],  // room for half of the last time
       legend: { show: false },
       cursor: {
         drag: { x: false, y: false },
@@ -39,8 +48,8 @@ export class Plot {
       },
       scales: { x: { time: true, range: () => this.window } },
       axes: [
-        { ...axis, size: 26, space: 64, values: (_, splits, __, ___, step) => splits.map((t) => clockFor(step)(t * 1000)) },
-        { ...axis, size: axisSize, values: (_, splits) => splits.map((value) => formatNumber(value)) },
+        { ...axis, size: letterPx * 3.8, space: letterPx * 9, values: (_, splits, __, ___, step) => splits.map((t) => clockFor(step)(t * 1000)) },
+        { ...axis, size: (_, values) => axisSize(values, letterPx), values: (_, splits) => splits.map((value) => formatNumber(value)) },
       ],
       series: [
         {},
@@ -50,11 +59,15 @@ export class Plot {
       ],
       bands: [{ series: [2, 3], fill: colour('--plot-band') }],
       hooks: { setCursor: [(chart) => onHover(hoverOf(chart))] },
-    }, [[], [], [], []], box);
+    };
+    adapt?.(options, colour, font);
+    this.chart = new uPlot(options, [[], [], [], []], box);
     this.sizes = new ResizeObserver(() => {
       this.chart.setSize({ width: Math.max(1, box.clientWidth), height: Math.max(1, box.clientHeight) });
     });
     this.sizes.observe(box);
+    this.sight = new IntersectionObserver((seen) => { this.inView = seen.at(-1)!.isIntersecting; }, { rootMargin: '100%' });
+    this.sight.observe(box);
   }
 
   draw(columns: ChartColumns, fromMs: number, toMs: number): void {
@@ -64,6 +77,7 @@ export class Plot {
 
   destroy(): void {
     this.sizes.disconnect();
+    this.sight.disconnect();
     this.chart.destroy();
   }
 }
@@ -87,7 +101,7 @@ function hoverOf(chart: uPlot): Hover | undefined {
 }
 
 // As wide as the longest number needs, so that nothing is cut and nothing is wasted.
-function axisSize(_: uPlot, values: string[] | null): number {
+function axisSize(values: string[] | null, letterPx: number): number {
   const longest = (values ?? []).reduce((length, value) => Math.max(length, value?.length ?? 0), 2);
-  return 14 + longest * 7;
+  return (2 + longest) * letterPx;
 }

@@ -6,8 +6,8 @@ import { useEffect, useRef } from 'preact/hooks';
 import { formatSpan } from '../format.ts';
 import type { Refusal } from '../session.ts';
 import { text } from '../text.ts';
-import { useDashboard } from './context.ts';
-import { Logo, SeverityShape } from './icons.tsx';
+import { useDashboard } from '../view/context.ts';
+import { Logo, SeverityShape } from '../view/icons.tsx';
 
 // One attempt at a time, and why the last one came to nothing.
 function useAttempt() {
@@ -127,7 +127,7 @@ function TokenForm() {
 }
 
 // `front`: alone on the page, as its heading.
-export function SignIn({ front }: { front: boolean }) {
+export default function SignIn({ front }: { front: boolean }) {
   const { session } = useDashboard();
   const card = useRef<HTMLElement>(null);
   const renewing = session.renewing.value;

@@ -1,5 +1,9 @@
-export { MillstreamClient, type ClientListeners, type ClientOptions, type LiveStatus } from './client.ts';
-export { compareEventIds, kZeroId, parseEventId, type EventId } from './event_id.ts';
+export { MillstreamClient, type ClientListeners, type LiveStatus } from './client.ts';
+export { compareEventIds, eventIdText, kZeroId, parseEventId, type EventId } from './event_id.ts';
+export { past, type PastOptions } from './past.ts';
+export type { ClientOptions } from './query.ts';
+export type { OpenPast, Past, PastOwner, Share, Shareable, Sharing } from './seams.ts';
+export { share } from './share.ts';
 export { SseReader, type SseMessage } from './sse_reader.ts';
-export type { EventSourceConstructor, EventSourceLike } from './transport.ts';
+export type { EventSourceConstructor, EventSourceLike, StreamEnd, Transport, TransportSink } from './transport.ts';
 export * from './events.ts';

@@ -1,12 +1,14 @@
 // transport.ts: one connection to the stream, by EventSource or by fetch. It never reconnects by itself:
 // the browser's own reconnect would repeat the first request, with its snapshot, and hide when it happens.
 
+import { retryAfterMs } from './requests.ts';
 import { SseReader } from './sse_reader.ts';
 
 export type StreamEnd =
-  | { kind: 'dropped'; retryMs?: number }
+  | { kind: 'dropped'; retryMs?: number | undefined }
   // The server answered, but not with a stream. EventSource does not tell the status.
-  | { kind: 'refused'; status?: number; retryMs?: number };
+  | { kind: 'refused'; status?: number | undefined; retryMs?: number | undefined }
+  | { kind: 'paused' };  // on purpose, until someone reopens it
 
 export interface TransportSink {
   message(data: string, lastEventId: string): void;
@@ -66,12 +68,7 @@ export function openFetch(
     });
     const type = response.headers.get('content-type') ?? '';
     if (response.status !== 200 || !response.body || !type.startsWith('text/event-stream')) {
-      const seconds = Number(response.headers.get('retry-after') ?? NaN);
-      return end({
-        kind: 'refused',
-        status: response.status,
-        ...(Number.isFinite(seconds) ? { retryMs: seconds * 1000 } : {}),
-      });
+      return end({ kind: 'refused', status: response.status, retryMs: retryAfterMs(response) });
     }
     const parser = new SseReader((message) => {
       if (open) sink.message(message.data, message.lastEventId);
@@ -83,7 +80,7 @@ export function openFetch(
       if (done) break;
       parser.feed(decoder.decode(value, { stream: true }));
     }
-    end(parser.retryMs === undefined ? { kind: 'dropped' } : { kind: 'dropped', retryMs: parser.retryMs });
+    end({ kind: 'dropped', retryMs: parser.retryMs });
   };
   read().catch(() => end({ kind: 'dropped' }));
   return {

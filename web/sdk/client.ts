@@ -74,7 +74,7 @@ export class MillstreamClient {
       event: (event) => this.#emit('event', event),
       gap: (gap) => this.#emit('gap', gap),
       malformed: () => { ++this.malformed; },
-      refused: (status) => this.#leave({ state: 'signin' }, status),
+      refused: this.#refused,
       random: this.#random,
     });
   }
@@ -152,6 +152,7 @@ export class MillstreamClient {
       snapshotDue: () => this.#snapshotDue,
       open: (own) => this.#connect(own),
       reopen: () => { if (this.#status.state === 'reconnecting') this.#reopen(); },
+      refused: this.#refused,
     });
     this.#transport = this.#sharing ? this.#sharing.open(sink) : this.#connect(sink);
     this.#quietSince = Date.now();
@@ -223,6 +224,8 @@ export class MillstreamClient {
     this.#requests.abort();
     this.#setStatus(status);
   }
+
+  readonly #refused = (status: number): void => this.#leave({ state: 'signin' }, status);
 
   // One timer, moved on only when it rings: re-arming it for every event would cost more than the events.
   #watch(): void {
@@ -318,7 +321,7 @@ export class MillstreamClient {
       if (why.kind === 'paused') return;
       const status = why.status ?? (this.#options.ticket ? 0 : await this.#probe());
       if (connection !== this.#connection) return;
-      if (status === 401 || status === 403) return this.#leave({ state: 'signin' }, status);
+      if (status === 401 || status === 403) return this.#refused(status);
       if (why.status === 204) return this.close();  // "do not come back"
     }
     this.#schedule(leaveMs ?? (why.kind === 'refused' ? retryMs : undefined));

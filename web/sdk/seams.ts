@@ -36,6 +36,7 @@ export interface Shareable {
   snapshotDue(): boolean;
   open(sink: TransportSink): Transport;  // a connection of its own, at this position
   reopen(): void;                        // without waiting for the backoff
+  refused(status: number): void;         // the credential, with 401 or 403
 }
 
 export interface Sharing {

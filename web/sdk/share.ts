@@ -30,7 +30,8 @@ type Told =
   | { to: string; blocks?: SystemData[]; messages?: Message[] }  // its answer; without blocks: wait
   | { up: true }                                                 // by the leader: join now
   | { message: Message }
-  | { end: StreamEnd };
+  | { end: StreamEnd }
+  | { refused: number };
 
 class Shared implements Sharing {
   readonly #client: Shareable;
@@ -67,7 +68,7 @@ class Shared implements Sharing {
 
   close(status?: number): void {
     // Another leads at once, so that a leader that just leaves is no end for the others.
-    if (this.#release && status !== undefined) this.#tell({ end: { kind: 'refused', status } });
+    if (this.#release && status !== undefined) this.#tell({ refused: status });
     this.#hello = undefined;
     this.#drop();
     this.#request.abort();
@@ -190,6 +191,8 @@ class Shared implements Sharing {
       else if (!this.#stream) this.#join();
     } else if ('to' in told) {
       if (told.to === this.#me && this.#sink) this.#enter(told.blocks, told.messages);
+    } else if ('refused' in told) {
+      this.#client.refused(told.refused);
     } else if ('end' in told) {
       this.#sink?.end(told.end);
     } else if (this.#joined) {

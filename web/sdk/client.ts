@@ -15,7 +15,7 @@ import { Requests, retryAfterMs } from './requests.ts';
 import type { Past, Sharing } from './seams.ts';
 import {
   openEventSource, openFetch,
-  type EventSourceConstructor, type StreamEnd, type Transport, type TransportSink,
+  type EventSourceConstructor, type StreamEnd, type TransportSink,
 } from './transport.ts';
 
 export type LiveStatus =
@@ -53,8 +53,7 @@ export class MillstreamClient {
   #newest: EventId | undefined;    // ahead of the position within a row of merged events, which comes again as a whole
   #snapshotDue: boolean;
   #sharing: Sharing | undefined;
-  #transport: Transport | undefined;
-  #connection = 0;  // callbacks of an earlier connection are deaf
+  #connection = new AbortController();  // callbacks of an earlier one are deaf
   #attempt = 0;
   #connectedAt = 0;
   #heardAt = 0;
@@ -136,79 +135,66 @@ export class MillstreamClient {
   }
 
   #open(status: LiveStatus): void {
-    this.#stop();
-    const connection = this.#connection;
-    const here = (): boolean => connection === this.#connection;
+    const { signal } = this.#stop();
     const sink: TransportSink = {
-      message: (data, lastEventId) => { if (here()) this.#takeMessage(data, lastEventId); },
-      end: (why) => { if (here()) void this.#takeEnd(why); },
+      message: (data, lastEventId) => { if (!signal.aborted) this.#takeMessage(data, lastEventId); },
+      end: (why) => { if (!signal.aborted) void this.#takeEnd(why); },
     };
     this.#setStatus(status);
-    if (!here()) return;  // a listener closed us
+    if (signal.aborted) return;  // a listener closed us
     this.#past?.start();
     this.#sharing ??= this.#options.share?.({
       key: this.#requests.url(`${queryText(this.#view())} ${this.#options.shareKey ?? ''} ${this.#requests.token ?? ''}`),
       position: () => this.#positionText(),
       snapshotDue: () => this.#snapshotDue,
-      open: (own) => this.#connect(own),
+      open: this.#connect,
       reopen: () => { if (this.#status.state === 'reconnecting') this.#reopen(); },
       refused: this.#refused,
     });
-    this.#transport = this.#sharing ? this.#sharing.open(sink) : this.#connect(sink);
+    (this.#sharing ?? { open: this.#connect }).open(sink, signal);
     this.#quietSince = Date.now();
     this.#watch();
   }
 
   // A connection of our own; with tickets once there is one.
-  #connect(sink: TransportSink): Transport {
-    if (!this.#options.ticket) return this.#dial(sink);
-    let transport: Transport | undefined;
-    let open = true;
-    this.#ticket().then((ticket) => {
-      if (!open) return;
-      if (typeof ticket !== 'string') return sink.end(ticket);
-      // Whether the credential still holds shows when the next ticket is asked for.
-      const end = (why: StreamEnd) => sink.end(why.kind === 'refused' ? { ...why, status: 0 } : why);
-      transport = this.#dial({ message: sink.message, end }, ticket);
-    }, (error) => {
-      const status = (error as { status?: unknown } | undefined)?.status;
-      if (open) sink.end({ kind: 'refused', status: typeof status === 'number' ? status : 0 });
-    });
-    return {
-      close() {
-        open = false;
-        transport?.close();
-      },
-    };
-  }
+  readonly #connect = async (sink: TransportSink, signal: AbortSignal): Promise<void> => {
+    if (!this.#options.ticket) return this.#dial(sink, signal);
+    const ticket = await this.#ticket().catch((error): StreamEnd => ({ kind: 'refused', status: Number(error?.status) || 0 }));
+    if (signal.aborted) return;
+    if (typeof ticket !== 'string') return sink.end(ticket);
+    // Whether the credential still holds shows when the next ticket is asked for.
+    const end = (why: StreamEnd) => sink.end({ ...why, status: 0 });
+    this.#dial({ message: sink.message, end }, signal, ticket);
+  };
 
-  #dial(sink: TransportSink, ticket?: string): Transport {
+  #dial(sink: TransportSink, signal: AbortSignal, ticket?: string): void {
     // Where there is no EventSource (Node), fetch does as well.
     const source = this.#options.eventSource ?? (globalThis.EventSource as EventSourceConstructor | undefined);
-    const token = ticket ? undefined : this.#requests.token;
-    const withCredentials = this.#options.withCredentials ?? false;
-    return token === undefined && source
-      ? openEventSource(source, this.#url(ticket), withCredentials, sink)
-      : openFetch(this.#requests.fetch, this.#url(ticket), token, withCredentials, sink);
+    const requests = this.#requests;
+    if (source && (ticket || !requests.token)) {
+      openEventSource(source, this.#url(ticket), this.#options.withCredentials ?? false, sink, signal);
+    } else {
+      openFetch(requests.fetch, this.#url(ticket), requests.init(ticket ? '' : requests.token), sink, signal);
+    }
   }
 
   async #ticket(): Promise<string | StreamEnd> {
     const { ticket, topics, types } = this.#options;
     if (typeof ticket === 'function') return ticket();
-    return this.#requests.send('/api/stream-token', async (response) => response.ok
-      ? String((await response.json() as { ticket: unknown }).ticket)
-      : { kind: 'refused' as const, status: response.status, retryMs: retryAfterMs(response) },
+    return this.#requests.send('/api/stream-token', async (response): Promise<string | StreamEnd> => response.ok
+      ? (await response.json() as { ticket: string }).ticket
+      : { kind: 'refused', status: response.status, retryMs: retryAfterMs(response) },
     { method: 'POST', body: JSON.stringify({ topics, types }) });
   }
 
-  #stop(): void {
-    ++this.#connection;
-    this.#transport?.close();
-    this.#transport = undefined;
+  // Ends what is there; gives what the next connection belongs to.
+  #stop(): AbortController {
+    this.#connection.abort();
     this.#connectedAt = 0;
     this.#leaveMs = undefined;
     clearTimeout(this.#retryTimer);
     clearTimeout(this.#watchdogTimer);
+    return this.#connection = new AbortController();
   }
 
   #unshare(status?: number): void {
@@ -270,12 +256,10 @@ export class MillstreamClient {
     if (this.#position) this.#past?.joined(ts, this.#position);
   }
 
-  #takeGap(data: SystemData): void {
-    const text = (value: unknown) => typeof value === 'string' ? value : null;
-    const gap: Gap = { from: text(data.from), to: text(data.to), reason: String(data.reason ?? 'unknown') };
-    if (typeof data.backfill === 'string') gap.backfill = data.backfill;
+  #takeGap({ from, to, reason, backfill }: SystemData): void {
+    const gap = { from: from ?? null, to: to ?? null, reason: reason ?? 'unknown', ...(backfill ? { backfill } : {}) } as Gap;
     // Live goes on after `to`, also when our position was foreign and therefore greater.
-    this.#moveTo(parseEventId(gap.to));
+    this.#moveTo(parseEventId(to));
     if (this.#past) this.#past.gap(gap);
     else this.#emit('gap', gap);
   }
@@ -309,22 +293,19 @@ export class MillstreamClient {
     return kLeaveMinMs + Math.round(this.#random() * (kLeaveMaxMs - kLeaveMinMs));
   }
 
-  async #takeEnd(why: StreamEnd): Promise<void> {
-    const retryMs = 'retryMs' in why ? why.retryMs : undefined;
-    const leaveMs = this.#leaveMs === undefined ? undefined : (retryMs ?? this.#leaveMs);
-    const lived = this.#connectedAt > 0 ? Date.now() - this.#connectedAt : 0;
-    if (lived >= kStableMs) this.#attempt = 0;
-    this.#stop();
-    if (why.kind !== 'dropped') {
-      const connection = this.#connection;
+  async #takeEnd({ kind, status, retryMs }: StreamEnd): Promise<void> {
+    const leaveMs = this.#leaveMs && (retryMs ?? this.#leaveMs);
+    if (this.#connectedAt && Date.now() - this.#connectedAt >= kStableMs) this.#attempt = 0;
+    const { signal } = this.#stop();
+    if (kind !== 'dropped') {
       this.#setStatus({ state: 'reconnecting', retryAt: null, attempt: this.#attempt });
-      if (why.kind === 'paused') return;
-      const status = why.status ?? (this.#options.ticket ? 0 : await this.#probe());
-      if (connection !== this.#connection) return;
+      if (kind === 'paused') return;
+      status ??= this.#options.ticket ? 0 : await this.#probe();
+      if (signal.aborted) return;
       if (status === 401 || status === 403) return this.#refused(status);
-      if (why.status === 204) return this.close();  // "do not come back"
+      if (status === 204) return this.close();  // "do not come back"
     }
-    this.#schedule(leaveMs ?? (why.kind === 'refused' ? retryMs : undefined));
+    this.#schedule(leaveMs ?? (kind === 'refused' ? retryMs : 0));
   }
 
   // Why the stream was refused: EventSource does not say, a plain request does. 0: no answer.
@@ -335,9 +316,9 @@ export class MillstreamClient {
     }).catch(() => 0);
   }
 
-  #schedule(askedMs: number | undefined): void {
+  #schedule(askedMs = 0): void {
     const { backoffBaseMs = 1_000, backoffCapMs = 30_000 } = this.#options;
-    const delay = Math.max(askedMs ?? 0, fullJitterMs(this.#attempt, backoffBaseMs, backoffCapMs, this.#random));
+    const delay = Math.max(askedMs, fullJitterMs(this.#attempt, backoffBaseMs, backoffCapMs, this.#random));
     ++this.#attempt;
     this.#retryTimer = setTimeout(() => this.#reopen(), delay);
     this.#setStatus({ state: 'reconnecting', retryAt: Date.now() + delay, attempt: this.#attempt });

@@ -5,5 +5,5 @@ export type { ClientOptions } from './query.ts';
 export type { OpenPast, Past, PastOwner, Share, Shareable, Sharing } from './seams.ts';
 export { share } from './share.ts';
 export { SseReader, type SseMessage } from './sse_reader.ts';
-export type { EventSourceConstructor, EventSourceLike, StreamEnd, Transport, TransportSink } from './transport.ts';
+export type { EventSourceConstructor, EventSourceLike, StreamEnd, TransportSink } from './transport.ts';
 export * from './events.ts';

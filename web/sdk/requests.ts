@@ -20,18 +20,20 @@ export class Requests {
   get fetch(): typeof fetch { return this.#options.fetch ?? globalThis.fetch.bind(globalThis); }
   url(path: string): string { return (this.#options.baseUrl ?? '') + path; }
 
-  async send<Answer>(path: string, take: (response: Response) => Answer, init?: RequestInit): Promise<Awaited<Answer>> {
+  init(token = this.token): RequestInit {
+    return {
+      headers: token ? { Authorization: `Bearer ${token}` } : {},
+      cache: 'no-store',
+      credentials: this.#options.withCredentials ? 'include' : 'same-origin',
+    };
+  }
+
+  async send<Answer>(path: string, take: (response: Response) => Answer, more?: RequestInit): Promise<Awaited<Answer>> {
     const abort = new AbortController();
     const timer = setTimeout(() => abort.abort(), kTimeoutMs);
     this.#pending.add(abort);
     try {
-      return await take(await this.fetch(this.url(path), {
-        ...init,
-        headers: this.token === undefined ? {} : { Authorization: `Bearer ${this.token}` },
-        cache: 'no-store',
-        credentials: this.#options.withCredentials ? 'include' : 'same-origin',
-        signal: abort.signal,
-      }));
+      return await take(await this.fetch(this.url(path), { ...this.init(), ...more, signal: abort.signal }));
     } finally {
       clearTimeout(timer);
       this.#pending.delete(abort);
@@ -45,6 +47,5 @@ export class Requests {
 
 // How long an answer asks to be left alone. Undefined: it does not say.
 export function retryAfterMs(response: Response): number | undefined {
-  const seconds = Number(response.headers.get('retry-after') ?? NaN);
-  return Number.isFinite(seconds) ? seconds * 1000 : undefined;
+  return Number(response.headers.get('retry-after')) * 1000 || undefined;
 }

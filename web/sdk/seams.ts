@@ -4,7 +4,7 @@
 import type { EventId } from './event_id.ts';
 import type { Gap, StreamEvent } from './events.ts';
 import type { ClientOptions } from './query.ts';
-import type { Transport, TransportSink } from './transport.ts';
+import type { TransportSink } from './transport.ts';
 
 // What the reading of the past may ask of its client.
 export interface PastOwner {
@@ -34,13 +34,13 @@ export interface Shareable {
   readonly key: string;                  // the same for all that may share
   position(): string | undefined;        // the stream resumes after this id
   snapshotDue(): boolean;
-  open(sink: TransportSink): Transport;  // a connection of its own, at this position
+  open(sink: TransportSink, signal: AbortSignal): void;  // a connection of its own, at this position
   reopen(): void;                        // without waiting for the backoff
   refused(status: number): void;         // the credential, with 401 or 403
 }
 
 export interface Sharing {
-  open(sink: TransportSink): Transport;
+  open(sink: TransportSink, signal: AbortSignal): void;
   close(status?: number): void;  // the client is closed; with the status that refused its credential, so are the others
 }
 

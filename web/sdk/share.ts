@@ -11,7 +11,7 @@
 import { compareEventIds, eventIdText, parseEventId, type EventId } from './event_id.ts';
 import { parseMessage, type SystemBlock, type SystemData } from './events.ts';
 import type { Share, Shareable, Sharing } from './seams.ts';
-import type { StreamEnd, Transport, TransportSink } from './transport.ts';
+import type { StreamEnd, TransportSink } from './transport.ts';
 
 export const kRingEvents = 1_000;
 export const kAnswerMs = 5_000;
@@ -39,7 +39,7 @@ class Shared implements Sharing {
   readonly #name: string;
   readonly #me = crypto.randomUUID();
   #sink: TransportSink | undefined;    // of the client's connection
-  #stream: Transport | undefined;      // a stream of our own: the leader's, or for a snapshot
+  #stream: AbortController | undefined;  // a stream of our own: the leader's, or for a snapshot
   #joined = false;                     // as a follower
   #timer: ReturnType<typeof setTimeout> | undefined;
   #request = new AbortController();    // for the lock
@@ -59,11 +59,11 @@ class Shared implements Sharing {
     this.#stand();
   }
 
-  open(sink: TransportSink): Transport {
+  open(sink: TransportSink, signal: AbortSignal): void {
     this.#sink = sink;
+    signal.addEventListener('abort', () => { if (this.#sink === sink) this.#drop(); });
     if (this.#release) this.#lead();
     else this.#join();
-    return { close: () => { if (this.#sink === sink) this.#drop(); } };
   }
 
   close(status?: number): void {
@@ -85,8 +85,21 @@ class Shared implements Sharing {
     this.#hello = this.#sink = undefined;
     this.#joined = false;
     clearTimeout(this.#timer);
-    this.#stream?.close();
+    this.#end();
+  }
+
+  #end(): void {
+    this.#stream?.abort();
     this.#stream = undefined;
+  }
+
+  #own(message: TransportSink['message'], end: TransportSink['end']): void {
+    this.#end();
+    const { signal } = this.#stream = new AbortController();
+    this.#client.open({
+      message: (text, lastEventId) => { if (!signal.aborted) message(text, lastEventId); },
+      end: (why) => { if (!signal.aborted) end(why); },
+    }, signal);
   }
 
   // For election; `steal`: from a leader that does not answer.
@@ -103,8 +116,7 @@ class Shared implements Sharing {
     navigator.locks.request(this.#name, steal ? { steal } : { signal }, led).catch(() => {
       if (signal.aborted) return;
       this.#release = this.#hello = undefined;  // it was taken from us
-      this.#stream?.close();
-      this.#stream = undefined;
+      this.#end();
       this.#stand();
       if (this.#sink) this.#join();
     });
@@ -114,18 +126,14 @@ class Shared implements Sharing {
 
   #lead(): void {
     clearTimeout(this.#timer);
-    this.#stream?.close();
     const sink = this.#sink!;
-    this.#stream = this.#client.open({
-      message: (text, lastEventId) => {
-        this.#pass(text, lastEventId);
-        sink.message(text, lastEventId);
-      },
-      end: (why) => {
-        this.#hello = undefined;
-        this.#tell({ end: { kind: 'dropped', retryMs: why.kind === 'paused' ? undefined : why.retryMs } });
-        sink.end(why);
-      },
+    this.#own((text, lastEventId) => {
+      this.#pass(text, lastEventId);
+      sink.message(text, lastEventId);
+    }, (why) => {
+      this.#hello = undefined;
+      this.#tell({ end: { kind: 'dropped', retryMs: why.retryMs } });
+      sink.end(why);
     });
   }
 
@@ -212,16 +220,12 @@ class Shared implements Sharing {
 
   #snapshot(): void {
     const sink = this.#sink!;
-    this.#stream = this.#client.open({
-      message: (text, lastEventId) => {
-        sink.message(text, lastEventId);
-        if (this.#sink !== sink || this.#release || this.#client.snapshotDue()) return;
-        this.#stream?.close();
-        this.#stream = undefined;
-        this.#join();
-      },
-      end: sink.end,
-    });
+    this.#own((text, lastEventId) => {
+      sink.message(text, lastEventId);
+      if (this.#sink !== sink || this.#release || this.#client.snapshotDue()) return;
+      this.#end();
+      this.#join();
+    }, sink.end);
   }
 }
 
@@ -237,11 +241,10 @@ class WhileVisible implements Sharing {
     this.#look();
   }
 
-  open(sink: TransportSink): Transport {
+  open(sink: TransportSink, signal: AbortSignal): void {
     this.#sink = sink;
-    if (!this.#paused) return this.#client.open(sink);
-    queueMicrotask(() => sink.end({ kind: 'paused' }));
-    return { close() {} };
+    if (this.#paused) queueMicrotask(() => sink.end({ kind: 'paused' }));
+    else this.#client.open(sink, signal);
   }
 
   close(): void {

@@ -1,22 +1,21 @@
 // transport.ts: one connection to the stream, by EventSource or by fetch. It never reconnects by itself:
 // the browser's own reconnect would repeat the first request, with its snapshot, and hide when it happens.
 
+import { kEventTypes } from './events.ts';
 import { retryAfterMs } from './requests.ts';
 import { SseReader } from './sse_reader.ts';
 
-export type StreamEnd =
-  | { kind: 'dropped'; retryMs?: number | undefined }
-  // The server answered, but not with a stream. EventSource does not tell the status.
-  | { kind: 'refused'; status?: number | undefined; retryMs?: number | undefined }
-  | { kind: 'paused' };  // on purpose, until someone reopens it
-
-export interface TransportSink {
-  message(data: string, lastEventId: string): void;
-  end(why: StreamEnd): void;  // never after close(); the owner then closes the transport
+export interface StreamEnd {
+  // refused: the server answered, but not with a stream. paused: on purpose, until someone reopens it.
+  kind: 'dropped' | 'refused' | 'paused';
+  status?: number | undefined;   // of the answer; EventSource does not tell it. 0: nothing that is to be looked into
+  retryMs?: number | undefined;  // asked for by the server
 }
 
-export interface Transport {
-  close(): void;
+// Deaf once its connection has been aborted.
+export interface TransportSink {
+  message(data: string, lastEventId: string): void;
+  end(why: StreamEnd): void;  // the owner then aborts the connection
 }
 
 export interface EventSourceLike {
@@ -27,66 +26,39 @@ export interface EventSourceLike {
 }
 export type EventSourceConstructor = new (url: string, init?: { withCredentials?: boolean }) => EventSourceLike;
 
-const kEventNames = ['telemetry', 'alert', 'device_status', 'system', 'message'];
 const kClosed = 2;  // EventSource.CLOSED
 
 export function openEventSource(
-  source: EventSourceConstructor, url: string, withCredentials: boolean, sink: TransportSink,
-): Transport {
+  source: EventSourceConstructor, url: string, withCredentials: boolean, sink: TransportSink, signal: AbortSignal,
+): void {
   const stream = new source(url, { withCredentials });
-  for (const name of kEventNames) {
+  for (const name of [...kEventTypes, 'message']) {
     stream.addEventListener(name, (event) => sink.message(String(event.data), event.lastEventId));
   }
-  stream.onerror = () => {
-    sink.end(stream.readyState === kClosed ? { kind: 'refused' } : { kind: 'dropped' });
-  };
-  return {
-    close() {
-      stream.onerror = null;
-      stream.close();
-    },
-  };
+  stream.onerror = () => sink.end({ kind: stream.readyState === kClosed ? 'refused' : 'dropped' });
+  signal.addEventListener('abort', () => stream.close());
 }
 
 export function openFetch(
-  fetchStream: typeof fetch, url: string, token: string | undefined, withCredentials: boolean, sink: TransportSink,
-): Transport {
-  const abort = new AbortController();
-  let open = true;
-  const end = (why: StreamEnd) => {
-    if (!open) return;
-    open = false;
-    abort.abort();
-    sink.end(why);
-  };
+  fetchStream: typeof fetch, url: string, init: RequestInit, sink: TransportSink, signal: AbortSignal,
+): void {
   const read = async () => {
     const response = await fetchStream(url, {
-      headers: { Accept: 'text/event-stream', ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }) },
-      cache: 'no-store',
-      credentials: withCredentials ? 'include' : 'same-origin',
-      signal: abort.signal,
+      ...init, headers: { ...init.headers as Record<string, string>, Accept: 'text/event-stream' }, signal,
     });
-    const type = response.headers.get('content-type') ?? '';
-    if (response.status !== 200 || !response.body || !type.startsWith('text/event-stream')) {
-      return end({ kind: 'refused', status: response.status, retryMs: retryAfterMs(response) });
+    const { status, body } = response;
+    if (status !== 200 || !body || !/^text\/event-stream/.test(response.headers.get('content-type') ?? '')) {
+      return sink.end({ kind: 'refused', status, retryMs: retryAfterMs(response) });
     }
-    const parser = new SseReader((message) => {
-      if (open) sink.message(message.data, message.lastEventId);
-    });
+    const parser = new SseReader((message) => sink.message(message.data, message.lastEventId));
     const decoder = new TextDecoder();
-    const reader = response.body.getReader();
+    const reader = body.getReader();
     for (;;) {
       const { done, value } = await reader.read();
       if (done) break;
       parser.feed(decoder.decode(value, { stream: true }));
     }
-    end({ kind: 'dropped', retryMs: parser.retryMs });
+    sink.end({ kind: 'dropped', retryMs: parser.retryMs });
   };
-  read().catch(() => end({ kind: 'dropped' }));
-  return {
-    close() {
-      open = false;
-      abort.abort();
-    },
-  };
+  read().catch(() => sink.end({ kind: 'dropped' }));
 }

@@ -106,7 +106,7 @@ test('whatever is cut, a client\'s log of ids is the server\'s', { timeout: (sec
   t.diagnostic(`SEED=${seed} MILLSTREAM_SDK_SECONDS=${seconds}`);
   // Small limits, so that resuming is often a gap.
   const server = await Server.start({
-    arguments: [...quickRetry, '--stream.replay_events_max=40'],
+    arguments: [...quickRetry, '--stream.replay_events_max=20'],
     development: false, env: { MILLSTREAM_AUTH_JWT_SECRET: jwtSecret },
   });
   const token = jwt({ accountId: 'a', roles: ['viewer', 'ingest'] });
@@ -169,7 +169,7 @@ test('tabs have one stream, and closing the one that leads loses nothing', { tim
     await page.getByText('connected', { exact: true }).waitFor();
     // Beside the example's own client, one that keeps its log.
     await page.evaluate(async ([baseUrl, since, quickly]) => {
-      const { MillstreamClient, past, share } = await import('/dist/index.js');
+      const { MillstreamClient, past, share } = await import('/dist/page.js');
       window.log = [];
       window.gaps = [];
       window.client = new MillstreamClient({ baseUrl, share, past: past({ since }), shareKey: 'log', ...quickly });

@@ -1,4 +1,4 @@
-// build.mjs: dist/ of the package: one minified module and its types. `node build.mjs [dist]`
+// build.mjs: dist/ of the package: two minified modules, index.js and page.js, and their types. `node build.mjs [dist]`
 // Vite and TypeScript are those of the dashboard (npm ci in web/).
 
 import { execFileSync } from 'node:child_process';
@@ -18,7 +18,7 @@ export async function bundle(input, more = {}) {
     logLevel: 'warn',
     build: {
       target: 'es2022',
-      lib: { entry: input, formats: ['es'], fileName: 'index' },
+      lib: { entry: input, formats: ['es'], fileName: path.parse(input).name },
       rolldownOptions: {
         output: { comments: false, minify: { compress: true, mangle: true, codegen: { removeWhitespace: true } } },
       },
@@ -31,6 +31,7 @@ export async function bundle(input, more = {}) {
 async function main(dist = path.join(here, 'dist')) {
   const outDir = path.resolve(dist);
   await bundle('index.ts', { outDir, emptyOutDir: true });
+  await bundle('page.ts', { outDir, emptyOutDir: false });
   const tsc = path.join(here, '../node_modules/.bin/tsc');
   execFileSync(tsc, ['-p', here, '--outDir', path.join(outDir, 'types')], { stdio: 'inherit' });
   copyFileSync(path.join(here, '../../LICENSE'), path.join(outDir, 'LICENSE'));

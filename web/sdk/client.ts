@@ -14,8 +14,7 @@ import { queryText, selectors, type ClientOptions } from './query.ts';
 import { Requests, retryAfterMs } from './requests.ts';
 import type { Past, Sharing } from './seams.ts';
 import {
-  openEventSource, openFetch,
-  type EventSourceConstructor, type StreamEnd, type TransportSink,
+  openEventSource, type EventSourceConstructor, type OpenFetch, type StreamEnd, type TransportSink,
 } from './transport.ts';
 
 export type LiveStatus =
@@ -38,11 +37,12 @@ const kStableMs = 5_000;
 const kLeaveMinMs = 2_000;
 const kLeaveMaxMs = 10_000;
 
-export class MillstreamClient {
+export class StreamClient {
   duplicates = 0;  // events that came again and were passed over
   malformed = 0;   // messages that are not what the contract says
 
   readonly #options: ClientOptions;
+  readonly #openFetch: OpenFetch | undefined;
   readonly #requests: Requests;
   readonly #past: Past | undefined;
   readonly #listeners: { [K in keyof ClientListeners]: Set<ClientListeners[K]> } =
@@ -62,8 +62,10 @@ export class MillstreamClient {
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #watchdogTimer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(options: ClientOptions = {}) {
+  // Without `openFetch` only an EventSource brings the stream: a token then always goes by tickets.
+  constructor(options: ClientOptions = {}, openFetch?: OpenFetch) {
     this.#options = options;
+    this.#openFetch = openFetch;
     this.#requests = new Requests(options);
     this.#position = this.#newest = parseEventId(options.lastEventId);
     this.#snapshotDue = options.snapshot === 'latest' && !this.#position;
@@ -156,9 +158,11 @@ export class MillstreamClient {
     this.#watch();
   }
 
+  get #byTicket(): boolean { return !!(this.#options.ticket ?? (this.#requests.token && !this.#openFetch)); }
+
   // A connection of our own; with tickets once there is one.
   readonly #connect = async (sink: TransportSink, signal: AbortSignal): Promise<void> => {
-    if (!this.#options.ticket) return this.#dial(sink, signal);
+    if (!this.#byTicket) return this.#dial(sink, signal);
     const ticket = await this.#ticket().catch((error): StreamEnd => ({ kind: 'refused', status: Number(error?.status) || 0 }));
     if (signal.aborted) return;
     if (typeof ticket !== 'string') return sink.end(ticket);
@@ -171,10 +175,10 @@ export class MillstreamClient {
     // Where there is no EventSource (Node), fetch does as well.
     const source = this.#options.eventSource ?? (globalThis.EventSource as EventSourceConstructor | undefined);
     const requests = this.#requests;
-    if (source && (ticket || !requests.token)) {
-      openEventSource(source, this.#url(ticket), this.#options.withCredentials ?? false, sink, signal);
+    if (this.#openFetch && !(source && (ticket || !requests.token))) {
+      this.#openFetch(requests.fetch, this.#url(ticket), requests.init(ticket ? '' : requests.token), sink, signal);
     } else {
-      openFetch(requests.fetch, this.#url(ticket), requests.init(ticket ? '' : requests.token), sink, signal);
+      openEventSource(source!, this.#url(ticket), this.#options.withCredentials ?? false, sink, signal);
     }
   }
 
@@ -300,7 +304,7 @@ export class MillstreamClient {
     if (kind !== 'dropped') {
       this.#setStatus({ state: 'reconnecting', retryAt: null, attempt: this.#attempt });
       if (kind === 'paused') return;
-      status ??= this.#options.ticket ? 0 : await this.#probe();
+      status ??= this.#byTicket ? 0 : await this.#probe();
       if (signal.aborted) return;
       if (status === 401 || status === 403) return this.#refused(status);
       if (status === 204) return this.close();  // "do not come back"

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { MillstreamClient } from './client.ts';
+import { MillstreamClient } from './index.ts';
 import type { Gap } from './events.ts';
 import { past } from './past.ts';
 import type { ClientOptions } from './query.ts';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { MillstreamClient } from './client.ts';
+import { MillstreamClient } from './index.ts';
 import type { ClientOptions } from './query.ts';
 import { FakeEventSource } from './testing/fake_event_source.ts';
 

@@ -1,9 +1,7 @@
-// transport.ts: one connection to the stream, by EventSource or by fetch. It never reconnects by itself:
+// transport.ts: one connection to the stream, by EventSource or by fetch (fetch_transport.ts). It never reconnects by itself:
 // the browser's own reconnect would repeat the first request, with its snapshot, and hide when it happens.
 
 import { kEventTypes } from './events.ts';
-import { retryAfterMs } from './requests.ts';
-import { SseReader } from './sse_reader.ts';
 
 export interface StreamEnd {
   // refused: the server answered, but not with a stream. paused: on purpose, until someone reopens it.
@@ -39,26 +37,6 @@ export function openEventSource(
   signal.addEventListener('abort', () => stream.close());
 }
 
-export function openFetch(
+export type OpenFetch = (
   fetchStream: typeof fetch, url: string, init: RequestInit, sink: TransportSink, signal: AbortSignal,
-): void {
-  const read = async () => {
-    const response = await fetchStream(url, {
-      ...init, headers: { ...init.headers as Record<string, string>, Accept: 'text/event-stream' }, signal,
-    });
-    const { status, body } = response;
-    if (status !== 200 || !body || !/^text\/event-stream/.test(response.headers.get('content-type') ?? '')) {
-      return sink.end({ kind: 'refused', status, retryMs: retryAfterMs(response) });
-    }
-    const parser = new SseReader((message) => sink.message(message.data, message.lastEventId));
-    const decoder = new TextDecoder();
-    const reader = body.getReader();
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      parser.feed(decoder.decode(value, { stream: true }));
-    }
-    sink.end({ kind: 'dropped', retryMs: parser.retryMs });
-  };
-  read().catch(() => sink.end({ kind: 'dropped' }));
-}
+) => void;

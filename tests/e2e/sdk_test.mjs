@@ -201,19 +201,43 @@ test('tabs have one stream, and closing the one that leads loses nothing', { tim
   await server.stop();
 });
 
-test('the example for Node follows the stream', async () => {
+/** The first block of code in the package's README that is in `language`. */
+function readmeBlock(language) {
+  const text = fs.readFileSync(path.join(folder, 'node_modules/@millstream/client/README.md'), 'utf8');
+  return new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'ms').exec(text)[1];
+}
+
+test('the example for Node, and the README\'s, follow the stream', async () => {
   const server = await Server.start();
-  const example = path.join(folder, 'node.mjs');
-  fs.copyFileSync(path.join(folder, 'node_modules/@millstream/client/examples/node.mjs'), example);
   await ingest(server, { deviceId: 'pump', siteId: 'plant', fields: { T1: 20 } });
-  const child = new Child(process.execPath, [example, server.url, 'account:demo/site:plant']);
-  atEnd(() => child.stop(1000));
-  await until(() => /^# connected$/m.test(child.stdout) && /\{"T1":20\}/.test(child.stdout), 'history', 10_000);
+  fs.copyFileSync(path.join(folder, 'node_modules/@millstream/client/examples/node.mjs'), path.join(folder, 'example.mjs'));
+  fs.writeFileSync(path.join(folder, 'readme.mjs'), readmeBlock('js').replace('http://127.0.0.1:8080', server.url));
+  for (const [value, command] of [[21.5, ['example.mjs', server.url, 'account:demo/site:plant']], [22.5, ['readme.mjs']]]) {
+    const child = new Child(process.execPath, command, { cwd: folder });
+    atEnd(() => child.stop(1000));
+    await until(() => /^# connected$/m.test(child.stdout) && /T1"?: ?20\b/.test(child.stdout), `history: ${command[0]}`);
+    await ingest(server, { deviceId: 'pump', siteId: 'plant', fields: { T1: value } });
+    await until(() => new RegExp(`T1"?: ?${value}\\b`).test(child.stdout), `live: ${command[0]}`);
+    child.kill('SIGINT');
+    assert.deepEqual(await child.wait(5000, 'the example'), { code: 0, signal: null }, child.output);
+    assert.match(child.stdout, /# closed/);
+  }
+  await server.stop();
+});
+
+test('the README\'s page shows events as they come', async () => {
+  const origin = await webServer();
+  const server = await Server.start({ arguments: [`--server.cors_origins=${origin}`] });
+  await ingest(server, { deviceId: 'pump', siteId: 'plant', fields: { T1: 20 } });
+  fs.writeFileSync(path.join(folder, 'node_modules/@millstream/client/readme.html'), readmeBlock('html')
+    .replace('./node_modules/@millstream/client/', './')
+    .replace('MillstreamClient({', `MillstreamClient({ baseUrl: '${server.url}',`));
+  const { page } = await openPage(await launchChromium(), `${origin}/readme.html`);
+  await page.getByText('connected', { exact: true }).waitFor();
+  await page.getByText('"T1":20').first().waitFor();
   await ingest(server, { deviceId: 'pump', siteId: 'plant', fields: { T1: 21.5 } });
-  await until(() => /\{"T1":21.5\}/.test(child.stdout), 'live', 10_000);
-  child.kill('SIGINT');
-  assert.deepEqual(await child.wait(5000, 'the example'), { code: 0, signal: null }, child.output);
-  assert.match(child.stdout, /# closed/);
+  await page.getByText('"T1":21.5').waitFor();
+  await page.close();
   await server.stop();
 });
 

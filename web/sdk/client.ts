@@ -25,10 +25,13 @@ export type LiveStatus =
   | { state: 'closed' };
 
 export interface ClientListeners {
-  event: (event: StreamEvent) => void;    // every event once, in id order; snapshot events are marked
-  gap: (gap: Gap) => void;                // events that are missing and could not be read
+  /** every event once, in id order; snapshot events are marked */
+  event: (event: StreamEvent) => void;
+  /** events that are missing and could not be read */
+  gap: (gap: Gap) => void;
   status: (status: LiveStatus) => void;
-  block: (block: SystemBlock) => void;    // hello, heartbeat, snapshot, draining, …
+  /** hello, heartbeat, snapshot, draining, … */
+  block: (block: SystemBlock) => void;
 }
 
 // A connection that ends sooner than this does not reset the backoff: a server that greets and hangs up is not up.

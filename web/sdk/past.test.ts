@@ -95,7 +95,7 @@ describe('history', () => {
     await settle();
     expect(ids()).toBe(range(3, 5));
     client.close();
-    start({}, { lastEventId: '3-0' }).hello('5-0', true);
+    start({ since: '2-0' }, { lastEventId: '3-0' }).hello('5-0', true);
     await settle();
     expect(server.asked).toHaveLength(1);
   });

@@ -13,11 +13,16 @@ import { queryText, selectors, type ClientOptions } from './query.ts';
 import type { OpenPast, Past, PastOwner } from './seams.ts';
 
 export interface PastOptions {
-  since?: string;         // history begins after this event id, or with what was received at this time or later
-  lastMs?: number;        // instead: with what was received in the last so many milliseconds, by the server's clock
-  types?: string[];       // of the history; default: those of the stream
-  eventsMax?: number;     // of the history; default 100 000. What is beyond is a gap of reason "too_many"
-  gapEventsMax?: number;  // of one gap; default 20 000
+  /** history begins after this event id, or with what was received at this time or later */
+  since?: string;
+  /** instead: with what was received in the last so many milliseconds, by the server's clock */
+  lastMs?: number;
+  /** of the history; default: those of the stream */
+  types?: string[];
+  /** of the history; default 100 000. What is beyond is a gap of reason "too_many" */
+  eventsMax?: number;
+  /** of one gap; default 20 000 */
+  gapEventsMax?: number;
 }
 
 // For the client's option `past`. Without `since` and `lastMs` there is no history, but gaps are read.
@@ -63,7 +68,8 @@ class Reader implements Past {
   constructor(options: PastOptions, owner: PastOwner) {
     this.#options = options;
     this.#owner = owner;
-    this.#historyDue = options.since !== undefined || options.lastMs !== undefined;
+    // Who resumes has had it.
+    this.#historyDue = (options.since ?? options.lastMs) !== undefined && !parseEventId(owner.options.lastEventId);
   }
 
   get busy(): boolean { return this.#queue.length > 0; }

@@ -4,10 +4,12 @@ import type { EventSourceConstructor } from './transport.ts';
 import type { OpenPast, Share } from './seams.ts';
 
 export interface ClientOptions {
-  baseUrl?: string;               // "https://host/prefix", without a last slash; default: this origin
-  token?: string;                 // sent as Bearer; without it the stream uses EventSource and the browser's cookies
-  // A ticket for each connection, for an EventSource that can send no token. true: asked for at /api/stream-token with the
-  // token or the cookies. A function gets one its own way; an error with `status` 401 or 403 ends in "signin".
+  /** "https://host/prefix", without a last slash; default: this origin */
+  baseUrl?: string;
+  /** in a page, by way of tickets; in Node, in a header. Without it and without tickets: the browser's cookies */
+  token?: string | undefined;
+  /** A ticket for each connection, for an EventSource that can send no token. true: asked for at /api/stream-token with the
+   *  token or the cookies. A function gets one its own way; an error with `status` 401 or 403 ends in "signin". */
   ticket?: true | (() => string | Promise<string>);
   topics?: string[];
   siteId?: string;
@@ -16,17 +18,26 @@ export interface ClientOptions {
   fields?: string[];
   minSeverity?: string;
   mode?: 'all' | 'latest';
-  intervalMs?: number;            // with mode latest
+  /** with mode latest */
+  intervalMs?: number;
   since?: string;
   snapshot?: 'latest' | 'none';
-  lastEventId?: string;           // resume a stream of an earlier page
-  past?: OpenPast;                // past({…}): history before live, and gaps are read; without it gaps are only reported
-  share?: Share;                  // share: one stream for all tabs
-  shareKey?: string;              // tells apart what tabs may not share: who is signed in by cookie
-  withCredentials?: boolean;      // cookies to another origin
-  watchdogMs?: number;            // silence longer than this is a lost connection; default 60 s
-  backoffBaseMs?: number;         // default 1 s
-  backoffCapMs?: number;          // default 30 s
+  /** resume a stream of an earlier page */
+  lastEventId?: string;
+  /** past({…}): history before live, and gaps are read; without it gaps are only reported */
+  past?: OpenPast;
+  /** share: one stream for all tabs */
+  share?: Share;
+  /** tells apart what tabs may not share: who is signed in by cookie */
+  shareKey?: string;
+  /** cookies to another origin */
+  withCredentials?: boolean;
+  /** silence longer than this is a lost connection; default 60 s */
+  watchdogMs?: number;
+  /** default 1 s */
+  backoffBaseMs?: number;
+  /** default 30 s */
+  backoffCapMs?: number;
   eventSource?: EventSourceConstructor;
   fetch?: typeof fetch;
   random?: () => number;

@@ -219,6 +219,18 @@ describe('the leader\'s stream', () => {
     await settle();
     for (const each of [first, second]) expect([each.client.status.state, each.text()]).toEqual(['connected', '6-0 7-0']);
   });
+  it('is opened again when a follower has waited for it, though the leader\'s own timer is late', async () => {
+    await leader({ backoffBaseMs: 60_000, backoffCapMs: 60_000 });
+    const second = await tab();
+    FakeEventSource.last.drop();
+    await vi.advanceTimersByTimeAsync(499);
+    expect(opened()).toBe(1);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(opened()).toBe(2);
+    FakeEventSource.last.hello('5-0', true);
+    await settle();
+    expect(second.client.status.state).toBe('connected');
+  });
   it('tells everyone of a gap, and each reads it', async () => {
     server.fill(1, 9);
     const [first, second] = [await leader({ past: past() }), await tab({ past: past() })];

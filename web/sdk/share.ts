@@ -169,7 +169,12 @@ class Shared implements Sharing {
   }
 
   #answer(to: string, after: string | undefined): void {
-    if (!this.#hello || !this.#at || !this.#floor) return this.#tell({ to });
+    if (!this.#hello || !this.#at || !this.#floor) {
+      this.#tell({ to });
+      // A browser may hold back our timer for a minute when we are hidden; who asks has waited as long as we should.
+      if (!this.#sink) this.#client.reopen();
+      return;
+    }
     const cursor = eventIdText(this.#at);
     const from = parseEventId(after);
     const blocks: SystemData[] = [{ ...this.#hello.data, cursor, resumed: from !== undefined }];

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { MillstreamClient, type ClientOptions, type LiveStatus } from './client.ts';
+import { MillstreamClient, type LiveStatus } from './index.ts';
 import type { Gap, StreamEvent } from './events.ts';
+import type { ClientOptions } from './query.ts';
 import { FakeEventSource } from './testing/fake_event_source.ts';
 import { goldenFrames } from './testing/golden.ts';
 

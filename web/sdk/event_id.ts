@@ -14,6 +14,8 @@ export function parseEventId(text: unknown): EventId | undefined {
   return match ? { ms: Number(match[1]), seq: Number(match[2]) } : undefined;
 }
 
+export function eventIdText({ ms, seq }: EventId): string { return `${ms}-${seq}`; }
+
 // Negative, zero or positive, as for Array.sort. Texts do not compare: "9-1" is before "10-0".
 export function compareEventIds(a: EventId, b: EventId): number {
   return a.ms - b.ms || a.seq - b.seq;

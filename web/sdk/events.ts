@@ -73,34 +73,27 @@ export interface Gap {
 
 export type Message = { event: StreamEvent } | { block: SystemBlock };
 
-const kTypes: readonly string[] = ['telemetry', 'alert', 'device_status', 'system'];
+export const kEventTypes: readonly string[] = ['telemetry', 'alert', 'device_status', 'system'];
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
+const isText = (value: unknown): value is string => typeof value === 'string';
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 // The data of one SSE message. Undefined when it is not what the contract says.
 export function parseMessage(text: string): Message | undefined {
-  let json: unknown;
   try {
-    json = JSON.parse(text);
+    return checkMessage(JSON.parse(text));
   } catch {
     return undefined;
   }
-  return checkMessage(json);
 }
 
 export function checkMessage(json: unknown): Message | undefined {
-  if (!isObject(json) || typeof json.type !== 'string' || !kTypes.includes(json.type)) return undefined;
-  if (typeof json.ts !== 'string' || !isObject(json.data)) return undefined;
-  const data = json.data;
-  if (typeof json.topic !== 'string') {
-    if (json.type !== 'system' || typeof data.kind !== 'string') return undefined;
-    return { block: json as unknown as SystemBlock };
-  }
-  if (typeof json.id !== 'string') return undefined;
-  if (json.type === 'system' ? typeof data.kind !== 'string' : typeof data.deviceId !== 'string') return undefined;
-  if (json.type === 'telemetry' && !isObject(data.fields)) return undefined;
-  if (json.type === 'alert' && typeof data.alertId !== 'string') return undefined;
-  return { event: json as unknown as StreamEvent };
+  if (!isObject(json)) return undefined;
+  const { id, ts, topic, type, data } = json;
+  if (!kEventTypes.includes(type as string) || !isText(ts) || !isObject(data)) return undefined;
+  if (!isText(type === 'system' ? data.kind : data.deviceId)) return undefined;
+  if (!isText(topic)) return type === 'system' ? { block: json as unknown as SystemBlock } : undefined;
+  const whole = type === 'telemetry' ? isObject(data.fields) : type !== 'alert' || isText(data.alertId);
+  return whole && isText(id) ? { event: json as unknown as StreamEvent } : undefined;
 }

@@ -1,5 +1,11 @@
-export { MillstreamClient, type ClientListeners, type ClientOptions, type LiveStatus } from './client.ts';
-export { compareEventIds, kZeroId, parseEventId, type EventId } from './event_id.ts';
-export { SseReader, type SseMessage } from './sse_reader.ts';
-export type { EventSourceConstructor, EventSourceLike } from './transport.ts';
-export * from './events.ts';
+// index.ts: the package, for Node and everywhere.
+
+import { StreamClient } from './client.ts';
+import { openFetch } from './fetch_transport.ts';
+import type { ClientOptions } from './query.ts';
+
+export class MillstreamClient extends StreamClient {
+  constructor(options?: ClientOptions) { super(options, openFetch); }
+}
+
+export * from './names.ts';

@@ -11,46 +11,34 @@ export class SseReader {
   lastEventId = '';
   retryMs: number | undefined;
 
-  private rest = '';
-  private event = '';
-  private data: string[] = [];
-  private atStart = true;
+  readonly #onMessage: (message: SseMessage) => void;
+  #rest: string | undefined;  // undefined: nothing came yet
+  #event = '';
+  #data: string[] = [];
 
-  constructor(private readonly onMessage: (message: SseMessage) => void) {}
+  constructor(onMessage: (message: SseMessage) => void) { this.#onMessage = onMessage; }
 
   feed(text: string): void {
-    if (this.atStart && text !== '') {
-      this.atStart = false;
-      if (text.charCodeAt(0) === 0xfeff) text = text.slice(1);
-    }
-    this.rest += text;
+    if (!text) return;
     // A CR that ends the text may be half of a CRLF: it waits for what follows.
-    const end = /\r\n|\n|\r(?!$)/g;
-    let from = 0;
-    for (let match = end.exec(this.rest); match; match = end.exec(this.rest)) {
-      this.takeLine(this.rest.slice(from, match.index));
-      from = end.lastIndex;
-    }
-    this.rest = this.rest.slice(from);
+    const lines = (this.#rest === undefined ? text.replace(/^\ufeff/, '') : this.#rest + text).split(/\r\n|\n|\r(?!$)/);
+    this.#rest = lines.pop()!;
+    for (const line of lines) this.#takeLine(line);
   }
 
-  private takeLine(line: string): void {
-    if (line === '') return this.dispatch();
-    const colon = line.indexOf(':');
-    if (colon === 0) return;  // a comment
-    const name = colon < 0 ? line : line.slice(0, colon);
-    const value = colon < 0 ? '' : line.slice(line[colon + 1] === ' ' ? colon + 2 : colon + 1);
-    if (name === 'data') this.data.push(value);
-    else if (name === 'event') this.event = value;
+  #takeLine(line: string): void {
+    if (!line) return this.#dispatch();
+    const [, name, value = ''] = /^([^:]*):? ?(.*)$/s.exec(line)!;  // a comment has no name
+    if (name === 'data') this.#data.push(value);
+    else if (name === 'event') this.#event = value;
     else if (name === 'id' && !value.includes('\0')) this.lastEventId = value;
     else if (name === 'retry' && /^\d+$/.test(value)) this.retryMs = Number(value);
   }
 
-  private dispatch(): void {
-    const { event, data } = this;
-    this.event = '';
-    this.data = [];
-    if (data.length === 0) return;
-    this.onMessage({ event: event || 'message', data: data.join('\n'), lastEventId: this.lastEventId });
+  #dispatch(): void {
+    const [event, data] = [this.#event || 'message', this.#data];
+    this.#event = '';
+    this.#data = [];
+    if (data.length) this.#onMessage({ event, data: data.join('\n'), lastEventId: this.lastEventId });
   }
 }

@@ -1,20 +1,19 @@
-// transport.ts: one connection to the stream, by EventSource or by fetch. It never reconnects by itself:
+// transport.ts: one connection to the stream, by EventSource or by fetch (fetch_transport.ts). It never reconnects by itself:
 // the browser's own reconnect would repeat the first request, with its snapshot, and hide when it happens.
 
-import { SseReader } from './sse_reader.ts';
+import { kEventTypes } from './events.ts';
 
-export type StreamEnd =
-  | { kind: 'dropped'; retryMs?: number }
-  // The server answered, but not with a stream. EventSource does not tell the status.
-  | { kind: 'refused'; status?: number; retryMs?: number };
-
-export interface TransportSink {
-  message(data: string, lastEventId: string): void;
-  end(why: StreamEnd): void;  // never after close(); the owner then closes the transport
+export interface StreamEnd {
+  // refused: the server answered, but not with a stream. paused: on purpose, until someone reopens it.
+  kind: 'dropped' | 'refused' | 'paused';
+  status?: number | undefined;   // of the answer; EventSource does not tell it. 0: nothing that is to be looked into
+  retryMs?: number | undefined;  // asked for by the server
 }
 
-export interface Transport {
-  close(): void;
+// Deaf once its connection has been aborted.
+export interface TransportSink {
+  message(data: string, lastEventId: string): void;
+  end(why: StreamEnd): void;  // the owner then aborts the connection
 }
 
 export interface EventSourceLike {
@@ -25,71 +24,19 @@ export interface EventSourceLike {
 }
 export type EventSourceConstructor = new (url: string, init?: { withCredentials?: boolean }) => EventSourceLike;
 
-const kEventNames = ['telemetry', 'alert', 'device_status', 'system', 'message'];
 const kClosed = 2;  // EventSource.CLOSED
 
 export function openEventSource(
-  source: EventSourceConstructor, url: string, withCredentials: boolean, sink: TransportSink,
-): Transport {
+  source: EventSourceConstructor, url: string, withCredentials: boolean, sink: TransportSink, signal: AbortSignal,
+): void {
   const stream = new source(url, { withCredentials });
-  for (const name of kEventNames) {
+  for (const name of [...kEventTypes, 'message']) {
     stream.addEventListener(name, (event) => sink.message(String(event.data), event.lastEventId));
   }
-  stream.onerror = () => {
-    sink.end(stream.readyState === kClosed ? { kind: 'refused' } : { kind: 'dropped' });
-  };
-  return {
-    close() {
-      stream.onerror = null;
-      stream.close();
-    },
-  };
+  stream.onerror = () => sink.end({ kind: stream.readyState === kClosed ? 'refused' : 'dropped' });
+  signal.addEventListener('abort', () => stream.close());
 }
 
-export function openFetch(
-  fetchStream: typeof fetch, url: string, token: string | undefined, withCredentials: boolean, sink: TransportSink,
-): Transport {
-  const abort = new AbortController();
-  let open = true;
-  const end = (why: StreamEnd) => {
-    if (!open) return;
-    open = false;
-    abort.abort();
-    sink.end(why);
-  };
-  const read = async () => {
-    const response = await fetchStream(url, {
-      headers: { Accept: 'text/event-stream', ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }) },
-      cache: 'no-store',
-      credentials: withCredentials ? 'include' : 'same-origin',
-      signal: abort.signal,
-    });
-    const type = response.headers.get('content-type') ?? '';
-    if (response.status !== 200 || !response.body || !type.startsWith('text/event-stream')) {
-      const seconds = Number(response.headers.get('retry-after') ?? NaN);
-      return end({
-        kind: 'refused',
-        status: response.status,
-        ...(Number.isFinite(seconds) ? { retryMs: seconds * 1000 } : {}),
-      });
-    }
-    const parser = new SseReader((message) => {
-      if (open) sink.message(message.data, message.lastEventId);
-    });
-    const decoder = new TextDecoder();
-    const reader = response.body.getReader();
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      parser.feed(decoder.decode(value, { stream: true }));
-    }
-    end(parser.retryMs === undefined ? { kind: 'dropped' } : { kind: 'dropped', retryMs: parser.retryMs });
-  };
-  read().catch(() => end({ kind: 'dropped' }));
-  return {
-    close() {
-      open = false;
-      abort.abort();
-    },
-  };
-}
+export type OpenFetch = (
+  fetchStream: typeof fetch, url: string, init: RequestInit, sink: TransportSink, signal: AbortSignal,
+) => void;

@@ -1,4 +1,5 @@
-// text.ts: every word the page says.
+// text.ts: every word of the overview and of what is on all pages. Those of another page are beside it, in
+// pages/NAME_text.ts, because a first visit should not load them.
 
 import type { Presence, Severity } from '../sdk/index.ts';
 import type { Page } from './place.ts';
@@ -74,6 +75,7 @@ export const text = {
   time: 'Time',
   average: 'Average',
   retry: 'Try again',
+  cancel: 'Cancel',
 
   alerts: 'Alerts, last 24 h',
   alertsNone: 'No alerts in the last 24 h.',
@@ -92,6 +94,8 @@ export const text = {
 
   emptyTitle: 'Waiting for the first device',
   emptyBody: 'Nothing has been published yet. Run this, and the device appears here at once:',
+  emptyWays: 'Telegraf, Python, JavaScript, Arduino, MQTT, and a key for them:',
+  emptyMore: 'every way to connect',
   copy: 'Copy',
   copied: 'Copied',
 

@@ -4,8 +4,9 @@ import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { asNumber, formatNumber, formatSpan, formatValue, parseTime } from './format.ts';
 import { Place } from './place.ts';
-import { publishLine, streamLine } from './shell_line.ts';
+import { publishLine } from './shell_line.ts';
 import { Rate } from './store/rate.ts';
+import { streamLine } from './stream_line.ts';
 import { parseDeviceTopic } from './topic.ts';
 
 describe('the address', () => {

@@ -3,8 +3,8 @@
 import { useComputed, useSignal } from '@preact/signals';
 import { useEffect, useMemo } from 'preact/hooks';
 import type { Dashboard } from '../dashboard.ts';
-import { streamLine } from '../shell_line.ts';
 import { EventConsole, type Ask, type Begin } from '../store/event_console.ts';
+import { streamLine } from '../stream_line.ts';
 import { Command } from '../view/command.tsx';
 import { useDashboard } from '../view/context.ts';
 import { Choices, Field, Tick } from './console_parts.tsx';

@@ -5,7 +5,7 @@ import { useComputed, useSignal } from '@preact/signals';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { formatClock } from '../format.ts';
 import type { EventConsole } from '../store/event_console.ts';
-import { gistOf, kFramesMax, matches, pretty, raw, wordsOf, type Frame } from '../store/frames.ts';
+import { gistOf, kFramesMax, matches, pretty, raw, shortTopic, wordsOf, type Frame } from '../store/frames.ts';
 import { text } from '../text.ts';
 import { CopyButton } from '../view/command.tsx';
 import { LiveShape } from '../view/icons.tsx';
@@ -35,7 +35,7 @@ function Row({ frame, open, onToggle }: { frame: Frame; open: boolean; onToggle:
         <span class="frame-mark" aria-hidden="true">{open ? '▾' : '▸'}</span>
         <span class="frame-time num">{formatClock(frame.atMs)}</span>
         <span class="frame-type">{frame.event}</span>
-        <span class="frame-topic cut">{gist.topic === '' ? words.ofStream : gist.topic.replace(/^account:[^/]*\//, '')}</span>
+        <span class="frame-topic cut" title={gist.topic || undefined}>{gist.topic === '' ? words.ofStream : shortTopic(gist.topic)}</span>
         <span class="frame-words cut">{gist.words}</span>
         <span class="frame-id num cut">{frame.id}</span>
       </button>

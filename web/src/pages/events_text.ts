@@ -5,7 +5,7 @@ export const words = {
   topics: 'Topics',
   topicsHint: 'Patterns with commas; empty: everything you may see',
   topicsExample: (account: string) => `account:${account}/site:*/device:*`,
-  types: 'Types',
+  types: 'Types (none: all)',
   typeNames: { telemetry: 'Telemetry', alert: 'Alerts', device_status: 'Device status', system: 'System' } as Record<string, string>,
   begin: 'Begin',
   begins: { now: 'now', snapshot: 'with the latest values', id: 'after an event id', since: 'at a time' },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { FrameLog, FrameReader, gistOf, kCharsMax, kFramesMax, matches, pretty, raw, wordsOf, type Frame } from './frames.ts';
+import { FrameLog, FrameReader, gistOf, kCharsMax, kFramesMax, matches, pretty, raw, shortTopic, wordsOf, type Frame } from './frames.ts';
 
 const wire = [
   ':hb', 'retry: 4210', 'id: 1-3', 'event: system', 'data: {"ts":"2026-01-27T12:34:56.790Z","type":"system","data":{"kind":"hello","cursor":"1-3"}}', '',
@@ -37,6 +37,7 @@ describe('frames of a stream', () => {
     expect(gistOf(hello)).toEqual({ topic: '', words: 'hello · cursor 1-3' });
     expect(gistOf(telemetry)).toEqual({ topic: 'account:a/site:s/device:d', words: 'T1 21.5 · run true' });
     expect(gistOf(text)).toEqual({ topic: '', words: 'a\nb' });
+    expect(['account:a/site:s/device:d', 'account:a/site:s', 'account:a', ''].map(shortTopic)).toEqual(['d · s', 's', 'a', '']);
     expect(pretty(hello).split('\n').slice(0, 6)).toEqual([':hb', 'retry: 4210', 'id: 1-3', 'event: system', 'data: {', '  "ts": "2026-01-27T12:34:56.790Z",']);
     expect(pretty(text)).toBe('data: a\ndata: b');
     expect([wordsOf('  DEVICE:d  t1 '), wordsOf(' ')].map((words) => matches(telemetry, words))).toEqual([true, true]);

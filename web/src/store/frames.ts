@@ -126,6 +126,12 @@ function pairs(values: Record<string, unknown>): string {
   return Object.entries(values).map(([name, value]) => `${name} ${typeof value === 'object' ? JSON.stringify(value) : value}`).join(' · ');
 }
 
+// "pump-1 · cellar" of a device's topic: its name first, which is what tells rows apart.
+export function shortTopic(topic: string): string {
+  const [account, ...inner] = topic.split('/').map((segment) => segment.slice(segment.indexOf(':') + 1));
+  return inner.reverse().join(' · ') || account!;
+}
+
 // The lines as they came, but the JSON of `data` laid out.
 export function pretty(frame: Frame): string {
   const message = parse(frame.data);

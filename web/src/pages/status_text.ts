@@ -12,6 +12,7 @@ export const words = {
   lastMinutes: (span: string) => (span === '' ? 'since the server started' : `last ${span}`),
 
   condition: 'Condition',
+  ok: 'OK',
   well: 'Everything works as it should.',
   storage: {
     full: 'The disk is full: nothing new is stored until there is room. Reading and streams go on.',
@@ -38,12 +39,12 @@ export const words = {
   },
   perSecond: (value: string) => `${value}/s`,
   sparkLabel: (name: string, now: string, highest: string) => `${name}: now ${now}, highest ${highest}`,
-  highest: (value: string) => `highest ${value}`,
+  highest: (value: string) => `max ${value}`,
 
   latency: 'Latency',
   latencies: {
     millstream_log_commit_seconds: ['Published to durable', 'one commit to the disk'],
-    millstream_stream_publish_to_socket_seconds: ['Durable to delivered', 'from the commit to the last byte handed to the kernel'],
+    millstream_stream_publish_to_socket_seconds: ['Durable to delivered', 'from the commit to the last byte sent'],
     millstream_stream_queue_age_seconds: ['Waiting for a viewer', 'how long a viewer had something waiting'],
     millstream_engine_step_seconds: ['Rules and presence', 'to work through one commit'],
   } as Record<string, [string, string]>,

@@ -17,6 +17,8 @@ import './connect.css';
 
 type Role = 'ingest' | 'viewer';
 
+const isLoopback = (url: string) => /^(localhost|127\.|\[::1\])/.test(new URL(url).hostname);
+
 function KeyBox({ role, made, name, placeholder = false }: { role: Role; made: Signal<NewKey | undefined>; name: string; placeholder?: boolean }) {
   const { api, session } = useDashboard();
   const busy = useSignal(false);
@@ -110,6 +112,7 @@ export default function ConnectPage() {
         <div class="card-head"><h2 id="connect-title">{words.title}</h2></div>
         <div class="card-body">
           <p>{words.intro}</p>
+          {isLoopback(api.baseUrl) && <p class="muted" data-testid="loopback">{words.loopback}</p>}
           <nav class="ways" aria-label={words.waysLabel}>
             {kWays.map((each) => (
               <PageLink key={each} page="connect" values={{ way: each }} current={each === way} testId={`way-${each}`}>{words.ways[each]}</PageLink>

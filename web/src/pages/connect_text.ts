@@ -7,6 +7,7 @@ export const words = {
   intro: 'Copy the lines into a device or a program. They run as they stand, and its values appear here at once.',
   ways: { curl: 'curl', telegraf: 'Telegraf', python: 'Python', javascript: 'JavaScript', arduino: 'Arduino, ESP32', mqtt: 'MQTT' } satisfies Record<Way, string>,
   waysLabel: 'Ways to connect',
+  loopback: 'This address is good on this computer only. Open this page by the address that others reach, and the lines have that.',
   device: 'Device',
   deviceHint: 'A name of your choice',
   badName: '1 to 64 of A-Z a-z 0-9 . _ -',

@@ -200,7 +200,7 @@ export default function StatusPage() {
       {status.hasMetrics && (
         <>
           <section class="card" aria-labelledby="flow-title">
-            <div class="card-head"><h2 id="flow-title">{words.flow}</h2><span class="muted num">{span}</span></div>
+            <div class="card-head"><h2 id="flow-title">{words.flow}</h2><span class="muted num">{history.spanMs === 0 ? words.measuring : span}</span></div>
             <Flow history={history} />
           </section>
           <section class="card" aria-labelledby="latency-title">

@@ -26,7 +26,7 @@ export function Spark({ name, values, format }: { name: string; values: readonly
           {values.length > 1 && <polyline points={points} class="spark-line" vector-effect="non-scaling-stroke" />}
         </svg>
       </dd>
-      <dd class="spark-highest num muted">{words.highest(format(highest))}</dd>
+      {now !== undefined && <dd class="spark-highest num muted">{words.highest(format(highest))}</dd>}
     </div>
   );
 }

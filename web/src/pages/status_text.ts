@@ -37,6 +37,7 @@ export const words = {
   rates: {
     points: 'Points in', events: 'Events stored', deliveries: 'Deliveries to viewers', bytes: 'Bytes to viewers', requests: 'Requests', viewers: 'Viewers',
   },
+  measuring: 'measuring…',
   perSecond: (value: string) => `${value}/s`,
   sparkLabel: (name: string, now: string, highest: string) => `${name}: now ${now}, highest ${highest}`,
   highest: (value: string) => `max ${value}`,

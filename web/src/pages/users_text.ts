@@ -29,7 +29,7 @@ export const words = {
     ingest: 'ingest: send points', publish: 'publish: alerts and messages', viewer: 'viewer: read', operator: 'operator: read, acknowledge, silence', admin: 'admin: everything',
   } as Record<string, string>,
   sites: 'Sites', devices: 'Devices',
-  listHint: 'Names with commas; empty: all you may see',
+  listHint: 'Names with commas; empty: all',
   keyNameHint: 'What it is for: “line 1”',
   expires: 'Ends',
   lives: { '': 'never', '7': 'in 7 days', '30': 'in 30 days', '90': 'in 90 days', '365': 'in a year' } as Record<string, string>,

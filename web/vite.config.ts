@@ -10,7 +10,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
   },
   server: {
-    proxy: { '/api': { target: server }, '/health': { target: server } },
+    proxy: Object.fromEntries(['/api', '/health', '/ready', '/metrics'].map((path) => [path, { target: server }])),
   },
   test: {
     include: ['sdk/**/*.test.ts', 'src/**/*.test.ts'],

@@ -4,9 +4,10 @@ import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { asNumber, formatNumber, formatSpan, formatValue, parseTime } from './format.ts';
 import { Place } from './place.ts';
+import { publishLine } from './shell_line.ts';
 import { Rate } from './store/rate.ts';
+import { streamLine } from './stream_line.ts';
 import { parseDeviceTopic } from './topic.ts';
-import { publishCommand } from './view/empty.tsx';
 
 describe('the address', () => {
   it('names page, device, site, field and range, and reads back the same', () => {
@@ -72,11 +73,17 @@ describe('Rate', () => {
 
 describe('the publish command', () => {
   it('passes through a shell as the arguments it should be', () => {
-    const command = publishCommand("https://host/o'brien", true).replace(/^curl/, "printf '%s\\n'");
+    const command = publishLine("https://host/o'brien", true).replace(/^curl/, "printf '%s\\n'");
     const args = execFileSync('sh', ['-c', command], { env: { MILLSTREAM_KEY: 'k' } }).toString().trimEnd().split('\n');
     expect(args).toEqual([
       '-X', 'POST', "https://host/o'brien/api/ingest", '-H', 'Authorization: Bearer k',
       '-H', 'Content-Type: application/json', '-d', '{"deviceId":"demo-1","fields":{"T1":21.5}}',
+    ]);
+  });
+  it('follows a stream with the topics as one reads them', () => {
+    const line = streamLine('https://host', 'ms_k', { topics: 'account:a/site:*,account:b', types: 'a b&' }, '5-0').replace(/^curl/, "printf '%s\\n'");
+    expect(execFileSync('sh', ['-c', line]).toString().trimEnd().split('\n')).toEqual([
+      '-N', 'https://host/api/stream?topics=account:a/site:*,account:b&types=a+b%26', '-H', 'Authorization: Bearer ms_k', '-H', 'Last-Event-ID: 5-0',
     ]);
   });
 });

@@ -1,4 +1,5 @@
-// text.ts: every word the page says, but for those of a part that is loaded later: they come with it, and stand in text/.
+// text.ts: every word of the overview and of what is on all pages. Those of a part that is loaded later come with it: they
+// stand beside it, in pages/NAME_text.ts, or in text/.
 
 import type { Presence, Severity } from '../sdk/index.ts';
 import type { Page } from './place.ts';
@@ -77,6 +78,7 @@ export const text = {
   time: 'Time',
   average: 'Average',
   retry: 'Try again',
+  cancel: 'Cancel',
 
   alertStrip: 'The worst open alert',
   alertsNoneWaiting: 'No open alert waits to be acknowledged.',
@@ -98,6 +100,8 @@ export const text = {
 
   emptyTitle: 'Waiting for the first device',
   emptyBody: 'Nothing has been published yet. Run this, and the device appears here at once:',
+  emptyWays: 'Telegraf, Python, JavaScript, Arduino, MQTT, and a key for them:',
+  emptyMore: 'every way to connect',
   copy: 'Copy',
   copied: 'Copied',
 

@@ -17,7 +17,7 @@ export class Plot {
   private readonly sizes: ResizeObserver;
   private window: [number, number] = [0, 1];
 
-  constructor(box: HTMLElement, onHover: (hover: Hover | undefined) => void) {
+  constructor(box: HTMLElement, onHover: (hover: Hover | undefined) => void, plugins: uPlot.Plugin[] = []) {
     const style = getComputedStyle(box);
     const colour = (name: string) => style.getPropertyValue(name).trim();
     const font = `11px ${style.fontFamily}`;
@@ -49,6 +49,7 @@ export class Plot {
         edge,
       ],
       bands: [{ series: [2, 3], fill: colour('--plot-band') }],
+      plugins,
       hooks: { setCursor: [(chart) => onHover(hoverOf(chart))] },
     }, [[], [], [], []], box);
     this.sizes = new ResizeObserver(() => {

@@ -125,7 +125,7 @@ export const alertsText = {
   activeUntil: (clock: string) => `In force until ${clock}`,
   upcomingFrom: (from: string, to: string) => `From ${from} to ${to}`,
   endNow: 'End now',
-  endNowOf: (what: string) => `End the silence of ${what} now`,
+  endNowOf: (what: string) => `End now: silence of ${what}`,
   endTitle: 'End this silence now?',
   endWhy: 'Alerts that are still open are then told to those who should be notified.',
 } as const;

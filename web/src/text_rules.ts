@@ -114,7 +114,7 @@ export const rulesText = {
     device: 'its id', site: 'its site', rule: 'name of the rule', severity: 'info, warning or critical', field: 'name of the value',
     fn: 'what is compared', value: 'what it was', op: 'the comparison', threshold: 'the limit', duration: 'how long it has held',
   } satisfies Record<(typeof kPlaceholders)[number], string>,
-  insert: (name: string, what: string) => `Insert ${name}: ${what}`,
+  insert: (name: string, what: string) => `{{${name}}}: ${what}`,
 
   save: 'Save',
   saved: 'Saved, and in force.',

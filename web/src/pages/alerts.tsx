@@ -92,7 +92,8 @@ export default function AlertsPage() {
     const before = opened.current;
     opened.current = ref;
     if (ref !== undefined || before === undefined) return;
-    document.querySelector<HTMLElement>(`[data-ref="${CSS.escape(before)}"]`)?.focus();
+    const row = document.querySelector<HTMLElement>(`[data-ref="${CSS.escape(before)}"]`);
+    (row ?? document.getElementById('alarms-title'))?.focus();
   }, [ref]);
   const list = (silences.answer.value?.silences ?? []).filter((silence) => (parseTime(silence.endsAt) ?? 0) > dashboard.serverNow());
   return (

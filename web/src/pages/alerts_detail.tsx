@@ -173,7 +173,7 @@ export function AlertDetail({ id, book, silences, byHand, onSilenced }: Props) {
           <h3 id="detail-title" ref={heading} tabIndex={-1}>{alert.message || alert.ruleName}</h3>
           <p class="alert state-line" data-testid="alert-state-line" data-open={alert.open} data-acknowledged={alert.ack !== undefined}>
             <SeverityMark severity={alert.severity} quiet={!alert.open} />
-            <span>{stateWords(alert)}</span>
+            {!(alert.open && alert.ack) && <span>{stateWords(alert)}</span>}
             {alert.stale && alert.ack && <span class="tag">{text.alertStale}</span>}
             {alert.flapping && alert.open && <span class="tag">{alertsText.flapping}</span>}
             <AckLine alert={alert} />

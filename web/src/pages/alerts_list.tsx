@@ -136,7 +136,7 @@ export function BookedList({ book, silences, chosen }: { book: Book; silences: S
   return (
     <section class="card alarm-list" aria-labelledby="alarms-title">
       <div class="card-head">
-        <h2 id="alarms-title">{alertsText.title}</h2>
+        <h2 id="alarms-title" tabIndex={-1}>{alertsText.title}</h2>
         <span class="muted num" data-testid="alert-count">{ready && text.shownOf(alerts.length, all.length)}</span>
         <StaleNote />
         <span class="grow" />

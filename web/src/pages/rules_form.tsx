@@ -2,7 +2,7 @@
 
 import type { ComponentChildren } from 'preact';
 import { useSignal } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { Wrong } from '../api.ts';
 import {
   asList, asObject, asText, comparesLevels, conditionsAt, conditionsOf, getAt, hasBaseline, hasWindow, isSilence, kFunctions, kLevels,
@@ -240,7 +240,7 @@ function Message({ form }: { form: Form }) {
   const box = useRef<HTMLTextAreaElement>(null);
   const caret = useRef<number | undefined>(undefined);
   const message = asText(form.json.message);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (caret.current === undefined) return;
     box.current?.focus();
     box.current?.setSelectionRange(caret.current, caret.current);

@@ -10,11 +10,13 @@ import { kAlertSpanMs } from '../store/alerts.ts';
 import { BookedAlerts, type AlertsAnswer, type BookedAlert } from '../store/booked_alerts.ts';
 import type { Silence } from '../store/silences.ts';
 import { useDashboard } from '../view/context.ts';
+import { lazy } from '../view/lazy.tsx';
 import { useReading } from '../view/reading.tsx';
-import { AlertDetail } from './alerts_detail.tsx';
 import { BookedList } from './alerts_list.tsx';
 import { SilenceList } from './alerts_silences.tsx';
 import './alerts.css';
+
+const AlertDetail = lazy(() => import('./alerts_detail.tsx'));
 
 const kReadMs = 60_000;
 const kSilencesMs = 15_000;
@@ -36,6 +38,7 @@ function useBook(): Book {
   const alerts = useMemo(() => new BookedAlerts(), [dashboard.session.who.value?.subject]);
   const older = useSignal<string | null | undefined>(undefined);
   const changed = useSignal(0);
+  useEffect(() => { older.value = undefined; }, [alerts]);
   const followed = useRef(-1);
   const ended = (cursor?: string) => api.get<AlertsAnswer>('/api/alerts', {
     state: 'resolved', since: new Date(dashboard.serverNow() - kAlertSpanMs).toISOString(), limit: kEndedPage, cursor,
@@ -87,7 +90,9 @@ export default function AlertsPage() {
   const silences = useReading(() => api.get<{ silences: Silence[] }>('/api/silences'), [], kSilencesMs);
   const ref = place.get('alert');
   const opened = useRef<string | undefined>(undefined);
+  const landed = useRef(ref);  // the address one came with
   useEffect(() => {
+    if (ref !== landed.current) landed.current = undefined;
     // Back from the detail to the row it was opened from.
     const before = opened.current;
     opened.current = ref;
@@ -105,7 +110,7 @@ export default function AlertsPage() {
       {ref !== undefined && (
         <AlertDetail
           key={ref} id={ref} book={book} silences={list} onSilenced={() => void silences.refresh()}
-          byHand={book.reading.load.peek() === 'ready'}
+          byHand={ref !== landed.current}
         />
       )}
     </div>

@@ -6,23 +6,18 @@ import { ApiError } from '../api.ts';
 import { formatDayClock, parseTime } from '../format.ts';
 import type { BookedAlert, WholeAlert } from '../store/booked_alerts.ts';
 import { parseSpan, type Silence } from '../store/silences.ts';
-import { mayOperate, saidToPeople } from '../store/subject.ts';
-import { alertsText } from '../text_alerts.ts';
+import { mayOperate } from '../store/subject.ts';
 import { parseDeviceTopic } from '../topic.ts';
 import { useDashboard } from '../view/context.ts';
 import { Modal } from '../view/modal.tsx';
+import { alertsText } from './alerts_text.ts';
+import { refusalWords } from './alerts_words.ts';
 
 type Command = 'ack' | 'unack' | 'close';
 const kNoteBytes = 1024;
 const kSpans = { '1h': 3600_000, '4h': 4 * 3600_000, '1d': 86_400_000 } as const;
 type Span = keyof typeof kSpans | 'custom';
 const kLongestMs = 366 * 86_400_000;
-
-export function refusalWords(error: unknown): string {
-  if (!(error instanceof ApiError)) return alertsText.failed(alertsText.unreachable);
-  const said = saidToPeople(error.message, formatDayClock);
-  return error.status === 409 ? alertsText.late(said) : error.status === 403 ? alertsText.forbidden(said) : alertsText.failed(said);
-}
 
 interface Props {
   id: string;

@@ -8,7 +8,6 @@ import {
 import type { Silence } from '../store/silences.ts';
 import { nameOf } from '../store/subject.ts';
 import { text } from '../text.ts';
-import { alertsText } from '../text_alerts.ts';
 import { parseDeviceTopic } from '../topic.ts';
 import { useDashboard } from '../view/context.ts';
 import { SeverityMark } from '../view/icons.tsx';
@@ -17,7 +16,8 @@ import { PageLink } from '../view/page_link.tsx';
 import { ReadingNote, useReading } from '../view/reading.tsx';
 import type { Book } from './alerts.tsx';
 import { AlertActions } from './alerts_actions.tsx';
-import { stateWords } from './alerts_list.tsx';
+import { alertsText } from './alerts_text.ts';
+import { stateWords } from './alerts_words.ts';
 
 const kChartPoints = 300;
 const kChartMs = 10_000;
@@ -139,7 +139,7 @@ interface Props {
   onSilenced: () => void;
 }
 
-export function AlertDetail({ id, book, silences, byHand, onSilenced }: Props) {
+export default function AlertDetail({ id, book, silences, byHand, onSilenced }: Props) {
   const dashboard = useDashboard();
   const heading = useRef<HTMLHeadingElement>(null);
   const reading = useReading(() => dashboard.api.get<WholeAlert>(`/api/alerts/${encodeURIComponent(id)}`), [id]);

@@ -7,7 +7,6 @@ import { endedMs, kSeverities, kStates, refOf, silencesOf, type AlertFilter, typ
 import type { Silence } from '../store/silences.ts';
 import { nameOf } from '../store/subject.ts';
 import { text } from '../text.ts';
-import { alertsText } from '../text_alerts.ts';
 import { parseDeviceTopic } from '../topic.ts';
 import { useDashboard } from '../view/context.ts';
 import { SeverityMark } from '../view/icons.tsx';
@@ -15,14 +14,11 @@ import { PageLink } from '../view/page_link.tsx';
 import { ReadingNote } from '../view/reading.tsx';
 import { StaleNote } from '../view/stale_note.tsx';
 import type { Book } from './alerts.tsx';
+import { alertsText } from './alerts_text.ts';
+import { stateWords } from './alerts_words.ts';
 
 const kRows = 200;
 const kHalfDayMs = 12 * 3600_000;
-
-export function stateWords(alert: BookedAlert): string {
-  if (!alert.open) return text.resolved;
-  return alert.ack ? text.acknowledged : alert.stale ? text.alertStale : text.open;
-}
 
 function useFilter(): AlertFilter {
   const { place } = useDashboard();

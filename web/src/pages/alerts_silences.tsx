@@ -3,11 +3,11 @@ import { formatDayClock, parseTime } from '../format.ts';
 import type { Reading } from '../store/reading.ts';
 import { silenceState, type Silence } from '../store/silences.ts';
 import { mayOperate, nameOf } from '../store/subject.ts';
-import { alertsText } from '../text_alerts.ts';
 import { useDashboard } from '../view/context.ts';
 import { Modal } from '../view/modal.tsx';
 import { ReadingNote } from '../view/reading.tsx';
-import { refusalWords } from './alerts_actions.tsx';
+import { alertsText } from './alerts_text.ts';
+import { refusalWords } from './alerts_words.ts';
 
 // "account:a/site:s/device:d" in words; what is left out or "*" is all of it.
 function topicWords(topic: string): string {

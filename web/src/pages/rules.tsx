@@ -1,52 +1,28 @@
 // rules.tsx: the alert rules, and one of them in the editor, which is loaded when it is first needed.
 
-import type { FunctionComponent } from 'preact';
 import { useSignal } from '@preact/signals';
-import { useEffect, useState } from 'preact/hooks';
-import { ApiError } from '../api.ts';
-import { formatDayClock } from '../format.ts';
+import { useEffect } from 'preact/hooks';
 import { draftOf, type SavedRule } from '../store/rule_draft.ts';
-import { scopeWords, sentence } from '../store/rule_words.ts';
-import { mayAdmin, saidToPeople } from '../store/subject.ts';
+import { mayAdmin } from '../store/subject.ts';
 import { text } from '../text.ts';
-import { rulesText } from '../text_rules.ts';
 import { useDashboard } from '../view/context.ts';
+import { lazy } from '../view/lazy.tsx';
 import { PageLink } from '../view/page_link.tsx';
 import { ReadingNote, useReading } from '../view/reading.tsx';
 import { StaleNote } from '../view/stale_note.tsx';
-import type { Props as EditorProps } from './rules_editor.tsx';
+import { rulesText } from './rules_text.ts';
+import { kNewRule, refusalWords, ruleUrl, scopeWords, sentence } from './rules_words.ts';
 import './rules.css';
 
 const kReadMs = 5_000;
-export const kNewRule = '*';  // in the address; no id of a rule
-
-export function refusalWords(error: unknown): string {
-  if (!(error instanceof ApiError)) return rulesText.unreachable;
-  const said = saidToPeople(error.message, formatDayClock);
-  return error.status === 403 ? rulesText.forbidden(said) : rulesText.failed(said);
-}
-
-export const ruleUrl = (id: string): string => `/api/rules/${encodeURIComponent(id)}`;
-
-let editor: FunctionComponent<EditorProps> | undefined;
-
-function LazyEditor(props: EditorProps) {
-  const [, redraw] = useState(0);
-  const failed = useSignal(false);
-  useEffect(() => {
-    if (!editor) import('./rules_editor.tsx').then((module) => { editor = module.default; redraw(1); }, () => { failed.value = true; });
-  }, []);
-  const Editor = editor;
-  if (Editor) return <Editor key={props.id} {...props} />;
-  return <p class="note" role="status">{failed.value ? text.pageFailed : text.loading}</p>;
-}
+const RuleEditor = lazy(() => import('./rules_editor.tsx'));
 
 function Tally({ rule }: { rule: SavedRule }) {
   const { status } = rule;
   if (!rule.enabled) return <span class="muted">{rulesText.disabled}</span>;
   if (!status) return <span class="muted">{rulesText.notInForce}</span>;
   return (
-    <span class="tally num">
+    <span class="tally num live-value">
       {status.firing > 0 && <strong>{rulesText.firing(status.firing)}</strong>}
       {status.pending > 0 && <span>{rulesText.pending(status.pending)}</span>}
       <span class="muted">{rulesText.watches(status.devices)}</span>
@@ -95,7 +71,7 @@ export default function RulesPage() {
   const rules = reading.answer.value?.rules;
   useEffect(() => { if (id === undefined) void reading.refresh(); }, [id]);
   if (id !== undefined) {
-    return <LazyEditor id={id} rule={rules?.find((rule) => rule.id === id)} known={rules !== undefined} onChanged={() => reading.refresh()} />;
+    return <RuleEditor key={id} id={id} rule={rules?.find((rule) => rule.id === id)} known={rules !== undefined} onChanged={() => reading.refresh()} />;
   }
   const words = search.value.toLowerCase().split(/\s+/);
   const shown = (rules ?? []).filter((rule) => {

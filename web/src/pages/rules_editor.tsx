@@ -5,21 +5,21 @@
 
 import { batch, signal, useSignal, type Signal } from '@preact/signals';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
-import { ApiError, type Wrong } from '../api.ts';
+import { ApiError, type Who, type Wrong } from '../api.ts';
 import { formatClock, parseTime } from '../format.ts';
 import { BackTest } from '../store/back_test.ts';
 import { copyDraft, draftOf, elsewhere, isWhole, newDraft, parseRule, type JsonObject, type SavedRule } from '../store/rule_draft.ts';
-import { scopeWords, sentence } from '../store/rule_words.ts';
 import { mayAdmin, nameOf } from '../store/subject.ts';
 import { text } from '../text.ts';
-import { rulesText } from '../text_rules.ts';
 import { useDashboard } from '../view/context.ts';
+import { lazy } from '../view/lazy.tsx';
 import { Modal } from '../view/modal.tsx';
 import { PageLink } from '../view/page_link.tsx';
-import { kNewRule, refusalWords, ruleUrl } from './rules.tsx';
 import { RuleForm } from './rules_form.tsx';
-import { RulePreview } from './rules_preview.tsx';
+import { rulesText } from './rules_text.ts';
+import { kNewRule, refusalWords, ruleUrl, scopeWords, sentence } from './rules_words.ts';
 
+const RulePreview = lazy(() => import('./rules_preview.tsx'));
 const kTypingMs = 700;
 
 export interface Props {
@@ -34,7 +34,8 @@ interface Draft {
   base: Signal<SavedRule | undefined>;  // what it was made of
   said: Signal<string>;
 }
-const drafts = new Map<string, Draft>();
+const drafts = new Map<string, Draft>();  // of whoever is signed in, and nobody else's
+const keyOf = (who: Who | undefined, id: string): string => `${who?.account} ${who?.subject} ${id}`;
 
 const sameJson = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
 
@@ -42,11 +43,12 @@ export default function RuleEditor(props: Props) {
   const { session } = useDashboard();
   const account = session.who.value?.account ?? '*';
   const { id, rule, known } = props;
-  if (!drafts.has(id) && (rule || id === kNewRule)) {
-    drafts.set(id, { json: signal(rule ? draftOf(rule) : newDraft(`account:${account}`)), base: signal(rule), said: signal('') });
+  const key = keyOf(session.who.value, id);
+  if (!drafts.has(key) && (rule || id === kNewRule)) {
+    drafts.set(key, { json: signal(rule ? draftOf(rule) : newDraft(`account:${account}`)), base: signal(rule), said: signal('') });
   }
-  const draft = drafts.get(id);
-  if (draft) return <Editing {...props} draft={draft} />;
+  const draft = drafts.get(key);
+  if (draft) return <Editing key={key} {...props} draft={draft} />;
   return (
     <section class="card">
       <p class="note"><PageLink page="rules">← {rulesText.back}</PageLink></p>
@@ -58,6 +60,7 @@ export default function RuleEditor(props: Props) {
 function Editing({ id, rule, draft, onChanged }: Props & { draft: Draft }) {
   const { api, place, session } = useDashboard();
   const { json, base, said } = draft;
+  const key = (of: string) => keyOf(session.who.peek(), of);
   const view = useSignal<'form' | 'json'>('form');
   const errors = useSignal<readonly Wrong[]>([]);
   const refused = useSignal('');
@@ -82,11 +85,12 @@ function Editing({ id, rule, draft, onChanged }: Props & { draft: Draft }) {
     if (mayAdmin(session.who.value) && isWhole(json.value)) test.soon(json.value, test.state.peek() === 'idle' ? 0 : kTypingMs);
   }, [json.value]);
   useEffect(() => {
+    const own = key(id);
     heading.current?.focus();
     return () => {
       test.stop();
-      const kept = drafts.get(id);
-      if (kept && kept.base.value && sameJson(kept.json.value, draftOf(kept.base.value))) drafts.delete(id);
+      const kept = drafts.get(own);
+      if (kept && kept.base.value && sameJson(kept.json.value, draftOf(kept.base.value))) drafts.delete(own);
     };
   }, []);
   useEffect(() => {
@@ -103,8 +107,8 @@ function Editing({ id, rule, draft, onChanged }: Props & { draft: Draft }) {
     batch(() => { base.value = saved; json.value = draftOf(saved); errors.value = []; refused.value = ''; conflict.value = undefined; });
     await onChanged();
     if (!isNew) { said.value = rulesText.saved; return; }
-    drafts.delete(id);
-    drafts.set(saved.id, { json: signal(draftOf(saved)), base: signal(saved), said: signal(rulesText.saved) });
+    drafts.delete(key(id));
+    drafts.set(key(saved.id), { json: signal(draftOf(saved)), base: signal(saved), said: signal(rulesText.saved) });
     place.set({ rule: saved.id });
   };
   const lookAtTheirs = async () => {
@@ -127,7 +131,6 @@ function Editing({ id, rule, draft, onChanged }: Props & { draft: Draft }) {
         batch(() => {
           errors.value = error instanceof ApiError ? error.errors : [];
           refused.value = refusalWords(error);
-          if (view.value === 'form') return;
         });
         requestAnimationFrame(() => (document.querySelector<HTMLElement>('.rule-form [aria-invalid="true"]') ?? summary.current)?.focus());
       }
@@ -152,12 +155,12 @@ function Editing({ id, rule, draft, onChanged }: Props & { draft: Draft }) {
   const remove = () => act(async () => {
     deleting.value = false;
     await api.change('DELETE', ruleUrl(id), undefined, base.value ? { 'If-Match': `"${base.value.version}"` } : {});
-    drafts.delete(id);
+    drafts.delete(key(id));
     await onChanged();
     place.go('rules');
   });
   const copy = () => {
-    drafts.set(kNewRule, { json: signal(copyDraft(json.value, rulesText.copyOf(String(json.value.name)))), base: signal(undefined), said: signal('') });
+    drafts.set(key(kNewRule), { json: signal(copyDraft(json.value, rulesText.copyOf(String(json.value.name)))), base: signal(undefined), said: signal('') });
     place.set({ rule: kNewRule }, 'push');
   };
   const discard = () => put(clean ?? newDraft(`account:${session.who.value?.account ?? '*'}`));

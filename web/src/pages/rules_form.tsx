@@ -11,9 +11,9 @@ import {
 import { topicWithin } from '../store/silences.ts';
 import { mayOperate } from '../store/subject.ts';
 import { text } from '../text.ts';
-import { rulesText } from '../text_rules.ts';
 import { useDashboard } from '../view/context.ts';
 import { useReading } from '../view/reading.tsx';
+import { rulesText } from './rules_text.ts';
 
 const kSuggested = 300;
 
@@ -265,9 +265,8 @@ function Message({ form }: { form: Form }) {
       <ul class="placeholders">
         {kPlaceholders.map((name) => (
           <li key={name}>
-            <button type="button" disabled={form.fixed} title={rulesText.placeholders[name]} aria-label={rulesText.insert(name, rulesText.placeholders[name])} onClick={() => insert(name)}>
-              {`{{${name}}}`}
-            </button>
+            <button type="button" disabled={form.fixed} onClick={() => insert(name)}>{`{{${name}}}`}</button>{' '}
+            <span class="muted">{rulesText.placeholders[name]}</span>
           </li>
         ))}
       </ul>

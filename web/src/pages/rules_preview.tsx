@@ -4,12 +4,12 @@ import { formatDayClock, formatSpan, parseTime } from '../format.ts';
 import { openSpans, outcomes, type BackTest, type Preview, type TestResult } from '../store/back_test.ts';
 import { isWhole, type JsonObject } from '../store/rule_draft.ts';
 import { text } from '../text.ts';
-import { rulesText } from '../text_rules.ts';
 import { parseDeviceTopic } from '../topic.ts';
 import { SeverityMark } from '../view/icons.tsx';
 import { MarkedChart, rangeOf } from '../view/marked_chart.tsx';
 import { PageLink } from '../view/page_link.tsx';
 import type { MarkLine } from '../view/plot_marks.ts';
+import { rulesText } from './rules_text.ts';
 
 const kDevices = 50;
 const whole = new Intl.NumberFormat('en');
@@ -80,7 +80,7 @@ function Devices({ result }: { result: TestResult }) {
   );
 }
 
-export function RulePreview({ test, json }: { test: BackTest; json: JsonObject }) {
+export default function RulePreview({ test, json }: { test: BackTest; json: JsonObject }) {
   const state = test.state.value;
   const progress = test.progress.value;
   const result = test.result.value;

@@ -4,7 +4,7 @@ import {
   copyDraft, draftOf, elsewhere, getAt, isWhole, limitText, newDraft, parseLimit, parseRule, setAt, setFunction, setJoin, sortLevels,
   wrongAt, type JsonObject,
 } from './rule_draft.ts';
-import { scopeWords, sentence } from './rule_words.ts';
+import { scopeWords, sentence } from '../pages/rules_words.ts';
 
 const saved = {
   id: 'hot', name: 'Hot', enabled: true, version: 3, source: 'api', createdAt: 'x', createdBy: 'y', updatedAt: 'x', updatedBy: 'y',

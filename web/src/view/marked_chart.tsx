@@ -7,7 +7,7 @@ import { formatDayClock, formatNumber, parseTime } from '../format.ts';
 import { ChartBuckets } from '../store/chart_buckets.ts';
 import { themeShown } from '../theme.ts';
 import { Plot, type Hover } from './plot.ts';
-import { marksPlugin, type Marks } from './plot_marks.ts';
+import { withMarks, type Marks } from './plot_marks.ts';
 import './marked_chart.css';
 
 export interface ChartData {
@@ -33,7 +33,7 @@ export function MarkedChart({ data, marks, label, legend, testId }: Props) {
   const drawn = JSON.stringify(marks);
   const plot = useRef<Plot | undefined>(undefined);
   useEffect(() => {
-    const made = new Plot(box.current!, (at) => { hover.value = at; }, [marksPlugin(box.current!, marks)]);
+    const made = new Plot(box.current!, (at) => { hover.value = at; }, withMarks(marks));
     plot.current = made;
     return () => made.destroy();
   }, [theme, drawn]);

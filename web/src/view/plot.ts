@@ -12,12 +12,18 @@ export interface Hover {
   max: number;
 }
 
+export type Colour = (property: string) => string;  // "--muted"
+
 export class Plot {
   private readonly chart: uPlot;
   private readonly sizes: ResizeObserver;
   private window: [number, number] = [0, 1];
 
-  constructor(box: HTMLElement, onHover: (hover: Hover | undefined) => void, plugins: uPlot.Plugin[] = []) {
+  // `adapt` may change how it is made.
+  constructor(
+    box: HTMLElement, onHover: (hover: Hover | undefined) => void,
+    adapt?: (options: uPlot.Options, colour: Colour, font: string) => void,
+  ) {
     const style = getComputedStyle(box);
     const colour = (name: string) => style.getPropertyValue(name).trim();
     const font = `11px ${style.fontFamily}`;
@@ -27,7 +33,7 @@ export class Plot {
       ticks: { show: false },
     };
     const edge = { stroke: 'transparent', width: 0, points: { show: false } };
-    this.chart = new uPlot({
+    const options: uPlot.Options = {
       width: Math.max(1, box.clientWidth),
       height: Math.max(1, box.clientHeight),
       padding: [8, 8, 0, 0],
@@ -49,9 +55,10 @@ export class Plot {
         edge,
       ],
       bands: [{ series: [2, 3], fill: colour('--plot-band') }],
-      plugins,
       hooks: { setCursor: [(chart) => onHover(hoverOf(chart))] },
-    }, [[], [], [], []], box);
+    };
+    adapt?.(options, colour, font);
+    this.chart = new uPlot(options, [[], [], [], []], box);
     this.sizes = new ResizeObserver(() => {
       this.chart.setSize({ width: Math.max(1, box.clientWidth), height: Math.max(1, box.clientHeight) });
     });

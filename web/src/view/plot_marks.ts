@@ -3,6 +3,7 @@
 
 import type uPlot from 'uplot';
 import type { Severity } from '../../sdk/index.ts';
+import type { Colour } from './plot.ts';
 
 export interface MarkLine {
   value: number;
@@ -19,17 +20,13 @@ export interface Marks {
   spans: readonly MarkSpan[];
 }
 
-export function marksPlugin(box: HTMLElement, { lines, spans }: Marks): uPlot.Plugin {
-  const style = getComputedStyle(box);
-  const colour = (severity: Severity | undefined) => style.getPropertyValue(severity ? `--${severity}` : '--muted').trim();
-  return {
-    opts: (_, options) => {
-      options.scales = { ...options.scales, y: { range: (__, low, high) => reach(lines, low, high) } };
-    },
-    hooks: {
-      drawClear: [(chart) => drawSpans(chart, spans, colour)],
-      draw: [(chart) => drawLines(chart, lines, colour)],
-    },
+// For a Plot, as it is made.
+export function withMarks({ lines, spans }: Marks): (options: uPlot.Options, colour: Colour) => void {
+  return (options, colour) => {
+    options.scales = { ...options.scales, y: { range: (_, low, high) => reach(lines, low, high) } };
+    options.plugins = [{
+      hooks: { drawClear: (chart) => drawSpans(chart, spans, colour), draw: (chart) => drawLines(chart, lines, colour) },
+    }];
   };
 }
 
@@ -42,8 +39,6 @@ function reach(lines: readonly MarkLine[], low: number | null, high: number | nu
   return [min - margin, max + margin];
 }
 
-type Colour = (severity: Severity | undefined) => string;
-
 // A light wash, and a strip at the bottom that is seen also where colours are not.
 function drawSpans(chart: uPlot, spans: readonly MarkSpan[], colour: Colour): void {
   const { ctx, bbox } = chart;
@@ -53,7 +48,7 @@ function drawSpans(chart: uPlot, spans: readonly MarkSpan[], colour: Colour): vo
     const to = Math.min(bbox.left + bbox.width, chart.valToPos(toMs / 1000, 'x', true));
     if (to < bbox.left || from > bbox.left + bbox.width) continue;
     const width = Math.max(to - from, devicePixelRatio);
-    ctx.fillStyle = colour(severity);
+    ctx.fillStyle = colour(`--${severity}`);
     ctx.globalAlpha = 0.12;
     ctx.fillRect(from, bbox.top, width, bbox.height);
     ctx.globalAlpha = 1;
@@ -68,7 +63,7 @@ function drawLines(chart: uPlot, lines: readonly MarkLine[], colour: Colour): vo
   ctx.lineWidth = devicePixelRatio;
   for (const { value, severity, clear } of lines) {
     const y = Math.round(chart.valToPos(value, 'y', true)) + 0.5;
-    ctx.strokeStyle = colour(severity);
+    ctx.strokeStyle = colour(`--${severity ?? 'muted'}`);
     ctx.setLineDash((clear ? [2, 4] : [8, 4]).map((length) => length * devicePixelRatio));
     ctx.beginPath();
     ctx.moveTo(bbox.left, y);

@@ -1,6 +1,6 @@
-// text_alerts.ts: every word of the alerts page; apart from text.ts, so that it is loaded with the page only.
+// alerts_text.ts: every word of the alerts page, which a first visit should not load.
 
-import type { StateFilter } from './store/booked_alerts.ts';
+import type { StateFilter } from '../store/booked_alerts.ts';
 
 const reasons: Record<string, string> = {
   closed: 'closed by hand',
@@ -27,7 +27,6 @@ export const alertsText = {
   showAll: 'Show all',
   more: 'More alerts',
   list: 'Alerts',
-  keys: 'Arrow keys move between alerts, Enter opens one, Escape closes it.',
   by: (name: string) => `by ${name}`,
   silenced: 'Silenced',
   flapping: 'Flapping',
@@ -37,14 +36,10 @@ export const alertsText = {
   close: 'Close details',
   gone: 'There is no such alert, or it ended longer ago than the server keeps, or you may not see it.',
   device: 'Device',
-  site: 'Site',
   rule: 'Rule',
   value: 'Value',
   threshold: 'Limit',
   started: 'Began',
-  lasted: 'Lasted',
-  going: 'For',
-  ended: 'Ended',
   worst: 'Highest severity',
   labels: 'Labels',
   silencedUntil: (clock: string) => `Notifies nobody until ${clock}`,
@@ -115,9 +110,7 @@ export const alertsText = {
 
   silences: 'Silences',
   silencesNone: 'Nothing is silenced.',
-  topic: 'Of what',
   everything: 'Everything',
-  everyDevice: 'any device',
   everySite: 'any site',
   device1: (device: string, site: string) => `Device ${device}, ${site}`,
   site1: (site: string) => `Site ${site}`,

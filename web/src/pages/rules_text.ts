@@ -1,6 +1,6 @@
-// text_rules.ts: every word of the rules page; apart from text.ts, so that it is loaded with the page only.
+// rules_text.ts: every word of the rules page, which a first visit should not load.
 
-import type { kFunctions, kOperators, kPlaceholders, SavedRule } from './store/rule_draft.ts';
+import type { kFunctions, kOperators, kPlaceholders, SavedRule } from '../store/rule_draft.ts';
 
 export const rulesText = {
   title: 'Alert rules',
@@ -40,7 +40,6 @@ export const rulesText = {
 
   back: 'All rules',
   newTitle: 'New rule',
-  loadingEditor: 'Loading…',
   gone: 'There is no such rule, or you may not see it.',
   form: 'Form',
   json: 'As JSON',
@@ -114,7 +113,6 @@ export const rulesText = {
     device: 'its id', site: 'its site', rule: 'name of the rule', severity: 'info, warning or critical', field: 'name of the value',
     fn: 'what is compared', value: 'what it was', op: 'the comparison', threshold: 'the limit', duration: 'how long it has held',
   } satisfies Record<(typeof kPlaceholders)[number], string>,
-  insert: (name: string, what: string) => `{{${name}}}: ${what}`,
 
   save: 'Save',
   saved: 'Saved, and in force.',
@@ -138,7 +136,6 @@ export const rulesText = {
   forbidden: (said: string) => `You may not do that: ${said}`,
   failed: (said: string) => `That did not work: ${said}`,
   unreachable: 'The server cannot be reached.',
-  wrongAt: (path: string, reason: string) => `${path}: ${reason}`,
 
   preview: 'What it would have done in the last 24 h',
   previewIncomplete: 'As soon as there is a value and a limit, this shows what the rule would have made of the last 24 hours.',

@@ -1,10 +1,13 @@
-// rule_words.ts: what a rule says, in a sentence.
+// rules_words.ts: what a rule says, in a sentence; and what the server refused.
 
+import { ApiError } from '../api.ts';
+import { formatDayClock } from '../format.ts';
+import { saidToPeople } from '../store/subject.ts';
 import { text } from '../text.ts';
-import { rulesText } from '../text_rules.ts';
 import {
   asList, asObject, asText, comparesLevels, conditionsAt, conditionsOf, getAt, levelsOf, type Json, type JsonObject,
-} from './rule_draft.ts';
+} from '../store/rule_draft.ts';
+import { rulesText } from './rules_text.ts';
 
 export function scopeWords(rule: JsonObject): string {
   const [, site, device] = asText(getAt(rule, 'scope.topic')).split('/').map((part) => part.slice(part.indexOf(':') + 1));
@@ -46,3 +49,13 @@ export function sentence(rule: JsonObject): string {
   const held = compares && rule.for !== undefined && asText(rule.for) !== '0s' ? `, ${rulesText.heldFor(asText(rule.for))}` : '';
   return [`${first} ${levels}${held}`, ...rest].join(join);
 }
+
+export const kNewRule = '*';  // in the address; no id of a rule
+
+export function refusalWords(error: unknown): string {
+  if (!(error instanceof ApiError)) return rulesText.unreachable;
+  const said = saidToPeople(error.message, formatDayClock);
+  return error.status === 403 ? rulesText.forbidden(said) : rulesText.failed(said);
+}
+
+export const ruleUrl = (id: string): string => `/api/rules/${encodeURIComponent(id)}`;

@@ -1,5 +1,6 @@
 // sign_in.tsx: signing in by password, or by a token: alone on the page, or above values that are no longer live.
 
+import './sign_in.css';
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';

@@ -5,7 +5,6 @@ import { ChartPanel } from './chart_panel.tsx';
 import { useDashboard } from './context.ts';
 import { Counters } from './counters.tsx';
 import { DeviceTable } from './device_table.tsx';
-import { Empty } from './empty.tsx';
 import { FrontHeader, Header } from './header.tsx';
 import { Nav } from './nav.tsx';
 import { Notices } from './notices.tsx';
@@ -46,7 +45,7 @@ export function App() {
         {asking && <p class="asking">{text.connecting}</p>}
         {(out || renewing.value) && <LazyPage key="sign-in" page="signIn" front={front} />}
         {kiosk && <LazyPage page="kiosk" />}
-        {!front && !asking && (page !== 'overview' ? <LazyPage page={page} /> : empty ? <Empty /> : <Overview />)}
+        {!front && !asking && (page !== 'overview' ? <LazyPage page={page} /> : empty ? <LazyPage page="empty" /> : <Overview />)}
       </main>
       {!kiosk && <ToastList />}
     </div>

@@ -1,12 +1,13 @@
 // empty.tsx: the overview before anything was published.
 
+import './empty.css';
 import { publishLine } from '../shell_line.ts';
 import { text } from '../text.ts';
-import { Command } from './command.tsx';
-import { useDashboard } from './context.ts';
-import { PageLink } from './page_link.tsx';
+import { Command } from '../view/command.tsx';
+import { useDashboard } from '../view/context.ts';
+import { PageLink } from '../view/page_link.tsx';
 
-export function Empty() {
+export default function Empty() {
   const dashboard = useDashboard();
   return (
     <section class="card empty" aria-labelledby="empty-title" data-testid="empty">

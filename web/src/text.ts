@@ -98,10 +98,6 @@ export const text = {
   toastDismiss: 'Dismiss',
   toastMore: (count: number) => (count === 1 ? '1 more new alert' : `${count} more new alerts`),
 
-  emptyTitle: 'Waiting for the first device',
-  emptyBody: 'Nothing has been published yet. Run this, and the device appears here at once:',
-  emptyWays: 'Telegraf, Python, JavaScript, Arduino, MQTT, and a key for them:',
-  emptyMore: 'every way to connect',
   copy: 'Copy',
   copied: 'Copied',
 

@@ -6,15 +6,16 @@ import { text } from '../text.ts';
 import { Command } from '../view/command.tsx';
 import { useDashboard } from '../view/context.ts';
 import { PageLink } from '../view/page_link.tsx';
+import { emptyText } from './empty_text.ts';
 
 export default function Empty() {
   const dashboard = useDashboard();
   return (
     <section class="card empty" aria-labelledby="empty-title" data-testid="empty">
-      <h2 id="empty-title">{text.emptyTitle}</h2>
-      <p>{text.emptyBody}</p>
+      <h2 id="empty-title">{emptyText.emptyTitle}</h2>
+      <p>{emptyText.emptyBody}</p>
       <Command lines={publishLine(dashboard.api.baseUrl, dashboard.session.secured)} />
-      <p class="muted">{text.emptyWays} <PageLink page="connect" testId="empty-connect">{text.emptyMore}</PageLink></p>
+      <p class="muted">{emptyText.emptyWays} <PageLink page="connect" testId="empty-connect">{emptyText.emptyMore}</PageLink></p>
     </section>
   );
 }

@@ -2,7 +2,6 @@
 
 import './empty.css';
 import { publishLine } from '../shell_line.ts';
-import { text } from '../text.ts';
 import { Command } from '../view/command.tsx';
 import { useDashboard } from '../view/context.ts';
 import { PageLink } from '../view/page_link.tsx';

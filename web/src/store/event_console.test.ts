@@ -25,6 +25,7 @@ const settle = () => vi.advanceTimersByTimeAsync(300);
 
 beforeEach(() => {
   vi.useFakeTimers();
+  vi.spyOn(Math, 'random').mockReturnValue(0.9);  // a wait is nearly as long as it may be
   [urls, answers, pipes] = [[], [], []];
   refusals.length = 0;
   vi.stubGlobal('fetch', (url: string, init: RequestInit) => {
@@ -34,6 +35,7 @@ beforeEach(() => {
 });
 afterEach(() => {
   vi.useRealTimers();
+  vi.restoreAllMocks();
   vi.unstubAllGlobals();
 });
 

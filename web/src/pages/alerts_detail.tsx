@@ -73,7 +73,7 @@ function Facts({ alert, now }: { alert: BookedAlert; now: number }) {
   const published = alert.ruleId.includes(':');
   const labels = Object.entries(alert.labels ?? {});
   return (
-    <dl class="facts">
+    <dl class="alert-facts">
       <Fact name={alertsText.device}>
         <PageLink page="device" values={{ device: alert.deviceId, site }} testId="alert-device">{alert.deviceId}</PageLink>
         {site && <span class="muted"> · {site}</span>}

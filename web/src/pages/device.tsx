@@ -193,7 +193,7 @@ function About({ described }: { described: WholeDevice }) {
   return (
     <section class="card" aria-labelledby="about-title" data-testid="device-about">
       <div class="card-head"><h3 id="about-title">{words.about}</h3></div>
-      <dl class="facts">
+      <dl class="device-facts">
         {facts.map(([name, value]) => <div key={name}><dt class="cut" title={name}>{name}</dt><dd title={value}>{value}</dd></div>)}
       </dl>
     </section>

@@ -11,7 +11,7 @@ import { useDashboard } from '../view/context.ts';
 import { LiveShape, SeverityMark } from '../view/icons.tsx';
 import { ReadingNote, useReading } from '../view/reading.tsx';
 import { StaleNote } from '../view/stale_note.tsx';
-import { Spark, Spread } from './status_charts.tsx';
+import { Spread, Trend } from './status_charts.tsx';
 import { hasFailed, NotificationLog, readNotifications } from './status_notifications.tsx';
 import { words } from './status_text.ts';
 import './console_parts.css';
@@ -43,7 +43,7 @@ function sentence({ what, counts }: Finding, status: ServerStatus): string {
 }
 
 function Facts({ rows }: { rows: [string, string][] }) {
-  return <dl class="facts">{rows.map(([name, value]) => <div key={name}><dt>{name}</dt><dd class="num live-value">{value}</dd></div>)}</dl>;
+  return <dl class="server-facts">{rows.map(([name, value]) => <div key={name}><dt>{name}</dt><dd class="num live-value">{value}</dd></div>)}</dl>;
 }
 
 function Condition({ status, found }: { status: ServerStatus; found: Finding[] }) {
@@ -64,13 +64,13 @@ function Condition({ status, found }: { status: ServerStatus; found: Finding[] }
 function Flow({ history }: { history: MetricsHistory }) {
   const rate = (value: number) => words.perSecond(formatRate(value));
   return (
-    <dl class="sparks">
-      <Spark name={words.rates.points} values={history.rates('millstream_ingest_points_total')} format={rate} />
-      <Spark name={words.rates.events} values={history.rates('millstream_log_events_total')} format={rate} />
-      <Spark name={words.rates.deliveries} values={history.rates('millstream_stream_events_sent_total')} format={rate} />
-      <Spark name={words.rates.bytes} values={history.rates('millstream_stream_bytes_sent_total')} format={(value) => words.perSecond(formatBytes(value))} />
-      <Spark name={words.rates.requests} values={history.rates('millstream_http_requests_total{status="2xx"}')} format={rate} />
-      <Spark name={words.rates.viewers} values={history.values('millstream_stream_sessions')} format={formatCount} />
+    <dl class="trends">
+      <Trend name={words.rates.points} values={history.rates('millstream_ingest_points_total')} format={rate} />
+      <Trend name={words.rates.events} values={history.rates('millstream_log_events_total')} format={rate} />
+      <Trend name={words.rates.deliveries} values={history.rates('millstream_stream_events_sent_total')} format={rate} />
+      <Trend name={words.rates.bytes} values={history.rates('millstream_stream_bytes_sent_total')} format={(value) => words.perSecond(formatBytes(value))} />
+      <Trend name={words.rates.requests} values={history.rates('millstream_http_requests_total{status="2xx"}')} format={rate} />
+      <Trend name={words.rates.viewers} values={history.values('millstream_stream_sessions')} format={formatCount} />
     </dl>
   );
 }
@@ -187,7 +187,7 @@ export default function StatusPage() {
         <ReadingNote reading={reading} />
         <Condition status={status} found={found} />
         <div class="card-body">
-          <dl class="facts wide" data-testid="facts">
+          <dl class="server-facts wide" data-testid="facts">
             <div><dt>{words.version}</dt><dd class="num">{status.version || text.none}</dd></div>
             <div><dt>{words.up}</dt><dd class="num live-value">{started === undefined ? text.none : formatSpan(now - started)}</dd></div>
             <div><dt>{words.since}</dt><dd class="num">{started === undefined ? text.none : formatDayClock(started)}</dd></div>

@@ -7,26 +7,26 @@ import { words } from './status_text.ts';
 const kWide = 160;
 const kHigh = 32;
 
-export function Spark({ name, values, format }: { name: string; values: readonly number[]; format: (value: number) => string }) {
+export function Trend({ name, values, format }: { name: string; values: readonly number[]; format: (value: number) => string }) {
   const now = values.at(-1);
   const highest = Math.max(0, ...values);
   const x = (i: number) => (values.length < 2 ? kWide : (i / (values.length - 1)) * (kWide - 4) + 2).toFixed(1);
   const y = (value: number) => (kHigh - 2 - (highest === 0 ? 0 : (Math.max(0, value) / highest) * (kHigh - 4))).toFixed(1);
   const points = values.map((value, i) => `${x(i)},${y(value)}`).join(' ');
   return (
-    <div class="spark" data-testid="spark">
+    <div class="trend" data-testid="spark">
       <dt>{name}</dt>
       <dd class="num live-value">{now === undefined ? '–' : format(now)}</dd>
-      <dd class="spark-picture">
+      <dd class="trend-picture">
         <svg
           viewBox={`0 0 ${kWide} ${kHigh}`} preserveAspectRatio="none" role="img"
           aria-label={words.sparkLabel(name, now === undefined ? '–' : format(now), format(highest))}
         >
-          <line x1="0" x2={kWide} y1={kHigh - 1} y2={kHigh - 1} class="spark-base" />
-          {values.length > 1 && <polyline points={points} class="spark-line" vector-effect="non-scaling-stroke" />}
+          <line x1="0" x2={kWide} y1={kHigh - 1} y2={kHigh - 1} class="trend-base" />
+          {values.length > 1 && <polyline points={points} class="trend-line" vector-effect="non-scaling-stroke" />}
         </svg>
       </dd>
-      {now !== undefined && <dd class="spark-highest num muted">{words.highest(format(highest))}</dd>}
+      {now !== undefined && <dd class="trend-highest num muted">{words.highest(format(highest))}</dd>}
     </div>
   );
 }
@@ -55,7 +55,7 @@ export function Spread({ name, explained, histogram }: { name: string; explained
               const beyond = p99 !== undefined && upTo > p99 && (bars[i - 1]?.upTo ?? 0) >= p99;
               return <rect key={upTo} x={i * step + 1} width={step - 2} y={55 - high} height={high} class={beyond ? 'bar beyond' : 'bar'} />;
             })}
-            <line x1="0" x2={kWide} y1="55.5" y2="55.5" class="spark-base" />
+            <line x1="0" x2={kWide} y1="55.5" y2="55.5" class="trend-base" />
           </svg>
           <p class="spread-edges num muted" aria-hidden="true">
             <span>{edge(bars[0]?.upTo)}</span><span>{edge(bars[Math.floor(bars.length / 2)]?.upTo)}</span><span>{edge(bars.at(-1)?.upTo)}</span>

@@ -1,9 +1,7 @@
-// console_parts.tsx: what several pages are made of: a field with its error beside it, and a question before what cannot
-// be undone.
+// console_parts.tsx: what several pages are made of: a field with its error beside it.
 
 import type { ComponentChildren } from 'preact';
-import { useEffect, useId, useRef } from 'preact/hooks';
-import { text } from '../text.ts';
+import { useId } from 'preact/hooks';
 import './console_parts.css';
 
 export interface Described {
@@ -50,36 +48,5 @@ export function Tick({ label, checked, onChange }: { label: string; checked: boo
     <label class="tick">
       <input type="checkbox" checked={checked} onChange={(event) => onChange(event.currentTarget.checked)} />{label}
     </label>
-  );
-}
-
-interface AskFirstProps {
-  title: string;
-  action: string;
-  busy: boolean;
-  error?: string | undefined;
-  children: ComponentChildren;
-  onYes: () => void;
-  onNo: () => void;
-}
-
-export function AskFirst({ title, action, busy, error, children, onYes, onNo }: AskFirstProps) {
-  const dialog = useRef<HTMLDialogElement | null>(null);
-  const id = useId();
-  useEffect(() => {
-    const before = document.activeElement;
-    dialog.current?.showModal();
-    return () => { if (before instanceof HTMLElement) before.focus(); };
-  }, []);
-  return (
-    <dialog ref={dialog} class="ask" aria-labelledby={id} data-testid="ask" onCancel={(event) => { event.preventDefault(); onNo(); }}>
-      <h2 id={id}>{title}</h2>
-      {children}
-      {error && <p class="refused" role="alert">{error}</p>}
-      <div class="ask-actions">
-        <button type="button" onClick={onNo} data-testid="ask-no">{text.cancel}</button>
-        <button type="button" class="primary" disabled={busy} onClick={onYes} data-testid="ask-yes">{action}</button>
-      </div>
-    </dialog>
   );
 }

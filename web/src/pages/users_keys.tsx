@@ -6,10 +6,11 @@ import { formatDayClock, formatSpan, parseTime } from '../format.ts';
 import { namesOf } from '../store/user_command.ts';
 import { wrongsOf, type Wrongs } from '../store/wrong_fields.ts';
 import { text } from '../text.ts';
+import { AskFirst } from '../view/ask_first.tsx';
 import { useDashboard } from '../view/context.ts';
 import { LiveShape } from '../view/icons.tsx';
 import { ReadingNote, useReading } from '../view/reading.tsx';
-import { AskFirst, Choices, Field, Tick } from './console_parts.tsx';
+import { Choices, Field, Tick } from './console_parts.tsx';
 import { createKey, Secret, type Key, type NewKey } from './key_parts.tsx';
 import { words } from './users_text.ts';
 

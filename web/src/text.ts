@@ -1,5 +1,5 @@
 // text.ts: every word of the overview and of what is on all pages. Those of a part that is loaded later come with it: they
-// stand beside it, in pages/NAME_text.ts, or in text/.
+// stand beside it, in pages/NAME_text.ts.
 
 import type { Presence, Severity } from '../sdk/index.ts';
 import type { Page } from './place.ts';

@@ -11,7 +11,7 @@ import type { RuleAnswer } from '../store/chart_marks.ts';
 import { parseCsv } from '../store/csv.ts';
 import type { Device } from '../store/devices.ts';
 import { text } from '../text.ts';
-import { words } from '../text/device.ts';
+import { words } from './device_text.ts';
 import { useDashboard } from '../view/context.ts';
 import { PresenceMark, SeverityMark } from '../view/icons.tsx';
 import { PageLink } from '../view/page_link.tsx';

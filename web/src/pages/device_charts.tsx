@@ -10,7 +10,7 @@ import { ChartSource, kRanges, type Range } from '../store/chart_source.ts';
 import { ChartView } from '../store/chart_view.ts';
 import type { Device } from '../store/devices.ts';
 import { text } from '../text.ts';
-import { words } from '../text/device.ts';
+import { words } from './device_text.ts';
 import { ChartCanvas } from '../view/chart_canvas.tsx';
 import { chartLabel, Readout } from '../view/chart_words.tsx';
 import { useDashboard } from '../view/context.ts';

@@ -8,7 +8,7 @@ import type { Dashboard } from '../dashboard.ts';
 import { Announcer, type Told } from '../store/announcer.ts';
 import { setWanted, wanted } from '../store/wanted.ts';
 import { text } from '../text.ts';
-import { words } from '../text/settings.ts';
+import { words } from './settings_text.ts';
 import { useDashboard } from '../view/context.ts';
 import './settings.css';
 

@@ -1,4 +1,4 @@
-// settings.ts: every word of the settings of this browser.
+// settings_text.ts: every word of the settings of this browser.
 
 export const words = {
   here: 'They hold for this browser only.',

@@ -1,4 +1,4 @@
-// device.ts: every word of the page of one device.
+// device_text.ts: every word of the page of one device.
 
 export const words = {
   noneTitle: 'No device is chosen',

@@ -1,9 +1,8 @@
 // api/entity_tag.h: a resource's version as its entity tag, and what a request demands of it.
 //
 // Shapes   "<version>". If-Match compares strongly, and If-None-Match weakly: a tag that something on the way has made
-// weak
-//          (W/"3", as proxies do that compress; nothing of ours does) matches none of the first. Whoever is behind such
-//          a proxy says the version in the body.
+//          weak (W/"3", as proxies do that compress; nothing of ours does) matches none of the first. Whoever is behind
+//          such a proxy says the version in the body.
 // Errors   Code::invalid naming the header.
 // Thread   value
 // Source   RFC 9110 8.8.3, 13.1

@@ -16,8 +16,8 @@ namespace {
 using model::EventType;
 using model::EventTypes;
 
-// Whose events are read together: as many as the log merges without going through those of all others.
-constexpr size_t kDevicesAtOnce = 64;
+// Whose events are read together: as many as the log reads apart from all others, each with a site of its own.
+constexpr size_t kDevicesAtOnce = (log::kTopicsReadApartMax - 1) / 2;
 // What is younger may not be in columns yet, and the log goes through all of that for each device asked for.
 constexpr int64_t kUnsealedMs = 20 * 60'000;
 

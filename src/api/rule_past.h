@@ -7,8 +7,7 @@
 // Shapes   alert events as the engine makes them, without an id. What people did meanwhile (acknowledged, closed) is
 //          left out, and what the server missed while it was down counts as silence.
 // Limits   kBacktestDevicesMax: Code::unprocessable. kBacktestTransitionsMax alert events, the first ones;
-// kBacktestPreviewsMax
-//          charts.
+//          kBacktestPreviewsMax charts.
 // Errors   Code::unavailable: ended by `on_progress`.
 // Thread   a thread that may block for long
 #pragma once

@@ -69,6 +69,10 @@ using AppendDone = std::function<void(Result<AppendReceipt>)>;  // called once, 
 
 enum class Order { ascending, descending };
 
+// A read of at most so many topics goes through what these have and passes over nothing of others. A pattern of one
+// device also takes what its site and its account have.
+inline constexpr size_t kTopicsReadApartMax = 64;
+
 struct ReadRequest {
   model::EventId after;                       // exclusive
   std::optional<model::EventId> until;        // inclusive; none: the end of the log

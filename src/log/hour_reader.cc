@@ -7,9 +7,6 @@
 namespace millstream::log {
 namespace {
 
-// Beyond this, opening what each topic has costs more than passing over the rows of others.
-constexpr size_t kMergedTopicsMax = 64;
-
 constexpr std::string_view kSelect =
     "SELECT id, topic, type, ts, conclusion, crc, data FROM event WHERE id BETWEEN ?1 AND ?2";
 constexpr std::string_view kWhere[] = {"", " AND topic = ?3", " AND type = ?3 AND type > 0"};
@@ -82,7 +79,7 @@ Status HourReader::open_rows(Scan& scan, const TopicSet* topics, Telemetry telem
   if (!has_telemetry) {
     way = Way::type;
     keys = rare_types(scan.request.types);
-  } else if (topics && topics->numbers().size() <= kMergedTopicsMax) {
+  } else if (topics && topics->numbers().size() <= kTopicsReadApartMax) {
     way = Way::topic;
     keys = topics->numbers();
   }

@@ -1,8 +1,8 @@
 // rules/backtest.h: what a rule would have said of the past: the same engine, led through what was stored.
 //
 // Flow     api/rule_past.h reads the log. may_fire() passes over the devices of which no alert can come; every other
-// one
-//          has an engine of its own, a DeviceBacktest, which takes its events; PastAlerts gathers what comes of all.
+//          one has an engine of its own, a DeviceBacktest, which takes its events; PastAlerts gathers what comes of
+//          all.
 // Shapes   The rule is in force from the first event on, with nothing known before: windows and baselines begin empty.
 //          Time is that of the ids, as for the engine that is live.
 // Limits   PastAlerts keeps the first of all alert events by their time, up to a number, and counts the others.

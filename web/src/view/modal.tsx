@@ -2,7 +2,7 @@
 // returns to where it was.
 
 import type { ComponentChildren } from 'preact';
-import { useEffect, useId, useRef } from 'preact/hooks';
+import { useId, useLayoutEffect, useRef } from 'preact/hooks';
 import './modal.css';
 
 interface Props {
@@ -16,10 +16,15 @@ interface Props {
 export function Modal({ title, onClose, onSubmit, testId, children }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
-  useEffect(() => {
+  // At once: a key that is pressed next is meant for the question.
+  useLayoutEffect(() => {
     const before = document.activeElement;
-    dialog.current!.showModal();
-    return () => { if (before instanceof HTMLElement && before.isConnected) before.focus(); };
+    const shown = dialog.current!;
+    shown.showModal();
+    return () => {
+      shown.close();  // while it is open, nothing behind it takes the focus
+      if (before instanceof HTMLElement && before.isConnected) before.focus();
+    };
   }, []);
   return (
     <dialog ref={dialog} class="modal" aria-labelledby={id} data-testid={testId} onCancel={(event) => { event.preventDefault(); onClose(); }}>

@@ -34,7 +34,7 @@ export interface DashboardOptions {
 }
 
 export class Dashboard {
-  readonly devices = new Devices();
+  readonly devices = new Devices(() => this.place.get('field'));
   readonly alerts = new Alerts();
   readonly toasts = new Toasts();
   readonly api: Api;
@@ -326,7 +326,6 @@ export class Dashboard {
     const { place } = this;
     if (place.page.peek() !== 'overview') return;
     const name = place.get('device');
-    this.devices.leadField = place.get('field');
     const site = place.get('site');
     let device = this.chosen.peek();
     const gone = !device || this.devices.byTopic.get(device.topic) !== device;

@@ -150,12 +150,13 @@ describe('what is known of a value', () => {
     expect(cell(devices).tMs).toBeUndefined();
   });
   it('is the last numbers of the field that leads: the first, or the one that is wanted', () => {
-    const devices = new Devices();
+    let wanted: string | undefined;
+    const devices = new Devices(() => wanted);
     devices.telemetry(telemetry('10-0', { text: 'x', on: true, a: 1, b: 5 }));
     devices.telemetry(telemetry('11-0', { a: 2 }));
     const recent = cell(devices).recent!;
     expect([recent.at(0), recent.at(1), recent.size, cell(devices, 'b').recent]).toEqual([1, 2, 2, undefined]);
-    devices.leadField = 'b';
+    wanted = 'b';
     devices.telemetry(telemetry('12-0', { b: 6 }));
     devices.telemetry({ ...telemetry('13-0', { b: 7 }), snapshot: true });
     expect([cell(devices, 'b').recent!.size, cell(devices, 'b').recent!.at(0)]).toEqual([1, 6]);

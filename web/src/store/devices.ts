@@ -89,7 +89,11 @@ export class Devices {
   readonly byTopic = new Map<string, Device>();
   // Grows whenever a device comes, goes or changes its status: what a sorted, filtered view depends on.
   shape = 0;
-  leadField: string | undefined;  // what to remember of every device that has it
+
+  // `wanted`: the field to remember of every device that has it.
+  constructor(private readonly wanted: () => string | undefined = () => undefined) {}
+
+  get leadField(): string | undefined { return this.wanted(); }
 
   get size(): number { return this.byTopic.size; }
 

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import test, { before } from 'node:test';
-import { assertNoSidewaysScroll, axeViolations, launchChromium, openPage, screenshot, untilConnected } from './chromium.mjs';
+import { assertNoSidewaysScroll, axeViolations, launchChromium, openAs, screenshot } from './chromium.mjs';
 import { Server, bearer, get, ingest, jwt, jwtSecret, post, tempDirectory, until } from './harness.mjs';
 
 const token = (sub, roles) => jwt({ sub, accountId: 'acme', roles });
@@ -50,15 +50,10 @@ const alertOf = async (name) => (await alerts(`?deviceId=${name}`))[0];
 
 /** The page of someone, at an address; the one before is closed, as a browser has few connections to a server. */
 let shown;
-async function open(who, query, { width = 1280, height = 800, colorScheme = 'light' } = {}) {
+async function open(who, query, view) {
   await shown?.close();
-  const { page, wrongs } = await openPage(browser, server.url, (opened) =>
-    opened.addInitScript((credential) => sessionStorage.setItem('millstream.token', credential), who));
+  const { page, wrongs } = await openAs(browser, server.url, who, query, { height: 800, ...view });
   shown = page;
-  await page.setViewportSize({ width, height });
-  await page.emulateMedia({ colorScheme });
-  await page.goto(`${server.url}/${query}`);
-  await untilConnected(page);
   await page.getByTestId('booked-row').first().waitFor({ state: 'attached' });
   return { page, wrongs };
 }

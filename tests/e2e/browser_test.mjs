@@ -7,20 +7,7 @@ import test, { before } from 'node:test';
 import {
   assertNoSidewaysScroll, axeViolations, launchChromium, liveText, openPage, screenshot, untilConnected, untilValue,
 } from './chromium.mjs';
-import { CutProxy, Server, account, assertStrictlyRising, backfillAll, get, ingest, quickRetry, sleep, until } from './harness.mjs';
-
-const config = `
-[[rules]]
-id = "too-hot"
-name = "Too hot"
-topic = "account:${account}/site:*/device:*"
-field = "T1"
-op = ">"
-value = 70
-clear = 65
-severity = "critical"
-message = "{{device}} is too hot: {{value}} above {{threshold}}"
-`;
+import { CutProxy, Server, assertStrictlyRising, backfillAll, get, ingest, quickRetry, sleep, tooHot, until } from './harness.mjs';
 
 let browser;
 
@@ -61,7 +48,7 @@ test('an empty server shows a command, and that command, run as it stands, makes
 });
 
 test('the page is live, follows values and alerts, and survives cut connections and kill -9 without a hole', async () => {
-  const server = await Server.start({ config, arguments: quickRetry });
+  const server = await Server.start({ config: tooHot, arguments: quickRetry });
   await ingest(server, [
     { deviceId: 'boiler', siteId: 'cellar', fields: { T1: 21.5, pressure: 1.2 } },
     { deviceId: 'fan', siteId: 'roof', fields: { rpm: 900 } },
@@ -136,7 +123,7 @@ test('the page is live, follows values and alerts, and survives cut connections 
 });
 
 test('the page passes axe in light and dark, fits a phone, and is usable by keyboard', async () => {
-  const server = await Server.start({ config });
+  const server = await Server.start({ config: tooHot });
   const points = Array.from({ length: 40 }, (_, i) => ({
     deviceId: `device-${i}`, siteId: `site-${i % 4}`, fields: { T1: 20 + i / 2, OPM: 1 + (i % 5), run: i % 3 > 0 },
   }));
@@ -166,7 +153,7 @@ test('the page passes axe in light and dark, fits a phone, and is usable by keyb
 });
 
 test('markup in names and texts is shown, never run', async () => {
-  const server = await Server.start({ config });
+  const server = await Server.start({ config: tooHot });
   const markup = '<img src=x onerror="window.hurt=1"><script>window.hurt=1</script>';
   await ingest(server, { deviceId: 'mark', fields: { [markup]: 1, text: markup, T1: 99 } });
   const { page, wrongs } = await openPage(browser, server.url);

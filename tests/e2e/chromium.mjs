@@ -37,6 +37,17 @@ export async function openPage(browser, url, watch) {
   return { page, wrongs };
 }
 
+/** The page of someone who has a token, live, at an address such as "?page=rules". */
+export async function openAs(browser, url, token, query, { width = 1280, height = 900, colorScheme = 'light' } = {}) {
+  const { page, wrongs } = await openPage(browser, url, (opened) =>
+    opened.addInitScript((credential) => sessionStorage.setItem('millstream.token', credential), token));
+  await page.setViewportSize({ width, height });
+  await page.emulateMedia({ colorScheme });
+  await page.goto(`${url}/${query}`);
+  await untilConnected(page);
+  return { page, wrongs };
+}
+
 export const liveText = (page) => page.getByTestId('live').innerText();
 export const untilConnected = (page, timeoutMs = 10_000) =>
   until(async () => /^Live: Connected/.test(await liveText(page)), 'Live: Connected', timeoutMs);

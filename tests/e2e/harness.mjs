@@ -19,6 +19,20 @@ export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '
 export const binary = process.env.MILLSTREAM_BIN ?? path.join(root, 'build/dev/src/app/millstream');
 export const account = 'demo'; // of development mode
 
+/** A configuration with one rule, of every device's T1. */
+export const tooHot = `
+[[rules]]
+id = "too-hot"
+name = "Too hot"
+topic = "account:${account}/site:*/device:*"
+field = "T1"
+op = ">"
+value = 70
+clear = 65
+severity = "critical"
+message = "{{device}} is too hot: {{value}} above {{threshold}}"
+`;
+
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Polls until `probe` returns something truthy, and returns that. */

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import test, { before } from 'node:test';
-import { assertNoSidewaysScroll, axeViolations, launchChromium, openPage, screenshot, untilConnected } from './chromium.mjs';
+import { assertNoSidewaysScroll, axeViolations, launchChromium, openAs, screenshot } from './chromium.mjs';
 import { Server, bearer, get, ingest, jwt, jwtSecret, post, request, tempDirectory, until } from './harness.mjs';
 
 const token = (sub, roles) => jwt({ sub, accountId: 'acme', roles });
@@ -66,15 +66,10 @@ const change = async (id, what) => {
 
 /** The page of someone, at an address; the one before is closed, as a browser has few connections to a server. */
 let shown;
-async function open(who, query, { width = 1280, height = 900, colorScheme = 'light' } = {}) {
+async function open(who, query, view) {
   await shown?.close({ runBeforeUnload: false });
-  const { page, wrongs } = await openPage(browser, server.url, (opened) =>
-    opened.addInitScript((credential) => sessionStorage.setItem('millstream.token', credential), who));
+  const { page, wrongs } = await openAs(browser, server.url, who, query, view);
   shown = page;
-  await page.setViewportSize({ width, height });
-  await page.emulateMedia({ colorScheme });
-  await page.goto(`${server.url}/${query}`);
-  await untilConnected(page);
   return { page, wrongs };
 }
 const row = (page, id) => page.locator(`[data-testid="rule-row"][data-rule="${id}"]`);
@@ -117,7 +112,7 @@ test('a rule is made: suggestions, what is wrong at its field, a preview as one 
   assert.equal(await field(page, 'levels-0-clear').getAttribute('aria-invalid'), 'true');
   await page.getByTestId('rule-save').click();
   await untilText(page, 'rule-refused', /levels\[0\]\.clear/);
-  assert.equal(await page.evaluate(() => document.activeElement.id), 'rule-levels-0-clear', 'the focus is where it is wrong');
+  await until(async () => (await page.evaluate(() => document.activeElement.id)) === 'rule-levels-0-clear', 'the focus is where it is wrong');
   await field(page, 'levels-0-clear').fill('65');
   await field(page, 'for').fill('');
   await page.getByTestId('add-level').click();

@@ -70,6 +70,17 @@ Status check_header(Database& database) {
   return {};
 }
 
+// SQLite takes a last page that was cut off for a whole one that ends in zeros, and searches pass over its lost rows.
+Status check_size(Database& database, const std::string& path) {
+  const Result<int64_t> page_bytes = database.number("PRAGMA page_size");
+  if (!page_bytes) return page_bytes.error();
+  std::error_code failed;
+  const uintmax_t bytes = std::filesystem::file_size(path, failed);
+  if (failed) return Error{Code::internal, failed.message()};
+  if (bytes % static_cast<uintmax_t>(*page_bytes) == 0) return {};
+  return Error{Code::corrupt, "cut off at byte " + std::to_string(bytes) + ", within a page"};
+}
+
 // Topics of the first version had no check of their own.
 Status check_topics(Database& database) {
   std::vector<std::pair<int64_t, uint32_t>> checks;
@@ -208,10 +219,10 @@ Result<HourFileSpan> check_hour_file(const std::string& path, bool thorough) {
   Status copied;
   if (leftover_wal) copied = database->execute("PRAGMA wal_checkpoint(TRUNCATE)");
   if (!copied && copied.error().code != Code::storage_full) return copied.error();
-  if (Status s = check_header(*database); !s) return Error{s.error().code, path + ": " + s.error().detail};
-  if (thorough || leftover_wal) {
-    if (Status s = database->check_pages(); !s) return Error{s.error().code, path + ": " + s.error().detail};
-  }
+  Status sound = check_header(*database);
+  if (sound && copied) sound = check_size(*database, path);
+  if (sound && (thorough || leftover_wal)) sound = database->check_pages();
+  if (!sound) return Error{sound.error().code, path + ": " + sound.error().detail};
   Result<HourFileSpan> span = read_span(*database);
   // A table that is not there is an SQL error to SQLite; here it is a file that lost part of itself.
   if (!span && span.error().code == Code::internal) return Error{Code::corrupt, span.error().detail};

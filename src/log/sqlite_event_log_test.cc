@@ -565,6 +565,11 @@ class LostHours : public SqliteEventLogTest {
                 std::string::npos);
     log->stop();
   }
+  void remove_damaged() const {
+    for (const std::string& name : logs.files()) {
+      if (name.find(".damaged-") != std::string::npos) std::filesystem::remove(logs.directory + "/" + name);
+    }
+  }
   std::string older;  // the second hour's file while it was written
 };
 
@@ -578,9 +583,7 @@ TEST_F(LostHours, AFileWhoseTablesAreCalledOtherwiseIsDeclared) {
     damaged[at + word.find_first_of("tsb")] ^= 0x10;
     std::ofstream(path(1), std::ios::binary) << damaged;
     expect_declared(4, 1);
-    for (const std::string& name : logs.files()) {
-      if (name.find(".damaged-") != std::string::npos) std::filesystem::remove(logs.directory + "/" + name);
-    }
+    remove_damaged();
     std::ofstream(path(1), std::ios::binary) << sound;
   }
 }
@@ -594,6 +597,16 @@ TEST_F(LostHours, AFileThatIsGoneOrEmptyIsDeclared) {
   ASSERT_TRUE(log->start().ok());
   EXPECT_EQ(read_all(*log).size(), 2u);
   log->stop();
+}
+
+TEST_F(LostHours, AFileCutOffWithinItsLastPageIsDeclared) {
+  const std::string sound = copy_of(1);
+  for (const size_t cut : {1, 100, 2000, 4095}) {
+    SCOPED_TRACE(cut);
+    std::ofstream(path(1), std::ios::binary) << sound.substr(0, sound.size() - cut);
+    expect_declared(4, 1);
+    remove_damaged();
+  }
 }
 
 // As a kill leaves it: the file and its WAL, copied while the log runs; `damage` changes the WAL.

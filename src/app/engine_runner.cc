@@ -249,11 +249,16 @@ Status EngineRunner::read_state(std::string_view state) {
 
 std::string EngineRunner::state_text() const {
   std::string state;
+  state.reserve(state_bytes_ +
+                state_bytes_ / 8);  // it grows no faster; growing it anew would cost as much as writing it
   model::StateWriter writer(state);
   writer.number(kStateVersion).number(now_ms_).number(count_).number(unsent_.size());
   for (const model::Event& event : unsent_) write_event(event, writer);
   writer.number(engines_.size());
-  for (const model::Engine* engine : engines_) writer.text(engine->name()).text(engine->save());
+  for (const model::Engine* engine : engines_) {
+    writer.text(engine->name()).text_by([engine](model::StateWriter& out) { engine->save_to(out); });
+  }
+  writer.flush();
   return state;
 }
 
@@ -311,10 +316,11 @@ bool EngineRunner::confirm_checkpoint() {
 
 void EngineRunner::save_checkpoint() {
   log::Checkpoint checkpoint{position_, state_text()};
-  const auto bytes = static_cast<int64_t>(checkpoint.state.size());
+  state_bytes_ = checkpoint.state.size();
   if (phase_ != Phase::live) checkpoint_ = checkpoint;
   log_.save_checkpoint(kCheckpointName, std::move(checkpoint));
-  const int64_t by_size_ms = bytes * 1000 / std::max<int64_t>(1, options_.checkpoint_bytes_per_second);
+  const int64_t by_size_ms =
+      static_cast<int64_t>(state_bytes_) * 1000 / std::max<int64_t>(1, options_.checkpoint_bytes_per_second);
   checkpoint_due_ms_ = now_ms_ + std::max(options_.checkpoint_interval_ms, by_size_ms);
 }
 

@@ -138,6 +138,7 @@ class EngineRunner final : public log::CommitReader {
   std::optional<model::EventId> catch_up_to_;
   model::Conclusions concluded_;  // scratch
   log::Checkpoint checkpoint_;    // newest handed to the log
+  size_t state_bytes_ = 0;        // of the last checkpoint
   int64_t checkpoint_due_ms_ = 0;
   int64_t resave_at_us_ = 0;
   int64_t retry_ms_ = 0;  // 0: no trouble

@@ -195,14 +195,11 @@ class ProbeEngine final : public model::Engine {
     resumes.push_back({last_, from_ms, now_ms, configuration_});
     now_ms_ = now_ms;
   }
-  std::string save() const override {
-    std::string state;
-    model::StateWriter writer(state);
+  void save_to(model::StateWriter& writer) const override {
     writer.number(last_.packed()).number(now_ms_);
     for (const Resume& r : resumes) {
       writer.number(r.after.packed()).number(r.from_ms).number(r.now_ms).number(r.configuration);
     }
-    return state;
   }
   Status load(std::string_view state) override {
     model::StateReader reader(state);

@@ -399,9 +399,7 @@ std::vector<AlertBook::Told> AlertBook::told_of(const BookedAlert& shown) {
 
 // ---- the saved state ----
 
-std::string AlertBook::save() const {
-  std::string state;
-  model::StateWriter out(state);
+void AlertBook::save_to(model::StateWriter& out) const {
   out.number(kStateVersion).number(static_cast<int64_t>(ended_dropped()));
   out.number(std::accumulate(accounts_.begin(), accounts_.end(), size_t{0},
                              [](size_t sum, const auto& of) { return sum + of.second.alerts.size(); }));
@@ -413,7 +411,6 @@ std::string AlertBook::save() const {
       out.text(entry.concluded ? codec::encode_alert_data(*entry.concluded) : std::string()).number(entry.concluded_ms);
     }
   }
-  return state;
 }
 
 Status AlertBook::load(std::string_view state) {

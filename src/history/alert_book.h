@@ -93,7 +93,7 @@ class AlertBook final : public model::Engine {
   void step(const model::Event& event, int64_t now_ms, model::Conclusions& out) override;
   void advance(int64_t now_ms, model::Conclusions& out) override;
   void resume(int64_t, int64_t) override {}
-  std::string save() const override;
+  void save_to(model::StateWriter& out) const override;
   Status load(std::string_view state) override;
 
   std::vector<BookedAlertPtr> list(const model::AccountId& account) const;  // by first

@@ -285,10 +285,8 @@ LatestSnapshot LatestValues::snapshot(const std::vector<model::TopicPattern>& pa
   return out;
 }
 
-std::string LatestValues::save() const {
+void LatestValues::save_to(model::StateWriter& out) const {
   std::lock_guard lock(mu_);
-  std::string state;
-  model::StateWriter out(state);
   out.number(kStateVersion);
   out.number(as_of_.packed());
   out.number(static_cast<int64_t>(devices_.size()));
@@ -301,7 +299,6 @@ std::string LatestValues::save() const {
     out.number(open.published ? 1 : 0);
     out.text(codec::encode_alert_data(open.alert));
   }
-  return state;
 }
 
 Status LatestValues::load(std::string_view state) {

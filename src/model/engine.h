@@ -17,6 +17,7 @@
 
 #include "base/result.h"
 #include "model/event.h"
+#include "model/state_text.h"
 
 namespace millstream::model {
 
@@ -34,7 +35,11 @@ class Engine {
   // devices'.
   virtual void resume(int64_t from_ms, int64_t now_ms) = 0;
 
-  virtual std::string save() const = 0;  // the whole state, in a form load() of this or a later version reads
+  // The whole state, in a form load() of this or a later version reads.
+  virtual void save_to(StateWriter& out) const = 0;
+  std::string save() const {
+    return state_text([this](StateWriter& out) { save_to(out); });
+  }
   virtual Status load(std::string_view state) = 0;
 };
 

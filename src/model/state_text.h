@@ -15,39 +15,80 @@
 
 namespace millstream::model {
 
+// `out` is whole once flush() was called or the writer is gone.
 class StateWriter {
  public:
   explicit StateWriter(std::string& out) : out_(out) {}
+  ~StateWriter() { flush(); }
+  StateWriter(const StateWriter&) = delete;
+  StateWriter& operator=(const StateWriter&) = delete;
 
   template <std::integral N>
   StateWriter& number(N value) {
-    append(static_cast<int64_t>(value));
-    out_ += ' ';
+    append(static_cast<int64_t>(value), ' ');
     return *this;
   }
   StateWriter& real(double value) {
-    append(value);
-    out_ += ' ';
+    append(value, ' ');
     return *this;
   }
   StateWriter& text(std::string_view value) {
-    append(static_cast<int64_t>(value.size()));
-    out_ += ':';
-    out_ += value;
+    append(static_cast<int64_t>(value.size()), ':');
+    if (value.size() >= kBufferBytes - used_) flush();
+    if (value.size() >= kBufferBytes) {
+      out_ += value;
+    } else {
+      value.copy(buffer_ + used_, value.size());
+      used_ += value.size();
+    }
+    buffer_[used_++] = ' ';
+    return *this;
+  }
+  // A string that is long: write(*this) writes it where it belongs.
+  template <class Write>
+  StateWriter& text_by(const Write& write) {
+    flush();
+    out_ += "0000000000000000000:";  // its size goes here
+    const size_t begin = out_.size();
+    write(*this);
+    flush();
+    const std::string size = std::to_string(out_.size() - begin);
+    out_.replace(begin - 1 - size.size(), size.size(), size);
     out_ += ' ';
     return *this;
   }
+  void flush() {
+    out_.append(buffer_, used_);
+    used_ = 0;
+  }
 
  private:
+  static constexpr size_t kBufferBytes = 2048;
+  static constexpr size_t kNumberBytesMax = 32;
+
   template <class N>
-  void append(N value) {
-    char buffer[32];
-    const std::to_chars_result end = std::to_chars(buffer, buffer + sizeof buffer, value);
-    out_.append(buffer, end.ptr);
+  void append(N value, char end) {
+    if (kBufferBytes - used_ < kNumberBytesMax) flush();
+    char* const begin = buffer_ + used_;
+    char* const to = std::to_chars(begin, begin + kNumberBytesMax - 1, value).ptr;
+    *to = end;
+    used_ = static_cast<size_t>(to + 1 - buffer_);
   }
 
   std::string& out_;
+  char buffer_[kBufferBytes];
+  size_t used_ = 0;
 };
+
+// What write(StateWriter&) writes.
+template <class Write>
+std::string state_text(const Write& write) {
+  std::string state;
+  StateWriter out(state);
+  write(out);
+  out.flush();
+  return state;
+}
 
 class StateReader {
  public:

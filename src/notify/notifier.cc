@@ -176,9 +176,7 @@ void Notifier::find_unsendable() {
   for (Delivery& delivery : book_.pending(unknown)) state_->unsendable.push_back(std::move(delivery.notification));
 }
 
-std::string Notifier::save() const {
-  std::string state;
-  model::StateWriter writer(state);
+void Notifier::save_to(model::StateWriter& writer) const {
   writer.number(kStateVersion).number(static_cast<int64_t>(state_->decided)).number(state_->channels.all().size());
   for (const Channel& channel : state_->channels.all()) {
     writer.text(channel.name).text(channel.account.text()).text(channel.type);
@@ -190,7 +188,6 @@ std::string Notifier::save() const {
     writer.text(account.text());
     groups.save(writer);
   }
-  return state;
 }
 
 Status Notifier::load(std::string_view state) {

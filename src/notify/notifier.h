@@ -43,7 +43,7 @@ class Notifier final : public model::Engine {
   void step(const model::Event& event, int64_t now_ms, model::Conclusions& out) override;
   void advance(int64_t now_ms, model::Conclusions& out) override;
   void resume(int64_t from_ms, int64_t now_ms) override;
-  std::string save() const override;
+  void save_to(model::StateWriter& writer) const override;
   Status load(std::string_view state) override;
 
   DeliveryBook& book() { return book_; }

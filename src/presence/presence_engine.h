@@ -53,7 +53,7 @@ class PresenceEngine final : public model::Engine {
   void advance(int64_t now_ms, model::Conclusions& out) override;
   void resume(int64_t from_ms, int64_t now_ms) override;
   // Version 2. A state of version 1 knows no rhythms and is refused: it is made again from the log.
-  std::string save() const override;
+  void save_to(model::StateWriter& out) const override;
   Status load(std::string_view state) override;
 
   // For benches: what one more device takes, apart from what its names take on the heap.

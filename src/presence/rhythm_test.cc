@@ -44,15 +44,15 @@ TEST(Rhythm, ComesBackFromItsSavedState) {
       rhythm.heard(now += static_cast<int64_t>(random() % 5'000));
       if (random() % 6 == 0) rhythm.pause();
       if (random() % 3 != 0) continue;
-      std::string state, again;
-      model::StateWriter writer(state), second(again);
-      rhythm.save(writer);
+      const auto saved = [](const Rhythm& r) {
+        return model::state_text([&](model::StateWriter& out) { r.save(out); });
+      };
+      const std::string state = saved(rhythm);
       model::StateReader reader(state);
       Rhythm loaded;
       loaded.load(reader);
       ASSERT_TRUE(reader.at_end());
-      loaded.save(second);
-      ASSERT_EQ(again, state);
+      ASSERT_EQ(saved(loaded), state);
       ASSERT_EQ(loaded.interval_ms(), rhythm.interval_ms());
       rhythm = loaded;
     }

@@ -46,16 +46,13 @@ void load_lengths(model::StateReader& in, LengthSettings& lengths) {
 
 }  // namespace
 
-std::string PresenceEngine::save() const {
-  std::string state;
-  model::StateWriter out(state);
+void PresenceEngine::save_to(model::StateWriter& out) const {
   out.number(kStateVersion).number(wheel_.now_ms());
   save_options(active_, out);
   out.number(handles_.size());
   for (const Device& device : devices_) {
     if (device.topic != nullptr) save_device(device, out);
   }
-  return state;
 }
 
 void PresenceEngine::save_device(const Device& device, model::StateWriter& out) const {

@@ -159,9 +159,7 @@ void RuleEngine::resume(int64_t from_ms, int64_t now_ms) {
   fill_board();
 }
 
-std::string RuleEngine::save() const {
-  std::string state;
-  model::StateWriter writer(state);
+void RuleEngine::save_to(model::StateWriter& writer) const {
   writer.number(kStateVersion).number(state_->next_forget_ms);
   writer.number(state_->limits.rule_instances_per_account_max).number(state_->limits.rule_evaluations_per_second_max);
   writer.number(state_->from_resume.size());
@@ -173,7 +171,6 @@ std::string RuleEngine::save() const {
     writer.text(account.text());
     rules.save(writer);
   }
-  return state;
 }
 
 Status RuleEngine::load(std::string_view state) {

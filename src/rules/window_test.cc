@@ -50,14 +50,15 @@ TEST(Window, IsWhatGoingThroughAllValuesGives) {
   }
 }
 
+std::string saved(const Window& window) {
+  return model::state_text([&](model::StateWriter& out) { window.save(out); });
+}
+
 TEST(Window, ManyValuesAtOnceTakeNoMoreThanItsPanes) {
   Window window;
   for (int64_t ms = 0; ms < 60'000; ++ms) window.add(1, ms, 10'000);
   EXPECT_NEAR(static_cast<double>(window.sums().count), 10'000, 40);
-  std::string state;
-  model::StateWriter writer(state);
-  window.save(writer);
-  EXPECT_LT(state.size(), 60'000u);
+  EXPECT_LT(saved(window).size(), 60'000u);
 }
 
 TEST(Window, GoesOnTheSameWhenItWasSaved) {
@@ -66,9 +67,7 @@ TEST(Window, GoesOnTheSameWhenItWasSaved) {
   int64_t ms = 0;
   for (int i = 0; i < 300; ++i) {
     ms += static_cast<int64_t>(random() % 300);
-    std::string state;
-    model::StateWriter writer(state);
-    one.save(writer);
+    const std::string state = saved(one);
     Window other;
     model::StateReader reader(state);
     ASSERT_TRUE(other.load(reader) && reader.at_end());

@@ -27,7 +27,7 @@ export interface ClientOptions {
   /** past({…}): history before live, and gaps are read; without it gaps are only reported */
   past?: OpenPast;
   /** share: one stream for all tabs */
-  share?: Share;
+  share?: Share | undefined;
   /** tells apart what tabs may not share: who is signed in by cookie */
   shareKey?: string;
   /** cookies to another origin */

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { MillstreamClient } from './index.ts';
-import type { Gap } from './events.ts';
+import type { Gap, SystemBlock } from './events.ts';
 import { past } from './past.ts';
 import type { ClientOptions } from './query.ts';
 import { kAnswerMs, kHiddenMs, kRingEvents, share } from './share.ts';
@@ -113,6 +113,23 @@ describe('tabs that ask for the same', () => {
     expect(other.text()).toBe('4-0 7-0 8-0');
     expect(first.text()).toBe('3-0 6-0 7-0 8-0');
     expect(opened()).toBe(2);
+  });
+  it('hear when they join how things stand with the leader\'s stream, by the server\'s clock', async () => {
+    await leader();
+    FakeEventSource.last.block('degraded', { storage: 'storage_full' });
+    FakeEventSource.last.block('heartbeat');
+    FakeEventSource.last.block('degraded', { storage: 'storage_read_only' });
+    await vi.advanceTimersByTimeAsync(2_500);
+    const blocks: SystemBlock[] = [];
+    const made = new MillstreamClient({ eventSource: FakeEventSource, fetch: server.fetch, share });
+    tabs.push({ client: made, ids: [], states: [], gaps: [], text: () => '' });
+    made.on('block', (block) => blocks.push(block));
+    made.connect();
+    await settle();
+    expect(blocks.map(({ ts, data }) => [ts, data.kind, data['storage']])).toEqual([
+      ['2026-01-27T12:34:59.289Z', 'hello', undefined],
+      ['2026-01-27T12:34:56.789Z', 'degraded', 'storage_read_only'],
+    ]);
   });
   it('each read the history they ask for', async () => {
     server.fill(1, 9);

@@ -9,7 +9,7 @@
 //          Without a secure context there are no locks: each tab has a stream of its own while it is visible.
 
 import { compareEventIds, eventIdText, parseEventId, type EventId } from './event_id.ts';
-import { parseMessage, type SystemBlock, type SystemData } from './events.ts';
+import { parseMessage, type SystemBlock } from './events.ts';
 import type { Share, Shareable, Sharing } from './seams.ts';
 import type { StreamEnd, TransportSink } from './transport.ts';
 
@@ -27,7 +27,7 @@ type Message = readonly [text: string, lastEventId: string];
 // What is said on the channel.
 type Told =
   | { join: string; after: string | undefined }                  // by a follower
-  | { to: string; blocks?: SystemData[]; messages?: Message[] }  // its answer; without blocks: wait
+  | { to: string; blocks?: SystemBlock[]; messages?: Message[] }  // its answer; without blocks: wait
   | { up: true }                                                 // by the leader: join now
   | { message: Message }
   | { end: StreamEnd }
@@ -46,7 +46,9 @@ class Shared implements Sharing {
   #release: (() => void) | undefined;  // we lead
 
   // of the leader's stream
-  #hello: SystemBlock | undefined;     // it is up
+  #said: SystemBlock[] = [];           // how things stand by it, its hello first; empty: it is not up
+  #followed = false;                   // someone has joined: each message told costs the leader something
+  #upAt = 0;                           // when it said hello, by this browser's clock
   #at: EventId | undefined;            // it would resume here
   #floor: EventId | undefined;         // the ring holds all that came after
   #ring: { id: EventId; message: Message }[] = [];
@@ -69,7 +71,7 @@ class Shared implements Sharing {
   close(status?: number): void {
     // Another leads at once, so that a leader that just leaves is no end for the others.
     if (this.#release && status !== undefined) this.#tell({ refused: status });
-    this.#hello = undefined;
+    this.#said = [];
     this.#drop();
     this.#request.abort();
     // First they hear that it was refused: or the next would ask in vain, and the one after it.
@@ -81,8 +83,9 @@ class Shared implements Sharing {
   #tell(told: Told): void { this.#channel.postMessage(told); }
 
   #drop(): void {
-    if (this.#hello) this.#tell({ end: { kind: 'dropped' } });
-    this.#hello = this.#sink = undefined;
+    if (this.#said[0]) this.#tell({ end: { kind: 'dropped' } });
+    this.#said = [];
+    this.#sink = undefined;
     this.#joined = false;
     clearTimeout(this.#timer);
     this.#end();
@@ -115,7 +118,8 @@ class Shared implements Sharing {
     });
     navigator.locks.request(this.#name, steal ? { steal } : { signal }, led).catch(() => {
       if (signal.aborted) return;
-      this.#release = this.#hello = undefined;  // it was taken from us
+      this.#release = undefined;  // it was taken from us
+      this.#said = [];
       this.#end();
       this.#stand();
       if (this.#sink) this.#join();
@@ -131,7 +135,7 @@ class Shared implements Sharing {
       this.#pass(text, lastEventId);
       sink.message(text, lastEventId);
     }, (why) => {
-      this.#hello = undefined;
+      this.#said = [];
       this.#tell({ end: { kind: 'dropped', retryMs: why.retryMs } });
       sink.end(why);
     });
@@ -142,24 +146,27 @@ class Shared implements Sharing {
     if (!parsed) return;
     const message: Message = [text, lastEventId];
     if ('block' in parsed) {
-      const { data } = parsed.block;
-      if (data.kind === 'hello') return this.#start(parsed.block);
-      if (data.kind === 'snapshot') return;
-      if (data.kind === 'gap') this.#reset(parseEventId(data.to));
+      const { block } = parsed;
+      const { kind, to } = block.data;
+      if (kind === 'hello') return this.#start(block);
+      if (kind === 'snapshot') return;
+      if (kind === 'gap') this.#reset(parseEventId(to));
+      else if (kind !== 'heartbeat') this.#said = [...this.#said.filter(({ data }) => data.kind !== kind), block];
     } else {
       const id = parseEventId(parsed.event.id);
       if (parsed.event.snapshot || !id) return;
       this.#at = parseEventId(lastEventId) ?? id;
       if (this.#ring.push({ id, message }) > kRingEvents) this.#floor = this.#ring.shift()!.id;
     }
-    this.#tell({ message });
+    if (this.#followed) this.#tell({ message });
   }
 
   #start(hello: SystemBlock): void {
     const position = parseEventId(this.#client.position());
     if (!position || this.#client.snapshotDue()) this.#reset(parseEventId(hello.data.cursor));
     else if (!this.#at || compareEventIds(this.#at, position) !== 0) this.#reset(position);
-    this.#hello = hello;
+    this.#said = [hello];
+    this.#upAt = Date.now();
     this.#tell({ up: true });
   }
 
@@ -169,7 +176,8 @@ class Shared implements Sharing {
   }
 
   #answer(to: string, after: string | undefined): void {
-    if (!this.#hello || !this.#at || !this.#floor) {
+    const [hello, ...others] = this.#said;
+    if (!hello || !this.#at || !this.#floor) {
       this.#tell({ to });
       // A browser may hold back our timer for a minute when we are hidden; who asks has waited as long as we should.
       if (!this.#sink) this.#client.reopen();
@@ -177,11 +185,11 @@ class Shared implements Sharing {
     }
     const cursor = eventIdText(this.#at);
     const from = parseEventId(after);
-    const blocks: SystemData[] = [{ ...this.#hello.data, cursor, resumed: from !== undefined }];
-    if (from && compareEventIds(from, this.#floor) < 0) {
-      blocks.push({ kind: 'gap', from: after, to: cursor, reason: 'behind' });
-    }
-    const missed = this.#ring.filter(({ id }) => from && compareEventIds(id, blocks[1] ? this.#at! : from) > 0);
+    const ts = new Date((Date.parse(hello.ts) || this.#upAt) + Date.now() - this.#upAt).toISOString();  // by the server's clock
+    const blocks: SystemBlock[] = [{ ...hello, ts, data: { ...hello.data, cursor, resumed: from !== undefined } }, ...others];
+    const behind = from && compareEventIds(from, this.#floor) < 0;
+    if (behind) blocks.push({ ...hello, ts, data: { kind: 'gap', from: after, to: cursor, reason: 'behind' } });
+    const missed = this.#ring.filter(({ id }) => from && compareEventIds(id, behind ? this.#at! : from) > 0);
     this.#tell({ to, blocks, messages: missed.map(({ message }) => message) });
   }
 
@@ -196,7 +204,9 @@ class Shared implements Sharing {
 
   #hear(told: Told): void {
     if ('join' in told) {
-      if (this.#release) this.#answer(told.join, told.after);
+      if (!this.#release) return;
+      this.#followed = true;
+      this.#answer(told.join, told.after);
     } else if (this.#release) {
       // Of a leader that was.
     } else if ('up' in told) {
@@ -213,13 +223,12 @@ class Shared implements Sharing {
     }
   }
 
-  #enter(blocks: SystemData[] | undefined, messages: readonly Message[] | undefined): void {
+  #enter(blocks: SystemBlock[] | undefined, messages: readonly Message[] | undefined): void {
     clearTimeout(this.#timer);
     if (!blocks || this.#stream || this.#joined) return;
     if (this.#client.snapshotDue()) return this.#snapshot();
     this.#joined = true;
-    const ts = new Date().toISOString();
-    const all = blocks.map((data): Message => [JSON.stringify({ ts, type: 'system', data }), '']);
+    const all = blocks.map((block): Message => [JSON.stringify(block), '']);
     for (const message of [...all, ...messages ?? []]) this.#sink?.message(...message);
   }
 

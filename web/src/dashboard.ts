@@ -9,6 +9,7 @@ import { batch, signal } from '@preact/signals';
 import {
   kZeroId, MillstreamClient, parseEventId, type ClientOptions, type LiveStatus, type StreamEvent, type SystemBlock,
 } from '../sdk/index.ts';
+import { share } from '../sdk/share.ts';
 import { Api, ApiError, type BackfillAnswer } from './api.ts';
 import { asNumber, parseTime } from './format.ts';
 import type { Place } from './place.ts';
@@ -19,6 +20,7 @@ import { orderDevices, type DeviceQuery } from './store/device_order.ts';
 import { Devices, type Device } from './store/devices.ts';
 import { Rate } from './store/rate.ts';
 import { Toasts } from './store/toasts.ts';
+import { wanted } from './store/wanted.ts';
 
 export const kDrawMs = 250;
 const kReloadMs = 5_000;
@@ -84,6 +86,9 @@ export class Dashboard {
     this.timer = setInterval(() => this.draw(), kDrawMs);
     void this.session.start();
   }
+
+  // With the tabs of this browser that may share a stream, as it is wanted now.
+  shareAnew(): void { this.client.setToken(this.session.token); }
 
   stop(): void {
     clearInterval(this.timer);
@@ -203,7 +208,15 @@ export class Dashboard {
   }
 
   private newClient(): MillstreamClient {
-    const client = new MillstreamClient({ ...this.options.client, baseUrl: this.options.baseUrl, snapshot: 'latest' });
+    const { session } = this;
+    const client = new MillstreamClient({
+      ...this.options.client,
+      baseUrl: this.options.baseUrl,
+      snapshot: 'latest',
+      get shareKey() { return session.sight; },
+      // Without locks a hidden tab has no stream, and one that rings needs it.
+      get share() { return globalThis.navigator?.locks || !wanted('sound') ? share : undefined; },
+    });
     client.onStatus((status) => this.takeStatus(status));
     client.onEvent((event) => this.takeEvent(event));
     client.onGap(() => this.reload());

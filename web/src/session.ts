@@ -120,10 +120,13 @@ export class Session {
   async confirm(): Promise<void> {
     await this.ask((who) => {
       if (who === 'nobody') this.refused(401);
-      else if (who && this.who.value && !isSame(who, this.who.value)) this.enter(who);
+      else if (who && this.who.value && sightOf(who) !== sightOf(this.who.value)) this.enter(who);
       else if (who) this.who.value = who;
     });
   }
+
+  // What the server lets this tab see; empty: not known.
+  get sight(): string { return this.who.value ? sightOf(this.who.value) : ''; }
 
   // False in development mode, and where it is not known.
   get secured(): boolean {
@@ -150,7 +153,7 @@ export class Session {
 
   private enter(who: Who | undefined): void {
     ++this.turn;
-    const same = who !== undefined && this.who.value !== undefined && isSame(who, this.who.value);
+    const same = who !== undefined && this.who.value !== undefined && sightOf(who) === sightOf(this.who.value);
     this.api.closed = false;
     batch(() => {
       this.state.value = 'in';
@@ -206,10 +209,9 @@ export class Session {
   }
 }
 
-// What is on the page may stay only for the same eyes.
-function isSame(a: Who, b: Who): boolean {
-  const sight = (who: Who) => JSON.stringify([who.subject, who.account, who.sites, who.devices]);
-  return sight(a) === sight(b);
+// What is on the page may stay only for the same eyes, and only they share a stream.
+function sightOf(who: Who): string {
+  return JSON.stringify([who.subject, who.account, who.sites, who.devices]);
 }
 
 function refusalOf(error: unknown): Refusal {

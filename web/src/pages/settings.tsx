@@ -21,6 +21,11 @@ function permission(): NotificationPermission | 'missing' {
   return 'Notification' in window && isSecureContext ? Notification.permission : 'missing';
 }
 
+const kRingsApartMs = 1_500;  // tabs gather for a second, each from its own moment
+
+const kStartMs = 500;         // a browser that lets it sound has it going by then
+const pause = (ms: number) => new Promise((resolve) => { setTimeout(resolve, ms); });
+
 let audio: AudioContext | undefined;
 function hear(): AudioContext {
   audio ??= new AudioContext();
@@ -45,6 +50,19 @@ function ring(critical: boolean): void {
   });
 }
 
+// All tabs hear of the same alerts: one of those that can be heard rings.
+async function ringOnce(critical: boolean): Promise<void> {
+  const context = hear();
+  await Promise.race([context.resume(), pause(kStartMs)]);
+  if (context.state !== 'running') return;
+  if (!navigator.locks) return ring(critical);
+  await navigator.locks.request('millstream ring', { ifAvailable: true }, async (lock) => {
+    if (!lock) return;
+    ring(critical);
+    await pause(kRingsApartMs);
+  });
+}
+
 function show(dashboard: Dashboard, told: Told): void {
   const note = new Notification(told.title, { body: told.body, tag: told.tag });
   note.onclick = () => {
@@ -58,16 +76,17 @@ function show(dashboard: Dashboard, told: Told): void {
 export function announce(dashboard: Dashboard): void {
   if (dashboard.onNewAlert) return;
   const announcer = new Announcer({ severity: text.severity, many: words.manyAlerts }, (told, critical) => {
-    if (sound.value) ring(critical);
+    if (sound.value) void ringOnce(critical);
     if (desktop.value && permission() === 'granted') for (const one of told) show(dashboard, one);
   });
   dashboard.onNewAlert = (alert) => { if (sound.value || desktop.value) announcer.add(alert); };
   if (sound.value) for (const kind of ['pointerdown', 'keydown']) addEventListener(kind, () => hear(), { once: true });
 }
 
-function chooseSound(on: boolean): void {
+function chooseSound(dashboard: Dashboard, on: boolean): void {
   sound.value = on;
   setWanted('sound', on);
+  if (!navigator.locks) dashboard.shareAnew();
   if (on) ring(false);
 }
 
@@ -79,7 +98,8 @@ async function chooseDesktop(on: boolean): Promise<void> {
 }
 
 export default function SettingsMenu({ close }: { close: () => void }) {
-  const { place } = useDashboard();
+  const dashboard = useDashboard();
+  const { place } = dashboard;
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => { dialog.current?.showModal(); }, []);
   const missing = permission() === 'missing';
@@ -94,7 +114,7 @@ export default function SettingsMenu({ close }: { close: () => void }) {
         <label>
           <input
             type="checkbox" data-testid="want-sound" checked={sound.value} aria-describedby="sound-hint"
-            onChange={(event) => chooseSound(event.currentTarget.checked)}
+            onChange={(event) => chooseSound(dashboard, event.currentTarget.checked)}
           />{words.sound}
         </label>
         <p class="muted" id="sound-hint">{words.soundHint}</p>

@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import axe from 'axe-core';
 import { chromium } from 'playwright-core';
-import { atEnd, root, tempDirectory, until } from './harness.mjs';
+import { atEnd, root, sleep, tempDirectory, until } from './harness.mjs';
 
 export async function launchChromium() {
   const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((p) => fs.existsSync(p));
@@ -56,6 +56,27 @@ const value = (page, device, field) =>
   page.locator(`[data-testid="device-row"][data-device="${device}"] [data-testid="device-value"][data-field="${field}"]`);
 export const untilValue = (page, device, field, text) =>
   until(async () => (await value(page, device, field).innerText({ timeout: 2000 })).includes(text), `${device} ${field} = ${text}`);
+
+/** The chart of a field, how many points it has, and how many of its pixels are drawn, or are of a colour [r, g, b]. */
+export const chart = (page, field) => page.locator(`[data-testid="chart"][data-field="${field}"]`);
+export const points = async (page, field) => Number(await chart(page, field).getAttribute('data-points'));
+export const drawnPixels = (page, selector, colour) => page.evaluate(([where, wanted]) => {
+  const canvas = document.querySelector(where);
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  let count = 0;
+  for (let i = 0; i < data.length; i += 4) {
+    if (data[i + 3] > 0 && (!wanted || wanted.every((part, at) => Math.abs(data[i + at] - part) <= 2))) ++count;
+  }
+  return count;
+}, [selector, colour]);
+
+/** In the other colours, and with nothing half faded in. */
+export async function inColours(page, colorScheme) {
+  await page.emulateMedia({ colorScheme });
+  await until(() => page.evaluate((wanted) => getComputedStyle(document.documentElement).colorScheme === wanted, colorScheme), colorScheme);
+  await sleep(400);
+  await page.evaluate(() => Promise.allSettled(document.getAnimations().map((animation) => animation.finished)));
+}
 
 const screenshots = path.join(process.env.MILLSTREAM_BUILD ?? path.join(root, 'build'), '../screenshots');
 export const screenshot = (page, name) => page.screenshot({ path: path.join(screenshots, `${name}.png`) });

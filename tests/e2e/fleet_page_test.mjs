@@ -4,7 +4,9 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import test, { before } from 'node:test';
-import { assertNoSidewaysScroll, axeViolations, launchChromium, openPage, screenshot, untilConnected } from './chromium.mjs';
+import {
+  assertNoSidewaysScroll, axeViolations, chart, drawnPixels, inColours, launchChromium, openPage, points, screenshot, untilConnected,
+} from './chromium.mjs';
 import { Server, get, ingest, sleep, tooHot, until } from './harness.mjs';
 
 let browser;
@@ -33,28 +35,8 @@ async function openDevice(server, query) {
   return { page, wrongs };
 }
 
-/** In the other colours, and with nothing half faded in. */
-async function inColours(page, colorScheme) {
-  await page.emulateMedia({ colorScheme });
-  await until(() => page.evaluate((wanted) => getComputedStyle(document.documentElement).colorScheme === wanted, colorScheme), colorScheme);
-  await sleep(400);
-  await page.evaluate(() => Promise.allSettled(document.getAnimations().map((animation) => animation.finished)));
-}
-
 /** Until a point that is sent now is one of its own on the charts of 15 minutes, which have one for each 2 s. */
 const nextPoint = () => sleep(2100);
-
-const chart = (page, field) => page.locator(`[data-testid="chart"][data-field="${field}"]`);
-const points = async (page, field) => Number(await chart(page, field).getAttribute('data-points'));
-const drawnPixels = (page, selector, colour) => page.evaluate(([where, wanted]) => {
-  const canvas = document.querySelector(where);
-  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-  let count = 0;
-  for (let i = 0; i < data.length; i += 4) {
-    if (data[i + 3] > 0 && (!wanted || wanted.every((part, at) => Math.abs(data[i + at] - part) <= 2))) ++count;
-  }
-  return count;
-}, [selector, colour]);
 
 test('the overview groups by site, draws the last numbers, and leads to the device', async () => {
   const server = await Server.start({ config: tooHot });

@@ -66,6 +66,14 @@ Result<std::string> JsonBody::needed_text(std::string_view name) const {
   return std::move(**given);
 }
 
+Result<bool> JsonBody::needed_boolean(std::string_view name) const {
+  const auto value = find(name);
+  if (!value || value->is_null()) return wrong(name, "is needed");
+  bool given = false;
+  if (value->get(given) != simdjson::SUCCESS) return wrong(name, "neither true nor false");
+  return given;
+}
+
 Result<std::string> JsonBody::needed_object(std::string_view name) const {
   const auto value = find(name);
   if (!value || value->is_null()) return wrong(name, "is needed");

@@ -28,6 +28,7 @@ class JsonBody {
   // A whole number as its digits.
   Result<std::optional<std::string>> text_or_number(std::string_view name) const;
   Result<std::string> needed_text(std::string_view name) const;
+  Result<bool> needed_boolean(std::string_view name) const;
   // An object as compact JSON, with its members as they came.
   Result<std::string> needed_object(std::string_view name) const;
   // A string, or a list of strings with something in it.

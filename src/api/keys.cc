@@ -1,7 +1,7 @@
 // /api/keys: API keys of one's own account, for its admins. A key's text is told once, when it is made.
 #include "api/credential.h"
+#include "api/grants_body.h"
 #include "api/grants_json.h"
-#include "api/json_body.h"
 #include "api/offload.h"
 #include "api/problem.h"
 #include "api/routes.h"
@@ -16,7 +16,6 @@ namespace {
 
 constexpr size_t kBodyBytesMax = 64 << 10;
 constexpr size_t kNameBytesMax = 200;
-constexpr size_t kNamesMax = 256;  // of sites, and of devices
 constexpr int64_t kOverlapMsDefault = kDayMs;
 constexpr int64_t kOverlapMsMax = 30 * kDayMs;
 
@@ -55,36 +54,6 @@ http::Response made_key(const auth::NewApiKey& made) {
   return private_json(201, body + '}');
 }
 
-template <class N>
-Status read_names(const JsonBody& body, std::string_view member, std::vector<N>& names) {
-  const auto texts = body.texts(member);
-  if (!texts) return texts.error();
-  if (!*texts) return {};  // those of whoever makes the key
-  if ((*texts)->size() > kNamesMax) {
-    return Error{Code::unprocessable, std::string(member) + ": at most " + std::to_string(kNamesMax) + " names"};
-  }
-  names.clear();
-  for (const std::string& text : **texts) {
-    Result<N> name = N::parse(text);
-    if (!name) return Error{Code::invalid, std::string(member) + ": " + name.error().detail};
-    names.push_back(std::move(*name));
-  }
-  return {};
-}
-
-Result<model::Roles> read_roles(const JsonBody& body) {
-  const auto texts = body.texts("roles");
-  if (!texts) return texts.error();
-  if (!*texts) return Error{Code::invalid, "roles: is needed; viewer, operator, admin, ingest or publish"};
-  model::Roles roles;
-  for (const std::string& text : **texts) {
-    const std::optional<model::Role> role = model::parse_role(text);
-    if (!role) return Error{Code::invalid, "roles: viewer, operator, admin, ingest or publish"};
-    roles = roles.with(*role);
-  }
-  return roles;
-}
-
 struct NewKey {
   std::string name;
   model::Grants grants;
@@ -100,14 +69,9 @@ Result<NewKey> parse_new_key(std::string_view text, const model::Grants& holder,
   if (name->size() > kNameBytesMax)
     return Error{Code::invalid, "name: at most " + std::to_string(kNameBytesMax) + " bytes"};
   key.name = std::move(*name);
-  key.grants.account = holder.account;
-  key.grants.sites = holder.sites;
-  key.grants.devices = holder.devices;
-  const Result<model::Roles> roles = read_roles(body);
-  if (!roles) return roles.error();
-  key.grants.roles = *roles;
-  if (const Status sites = read_names(body, "sites", key.grants.sites); !sites) return sites.error();
-  if (const Status devices = read_names(body, "devices", key.grants.devices); !devices) return devices.error();
+  Result<model::Grants> grants = read_given_grants(body, holder);
+  if (!grants) return grants.error();
+  key.grants = std::move(*grants);
   const auto expires = body.text_or_number("expiresAt");
   if (!expires) return expires.error();
   if (*expires) {

@@ -29,6 +29,7 @@ void add_routes(http::Router& router, Context& context) {
   add_ticket_routes(router, context);
   add_login_routes(router, context);
   add_key_routes(router, context);
+  add_user_routes(router, context);
   add_rule_routes(router, context);
   add_ingest_routes(router, context);
   add_publish_routes(router, context);

@@ -15,6 +15,7 @@ void add_routes(http::Router& router, Context& context);
 void add_ticket_routes(http::Router& router, Context& context);         // ticket.cc
 void add_login_routes(http::Router& router, Context& context);          // login.cc
 void add_key_routes(http::Router& router, Context& context);            // keys.cc
+void add_user_routes(http::Router& router, Context& context);           // users.cc
 void add_stream_routes(http::Router& router, Context& context);         // stream.cc
 void add_replay_routes(http::Router& router, Context& context);         // replay.cc
 void add_ingest_routes(http::Router& router, Context& context);         // ingest.cc

@@ -1,5 +1,7 @@
 #include "registry/users.h"
 
+#include <algorithm>
+
 #include "registry/columns.h"
 
 namespace millstream::registry {
@@ -34,6 +36,12 @@ std::optional<UserRecord> Users::find(std::string_view name) const {
   const auto found = users->find(std::string(name));
   if (found == users->end()) return std::nullopt;
   return found->second;
+}
+
+size_t Users::count(const model::AccountId& account) const {
+  const auto users = by_name_.with([](const std::shared_ptr<const ByName>& all) { return all; });
+  return static_cast<size_t>(std::count_if(users->begin(), users->end(),
+                                           [&](const auto& user) { return user.second.grants.account == account; }));
 }
 
 bool Users::is_current(const std::string& name, int64_t generation) const {

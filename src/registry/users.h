@@ -22,6 +22,7 @@ class Users {
   explicit Users(SharedDatabase& database) : database_(database) {}
 
   std::optional<model::UserRecord> find(std::string_view name) const;
+  size_t count(const model::AccountId& account) const;
   // Whether there is such a user, enabled, of this generation.
   bool is_current(const std::string& name, int64_t generation) const;
 

@@ -344,17 +344,6 @@ test('keys are made, replaced and revoked, each after a question, and a secret i
   await page.getByTestId('secret-done').click();
   await assertForEveryone(page, 'users');
 
-  // The line for a user is run as it stands, but for where the data is.
-  await page.getByTestId('user-name').fill('carl');
-  const line = (await page.getByTestId('user-line').textContent()).split(' ');
-  assert.equal(line.shift(), 'millstream');
-  const file = path.join(server.directory, 'password');
-  fs.writeFileSync(file, `${password}\n`, { mode: 0o600 });
-  const added = await run([...line, '--data-directory', path.join(server.directory, 'data'), '--password-file', file]);
-  assert.equal(added.code, 0, added.output);
-  await until(async () => (await login(server, { user: 'carl', password })).status === 200, 'carl can sign in');
-  await page.getByTestId('user-name').fill('not a name');
-  assert.match((await fieldErrors(page)).join(), /1 to 64 of/);
   await finish(page, wrongs);
 
   await signInAs(server, 'bob');
@@ -362,5 +351,58 @@ test('keys are made, replaced and revoked, each after a question, and a secret i
   await untilText(viewer.page, 'users-not', /Only admins[\s\S]*You have viewer/);
   assert.equal(await viewer.page.getByTestId('key-new').count(), 0);
   await finish(viewer.page, viewer.wrongs);
+  await server.stop();
+});
+
+test('users are added, given another password, disabled and enabled, each after a question', async () => {
+  const server = await startSecured();
+  await signInAs(server, 'anna');
+  const { page, wrongs } = await open(server, '?page=users');
+  const row = (name) => page.locator(`[data-testid="user"][data-name=${JSON.stringify(name)}]`);
+  const signsIn = async (user, secret) => (await login(server, { user, password: secret })).status === 200;
+  const fill = async (first, second = first) => {
+    await page.getByTestId('new-password').fill(first);
+    await page.getByTestId('again-password').fill(second);
+  };
+  await row('anna').getByText('you', { exact: true }).waitFor();
+  assert.equal(await row('anna').getByTestId('user-disable').count(), 0, 'nobody disables themselves');
+
+  await page.getByTestId('user-new').click();
+  await page.getByTestId('user-name').fill('not a name');
+  await fill(password, 'another');
+  await page.getByTestId('user-create').click();
+  await until(async () => (await fieldErrors(page)).some((each) => /not the same/.test(each)), 'typed twice');
+  await fill(password);
+  await page.getByTestId('user-create').click();
+  await until(async () => (await fieldErrors(page)).some((each) => /1 to 64/.test(each)), 'a good name');
+  await page.getByTestId('user-name').fill('carl@site.example');
+  await fill('short');
+  await page.getByTestId('user-create').click();
+  await until(async () => (await fieldErrors(page)).some((each) => /at least 8/.test(each)), 'a good password');
+  assert.deepEqual(await axeViolations(page), [], 'the form');
+  await fill(password);
+  await page.getByTestId('user-create').click();
+  await row('carl@site.example').waitFor();
+  assert.ok(await signsIn('carl@site.example', password));
+
+  await row('carl@site.example').getByTestId('user-password').click();
+  await fill('another long password');
+  assert.deepEqual(await axeViolations(page), [], 'the question');
+  await page.getByTestId('ask-yes').click();
+  await page.getByTestId('ask').waitFor({ state: 'detached' });
+  assert.ok(!(await signsIn('carl@site.example', password)) && (await signsIn('carl@site.example', 'another long password')));
+
+  await row('carl@site.example').getByTestId('user-disable').click();
+  await page.getByTestId('ask-no').click();
+  assert.ok(await signsIn('carl@site.example', 'another long password'), 'asked, and not done');
+  await row('carl@site.example').getByTestId('user-disable').click();
+  await page.getByTestId('ask-yes').click();
+  await page.locator('[data-testid="user"][data-state="disabled"]').waitFor();
+  assert.ok(!(await signsIn('carl@site.example', 'another long password')));
+  await assertForEveryone(page, 'users');
+  await row('carl@site.example').getByTestId('user-enable').click();
+  await page.getByTestId('ask-yes').click();
+  await until(() => signsIn('carl@site.example', 'another long password'), 'in again');
+  await finish(page, wrongs);
   await server.stop();
 });

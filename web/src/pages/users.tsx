@@ -1,4 +1,4 @@
-// users.tsx: who and what may come in: API keys, made, replaced and revoked here; users, by the command line of the server.
+// users.tsx: who and what may come in: API keys and users.
 
 import { useDashboard } from '../view/context.ts';
 import { Keys } from './users_keys.tsx';

@@ -3,7 +3,7 @@
 import { useSignal } from '@preact/signals';
 import type { Api } from '../api.ts';
 import { formatDayClock, formatSpan, parseTime } from '../format.ts';
-import { namesOf } from '../store/user_command.ts';
+import { namesOf } from '../store/names.ts';
 import { wrongsOf, type Wrongs } from '../store/wrong_fields.ts';
 import { text } from '../text.ts';
 import { AskFirst } from '../view/ask_first.tsx';
@@ -12,7 +12,7 @@ import { LiveShape } from '../view/icons.tsx';
 import { ReadingNote, useReading } from '../view/reading.tsx';
 import { Choices, Field, Tick } from './console_parts.tsx';
 import { createKey, Secret, type Key, type NewKey } from './key_parts.tsx';
-import { words } from './users_text.ts';
+import { reachOf, words } from './users_text.ts';
 
 const kEveryMs = 30_000;
 const kDayMs = 86_400_000;
@@ -41,12 +41,11 @@ function When({ at, now, never }: { at: string | null; now: number; never: strin
 
 function Row({ of, now, onChange }: { of: Key; now: number; onChange: (change: Change) => void }) {
   const state = stateOf(of, now);
-  const reach = [of.sites && words.sitesAre(of.sites.join(', ')), of.devices && words.devicesAre(of.devices.join(', '))].filter(Boolean).join('; ');
   return (
     <li class={`key state-${state}`} data-testid="key" data-name={of.name} data-state={state}>
       <div class="key-name"><strong>{of.name}</strong><span class="muted num">{of.id}</span></div>
       <div class="key-state"><span class="mark"><LiveShape state={state === 'active' ? 'connected' : 'closed'} />{words.states[state]}</span></div>
-      <div class="key-rights">{of.roles.join(', ')}<span class="muted">{reach || words.everything}</span></div>
+      <div class="key-rights">{of.roles.join(', ')}<span class="muted">{reachOf(of)}</span></div>
       <dl class="key-times">
         <div><dt>{words.lastUsed}</dt><dd class="num"><When at={of.lastUsedAt} now={now} never={words.never} /></dd></div>
         <div><dt>{words.ends}</dt><dd class="num"><When at={of.expiresAt} now={now} never={words.neverEnds} /></dd></div>

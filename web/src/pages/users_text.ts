@@ -52,17 +52,36 @@ export const words = {
   replaceNow: 'Make new key',
 
   users: 'Users',
-  usersHow: 'Users sign in with a password. They are managed on the server, by its command line; it asks for passwords, and never takes them as arguments. It works while the server runs.',
+  newUser: 'New user',
+  noUsers: 'There are no users yet. Who has a key, or a token of your own sign-in, needs none.',
+  you: 'you',
+  added: 'Added',
+  userStates: { active: 'Active', disabled: 'Disabled' },
   user: 'User',
   userHint: 'A name, or a mail address',
-  badUser: '1 to 64 of A-Z a-z 0-9 . _ @ + -',
-  badNames: 'Names of A-Z a-z 0-9 . _ - with commas',
-  action: 'What to do',
-  actions: { add: 'Add', passwd: 'Set a new password', disable: 'Disable', enable: 'Enable again', list: 'List all' },
-  consequence: {
-    add: 'It asks for the password.', passwd: 'It asks for the new password. Whoever is signed in by that name is signed out.',
-    disable: 'The user is signed out and cannot sign in.', enable: 'The user can sign in again, with the password as it was.', list: 'Every user, with account, rights and whether disabled.',
+  addUser: 'Add user',
+  newPassword: 'Password', again: 'Password once more',
+  passwordHint: 'At least 8 characters',
+  differ: 'The two are not the same',
+  password: 'Password', disable: 'Disable', enable: 'Enable',
+  passwordOf: (name: string) => `New password for ${name}`,
+  disableOf: (name: string) => `Disable ${name}`,
+  enableOf: (name: string) => `Enable ${name}`,
+  userAsks: {
+    password: (name: string) => `A new password for ${name}`,
+    disable: (name: string) => `Disable ${name}?`,
+    enable: (name: string) => `Enable ${name} again?`,
   },
-  needRole: 'Choose at least one: without a right the user can only sign in.',
-  where: 'Where the server has a configuration file, give it too: millstream --config /etc/millstream/millstream.toml user …',
+  userWhat: {
+    password: 'Whoever is signed in by that name is signed out within seconds.',
+    disable: 'The user is signed out within seconds and cannot sign in until enabled again.',
+    enable: 'The user can sign in again, with the password as it was.',
+  },
+  userDoes: { password: 'Set password', disable: 'Disable user', enable: 'Enable user' },
 } as const;
+
+// Where a right holds, in words.
+export function reachOf({ sites, devices }: { sites: string[] | null; devices: string[] | null }): string {
+  const parts = [sites && words.sitesAre(sites.join(', ')), devices && words.devicesAre(devices.join(', '))];
+  return parts.filter(Boolean).join('; ') || words.everything;
+}

@@ -21,6 +21,7 @@
 #include "log/checkpoint_file.h"
 #include "log/damage_told.h"
 #include "log/directory_lock.h"
+#include "log/disk_use.h"
 #include "log/hour_file.h"
 #include "log/hour_files.h"
 #include "log/hour_samples.h"
@@ -45,6 +46,7 @@ constexpr size_t kLooseEventsPerPage = 512;
 constexpr size_t kSavesWaitingMax = 32;
 constexpr size_t kHoursCheckedMax = 1000;  // at a start
 constexpr auto kHousekeepingInterval = std::chrono::seconds(1);
+constexpr auto kMeasureInterval = std::chrono::seconds(10);
 constexpr auto kSealPause = std::chrono::milliseconds(5);  // between slices, so that commits come first
 
 std::string ledger_name(int64_t hour) { return std::string(kLedgerPrefix) + hour_file_name(hour); }
@@ -101,7 +103,8 @@ class SqliteEventLog final : public EventLog {
         files_(options_.directory),
         once_(files_, options_.once_keys_max, registry),
         sealer_(options_.sealing, files_, registry),
-        retention_(options_.retention_ms) {}
+        retention_(options_.retention_ms),
+        disk_use_(options_.directory, options_.retention_ms, registry) {}
   ~SqliteEventLog() override { stop(); }
 
   void add_reader(CommitReader& reader) override { readers_.push_back(&reader); }
@@ -197,9 +200,11 @@ class SqliteEventLog final : public EventLog {
 
   // log-thread-confined
   RetentionTime retention_;
+  DiskUse disk_use_;
   std::unique_ptr<HourWriter> writer_;
   std::vector<Closing> closing_;
   SteadyTime next_housekeeping_;
+  SteadyTime next_measure_{};
   SteadyTime next_seal_;
   EventId noted_;  // note_progress() has said this much
   // A write or an fsync failed for another reason than a full disk. Then the kernel may hold as clean what is not on
@@ -437,6 +442,10 @@ void SqliteEventLog::run() {
     if (now >= next_housekeeping_) {
       housekeeping();
       next_housekeeping_ = now + kHousekeepingInterval;
+    }
+    if (now >= next_measure_) {
+      disk_use_.measure();
+      next_measure_ = now + kMeasureInterval;
     }
     if (work.last) break;
   }

@@ -186,7 +186,7 @@ test('the status page says how the server does, in figures that are the server\'
   await until(async () => /bad name/.test(await text(page, 'drops')), 'the refused point is counted', 15_000);
   assert.match(await text(page, 'connections'), /Viewers of this account\s+[1-9]/);
   assert.match(await text(page, 'fan-out'), new RegExp(`account:${account}/site:\\*/device:\\*\\s+[1-9]`));
-  assert.match(await text(page, 'storage'), /Disk\s+writes succeed/);
+  assert.match(await text(page, 'storage'), /Disk\s+writes succeed\s+Packed[\s\S]*Free on the disk\s+[\d.]+ [KMGT]iB\s+Events are kept for\s+1 d/);
   assert.match(await text(page, 'notifications'), /No channel is set up/);
   await assertForEveryone(page, 'status');
   await finish(page, wrongs);

@@ -130,6 +130,8 @@ function Rest({ status, history }: { status: ServerStatus; history: MetricsHisto
         <div class="card-body">
           <Facts rows={[
             [stored.state, words.storageStates[status.storage ?? ''] ?? text.none], [stored.sealedBytes, formatBytes(value('log_sealed_bytes_total'))],
+            [stored.bytes, formatBytes(value('log_disk_bytes'))], [stored.free, formatBytes(value('log_disk_free_bytes'))],
+            [stored.kept, formatSpan(value('log_retention_seconds') * 1000)],
             [stored.sealed, count('log_sealed_events_total')], [stored.unsealed, count('log_unsealed_events')], [stored.queue, count('log_queue_events')],
             [stored.hours, count('log_hours_unlinked_total')], [stored.once, count('log_once_keys')], [stored.damaged, count('log_damaged_files_total')],
             [stored.devices, count('devices')],

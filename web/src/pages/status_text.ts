@@ -83,7 +83,7 @@ export const words = {
 
   storageTitle: 'Storage',
   storageRows: {
-    state: 'Disk', sealedBytes: 'Packed telemetry', sealed: 'Packed events', unsealed: 'Not packed yet', queue: 'Waiting for the disk',
+    state: 'Disk', bytes: 'Size on disk', free: 'Free on the disk', kept: 'Events are kept for', sealedBytes: 'Packed telemetry', sealed: 'Packed events', unsealed: 'Not packed yet', queue: 'Waiting for the disk',
     hours: 'Hours removed by age', once: 'Idempotency keys kept', damaged: 'Damaged files', devices: 'Devices',
   },
   storageStates: { ok: 'writes succeed', full: 'full', failing: 'failing', read_only: 'read only' } as Record<string, string>,

@@ -18,6 +18,7 @@ export const fonts = path.join(directory, 'fonts.conf');
 const kColourOff = 0.03;
 const kPixelsOff = 40;
 const kBytesMax = 100_000;
+const kSettledMs = 400; // a page that has said the same for so long has heard the answers to what it asked
 
 // What is another at every run. [pattern, what stands there instead]
 const kChanging = [
@@ -29,31 +30,40 @@ const kChanging = [
 ];
 const kChangingElements = { version: '1.0.0', 'count-rate': '2.4' };
 
-/** The page as it is once everything of `ready` (selectors) is there, then never touched by a script again. */
+/**
+ * In the page: its words with what changes made constant, and true once they are those of `before` and the page stands still,
+ * never touched by a script again. Undefined while something of `ready` (selectors) is not there.
+ */
+function standStill({ ready, changing, elements, before }) {
+  if (!ready.every((selector) => document.querySelector(selector))) return undefined;
+  for (const option of document.querySelectorAll('option')) option.toggleAttribute('selected', option.selected);
+  const picture = document.body.cloneNode(true); // nobody draws here: between the words and the shot nothing changes
+  for (const [name, words] of Object.entries(elements)) {
+    for (const element of picture.querySelectorAll(`[data-testid="${name}"]`)) {
+      element.textContent = words;
+      element.closest('.zero')?.classList.remove('zero');
+    }
+  }
+  const texts = document.createTreeWalker(picture, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const text = texts.currentNode;
+    if (text.parentElement.closest('button, option')) continue; // they offer spans of time, and say always the same
+    for (const [pattern, words] of changing) text.data = text.data.replace(new RegExp(pattern, 'g'), words);
+  }
+  if (picture.textContent !== before) return picture.textContent;
+  // What is drawn moves with time: its place is seen, not the lines. Not a <style>, which the policy of the page refuses.
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync('.canvas, .spark { background: #8884; } .canvas > * { visibility: hidden; }');
+  document.adoptedStyleSheets.push(sheet);
+  document.body.replaceWith(picture);
+  return true;
+}
+
 async function freeze(page, ready) {
-  await until(() => page.evaluate(({ wanted, patterns, elements }) => {
-    if (!wanted.every((selector) => document.querySelector(selector))) return false;
-    for (const option of document.querySelectorAll('option')) option.toggleAttribute('selected', option.selected);
-    const picture = document.body.cloneNode(true); // nobody draws here: between the words and the shot nothing changes
-    for (const [name, words] of Object.entries(elements)) {
-      for (const element of picture.querySelectorAll(`[data-testid="${name}"]`)) {
-        element.textContent = words;
-        element.closest('.zero')?.classList.remove('zero');
-      }
-    }
-    const texts = document.createTreeWalker(picture, NodeFilter.SHOW_TEXT);
-    while (texts.nextNode()) {
-      if (texts.currentNode.parentElement.closest('button, option')) continue; // they offer spans of time, and say always the same
-      for (const [pattern, words] of patterns) texts.currentNode.data = texts.currentNode.data.replace(new RegExp(pattern, 'g'), words);
-    }
-    // What is drawn moves with time: its place is seen, not the lines. Not a <style>, which the policy of the page refuses.
-    const sheet = new CSSStyleSheet();
-    sheet.replaceSync('.canvas, .spark { background: #8884; } .canvas > * { visibility: hidden; }');
-    document.adoptedStyleSheets.push(sheet);
-    document.body.replaceWith(picture);
-    return true;
-  }, { wanted: ready, patterns: kChanging.map(([pattern, words]) => [pattern.source, words]), elements: kChangingElements }),
-  `all of ${ready.join(' and ')}`);
+  const how = { ready, changing: kChanging.map(([pattern, words]) => [pattern.source, words]), elements: kChangingElements };
+  let said;
+  await until(async () => (said = await page.evaluate(standStill, { ...how, before: said })) === true,
+    `all of ${ready.join(' and ')}, and the same words twice`, 20_000, kSettledMs);
   await page.evaluate(() => document.fonts.ready);
 }
 

@@ -1,10 +1,10 @@
 // How the dashboard looks in its main states, in Debian's Chromium, pixel by pixel beside the accepted pictures in snapshots/.
-// What they show that is meant: ACCEPT=1 node snapshots_test.mjs, and look at the pictures before committing them.
+// A change that is meant: ACCEPT=1 node snapshots_test.mjs, and look at the pictures before committing them.
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
-import test, { after, before } from 'node:test';
+import test, { before } from 'node:test';
 import { launchChromium, liveText, openPage, untilConnected } from './chromium.mjs';
 import { CutProxy, Server, addUser, get, ingest, post, request, tempDirectory, tooHot, until } from './harness.mjs';
 import { assertLooks, directory, fonts } from './snapshot.mjs';
@@ -57,6 +57,7 @@ async function startClosed() {
 }
 
 const alerts = async () => (await get(fleet, '/api/alerts?state=open')).json().alerts;
+const alarmed = '[data-testid="open-alerts"] svg';
 const chartDrawn = '[data-testid="chart"]:not([data-points="0"])';
 const overview = ['[data-testid="device-row"]:nth-of-type(13)', chartDrawn, '.alerts :is(.note, li)'];
 
@@ -76,11 +77,11 @@ async function look(name, { server, query = '', colours = 'light', width = 1280,
   }
 }
 
-const looked = new Set();
-const state = (name, words, how) => test(`${name}: ${words}`, async () => {
-  looked.add(`${name}.png`);
-  await look(name, typeof how === 'function' ? await how() : how);
-});
+const pictures = [];
+function state(name, words, how) {
+  pictures.push(`${name}.png`);
+  test(`${name}: ${words}`, async () => look(name, await how()));
+}
 
 state('overview-light', 'devices, one of them offline, and no alert', () => ({ server: fleet, query: '?device=boiler', ready: overview }));
 
@@ -89,7 +90,8 @@ state('overview-stale', 'values of before while it is not live', async () => {
   return {
     server, query: '?device=boiler', ready: [...overview, '[data-testid="as-of"]', '.live .num', '.live button', '.not-live'],
     act: async (page) => {
-      await page.getByTestId('chart').waitFor();
+      await page.locator(chartDrawn).waitFor();
+      await page.getByText('No alerts in the last').waitFor();
       server.refusing = true;
       server.cut();
       await until(async () => /Reconnecting/.test(await liveText(page)), 'it is cut off');
@@ -100,21 +102,21 @@ state('overview-stale', 'values of before while it is not live', async () => {
 state('overview-dark', 'with an open alert', async () => {
   await ingest(fleet, hot);
   await until(async () => (await alerts()).length === 1, 'the alert is open');
-  return { server: fleet, query: '?device=boiler', colours: 'dark', ready: [...overview, '[data-testid="alert-row"]'] };
+  return { server: fleet, query: '?device=boiler', colours: 'dark', ready: [...overview, alarmed, '[data-testid="alert-row"]'] };
 });
 
 state('overview-phone', 'with an open alert, 360 wide', () => ({
-  server: fleet, query: '?device=boiler', width: 360, height: 740, ready: [...overview, '[data-testid="alert-row"]'],
+  server: fleet, query: '?device=boiler', width: 360, height: 740, ready: [...overview, alarmed, '[data-testid="alert-row"]'],
 }));
 
 state('kiosk-dark', 'on a wall, with an open alert', () => ({
-  server: fleet, query: '?kiosk=1', colours: 'dark', ready: ['.kiosk', ...overview, '[data-testid="alert-row"]'],
+  server: fleet, query: '?kiosk=1', colours: 'dark', ready: ['.kiosk', ...overview, alarmed, '[data-testid="alert-row"]'],
 }));
 
 state('device-light', 'its values, its charts with a limit, and its alert', () => ({
   server: fleet, query: '?page=device&device=boiler',
   ready: [
-    `[data-field="run"] ${chartDrawn}`, '[data-testid="limits"]', '[data-testid="device-alert"]',
+    alarmed, `[data-field="run"] ${chartDrawn}`, '[data-testid="limits"]', '[data-testid="device-alert"]',
     '[data-testid="device-about"]', '[data-testid="value-row"][data-field="state"]',
   ],
 }));
@@ -125,7 +127,9 @@ state('alert-dark', 'an open alert, acknowledged with a note', async () => {
   assert.equal(done.status, 200, done.text);
   return {
     server: fleet, query: `?page=alerts&alert=${alertId}`, colours: 'dark',
-    ready: ['[data-testid="alert-chart"]:not([data-points="0"])', '[data-testid="timeline"] li:nth-of-type(2)', '[data-testid="alert-ack"]'],
+    ready: [
+      alarmed, '[data-testid="alert-chart"]:not([data-points="0"])', '[data-testid="timeline"] li:nth-of-type(2)', '[data-testid="alert-ack"]',
+    ],
   };
 });
 
@@ -139,7 +143,10 @@ state('rule-light', 'a rule with what it would have done', async () => {
   assert.equal(made.status, 201, made.text);
   return {
     server: fleet, query: '?page=rules&rule=warm',
-    ready: ['[data-testid="preview"][data-state="done"]', '[data-testid="preview-chart"]:not([data-points="0"])', '[data-testid="preview-devices"] td'],
+    ready: [
+      alarmed, '[data-testid="preview"][data-state="done"]', '[data-testid="preview-chart"]:not([data-points="0"])',
+      '[data-testid="preview-devices"] td',
+    ],
   };
 });
 
@@ -148,7 +155,5 @@ state('empty-light', 'a server that has heard of nothing says how to begin', () 
 state('sign-in-dark', 'nobody is signed in', () => ({ server: closed, colours: 'dark', signedIn: false, ready: ['[data-testid="sign-in"] input'] }));
 
 test('every accepted picture is of a state that is looked at', () => {
-  assert.deepEqual(fs.readdirSync(directory).filter((name) => path.extname(name) === '.png').sort(), [...looked].sort());
+  assert.deepEqual(fs.readdirSync(directory).filter((name) => path.extname(name) === '.png').sort(), pictures.sort());
 });
-
-after(() => { for (const server of [fleet, empty, closed]) server?.child.kill('SIGTERM'); });

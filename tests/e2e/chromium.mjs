@@ -21,8 +21,8 @@ export async function launchChromium() {
   return browser;
 }
 
-/** A page and everything it did that it should not have. watch(page, wrongs): before it goes anywhere. */
-export async function openPage(browser, url, watch) {
+/** A page and everything it did that it should not have. watch(page, wrongs): before it goes anywhere; query: the rest of its address. */
+export async function openPage(browser, url, watch, query = '') {
   const page = await browser.newPage();
   const wrongs = [];
   page.on('pageerror', (error) => wrongs.push(`error: ${error.message}`));
@@ -32,8 +32,8 @@ export async function openPage(browser, url, watch) {
   page.on('request', (request) => {
     if (!request.url().startsWith(url) && !/^(data|blob):/.test(request.url())) wrongs.push(`request to ${request.url()}`);
   });
-  watch?.(page, wrongs);
-  await page.goto(url);
+  await watch?.(page, wrongs);
+  await page.goto(url + query);
   return { page, wrongs };
 }
 
@@ -79,7 +79,8 @@ export async function inColours(page, colorScheme) {
 }
 
 const screenshots = path.join(process.env.MILLSTREAM_BUILD ?? path.join(root, 'build'), '../screenshots');
-export const screenshot = (page, name) => page.screenshot({ path: path.join(screenshots, `${name}.png`) });
+export const screenshotFile = (name) => path.join(screenshots, `${name}.png`);
+export const screenshot = (page, name) => page.screenshot({ path: screenshotFile(name) });
 
 export async function axeViolations(page) {
   await page.evaluate(axe.source);

@@ -353,8 +353,8 @@ export class Dashboard {
 
   private openChart(field = this.place.get('field')): void {
     const device = this.chosen.peek();
-    const fields = device ? this.chartFields(device) : [];
-    const shown = field && fields.includes(field) ? field : fields[0];
+    // What is drawn in its row; of a device without numbers, what else can be drawn.
+    const shown = device && (device.leadField(field) ?? this.chartFields(device)[0]);
     if (!device || shown === undefined) {
       this.chart.value = undefined;
       return;

@@ -101,15 +101,14 @@ Told tell(const NotifiedAlert& notified) {
   return {notified, alert_labels(notified.device, notified.alert), alert_annotations(notified)};
 }
 
-// One whose severity is another than it was told with is another one to the receiver, by its labels: the one before it
-// has ended.
+// One that was told with other labels was another one to the receiver: that one has ended.
 std::vector<Told> tell_all(const model::Notification& notification) {
   std::vector<Told> all;
   for (const NotifiedAlert& notified : notification.alerts) {
     all.push_back(tell(notified));
-    if (!notified.told_as || *notified.told_as == notified.alert.severity) continue;
+    if (!notified.told_as || *notified.told_as == model::face_of(notified.alert)) continue;
     NotifiedAlert before = notified;
-    before.alert.severity = *notified.told_as;
+    model::wear(*notified.told_as, before.alert);
     before.over = true;
     before.ended_at_ms =
         std::max(notified.over ? notified.ended_at_ms : notification.decided_at_ms, notified.alert.started_at_ms);

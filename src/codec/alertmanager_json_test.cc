@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <simdjson.h>
 
+#include "base/hex.h"
+
 namespace millstream::codec {
 namespace {
 
@@ -103,6 +105,11 @@ TEST(AlertmanagerJson, AnAlertmanagerGetsNoNameThatItRefuses) {
   }
 }
 
+void tell_as(model::NotifiedAlert& notified, model::Severity severity) {
+  notified.told_as = model::face_of(notified.alert);
+  notified.told_as->severity = severity;
+}
+
 // Its labels, and so its fingerprint, are others than those that it was told with.
 TEST(AlertmanagerJson, AWebhookIsToldTheEndOfTheSeverityBefore) {
   const auto statuses = [](const model::Notification& n) {
@@ -122,9 +129,9 @@ TEST(AlertmanagerJson, AWebhookIsToldTheEndOfTheSeverityBefore) {
   using ::testing::ElementsAre;
   model::Notification n = notification();
   n.alerts.resize(1);
-  n.alerts[0].told_as = model::Severity::critical;
+  tell_as(n.alerts[0], model::Severity::critical);
   EXPECT_THAT(statuses(n), ElementsAre("firing critical 0001-01-01T00:00:00Z "));
-  n.alerts[0].told_as = model::Severity::warning;
+  tell_as(n.alerts[0], model::Severity::warning);
   EXPECT_THAT(statuses(n),
               ElementsAre("firing critical 0001-01-01T00:00:00Z ", "resolved warning 2026-02-02T02:40:30.000Z "));
   n.alerts[0].over = true;
@@ -133,14 +140,35 @@ TEST(AlertmanagerJson, AWebhookIsToldTheEndOfTheSeverityBefore) {
               ElementsAre("resolved critical 2026-02-02T02:40:20.000Z ", "resolved warning 2026-02-02T02:40:20.000Z "));
 }
 
+TEST(AlertmanagerJson, UnderAnotherNameOrOtherLabelsTheOneBeforeHasEnded) {
+  for (const auto& change : {+[](model::Alert& alert) { alert.rule_name = "Renamed"; },
+                             +[](model::Alert& alert) {
+                               alert.labels = {{"team", "night"}};
+                             },
+                             +[](model::Alert& alert) { alert.field = "T2"; }}) {
+    model::Notification n = notification();
+    n.alerts.resize(1);
+    n.alerts[0].told_as = model::face_of(n.alerts[0].alert);
+    const model::Tags before = alert_labels(n.alerts[0].device, n.alerts[0].alert);
+    change(n.alerts[0].alert);
+    const model::Tags after = alert_labels(n.alerts[0].device, n.alerts[0].alert);
+    simdjson::dom::parser parser;
+    const simdjson::dom::element body = parser.parse(encode_webhook(n, ""));
+    const auto fingerprint = [&](const char* at) { return std::string(std::string_view(body.at_pointer(at))); };
+    EXPECT_EQ(fingerprint("/alerts/0/status") + " " + fingerprint("/alerts/1/status"), "firing resolved");
+    EXPECT_EQ(fingerprint("/alerts/0/fingerprint"), hex_text(label_fingerprint(after), 16));
+    EXPECT_EQ(fingerprint("/alerts/1/fingerprint"), hex_text(label_fingerprint(before), 16));
+  }
+}
+
 TEST(AlertmanagerJson, AnAlertmanagerIsToldTheEndOfTheSeverityBefore) {
   model::Notification n = notification();
   n.alerts.resize(1);
-  n.alerts[0].told_as = model::Severity::warning;
+  tell_as(n.alerts[0], model::Severity::warning);
   const std::string body = encode_alertmanager_alerts(n, "", kStartMs);
   EXPECT_THAT(body, HasSubstr(R"("severity":"warning")"));
   EXPECT_THAT(body, HasSubstr(R"("endsAt":"2026-02-02T02:40:30.000Z"})"));
-  n.alerts[0].told_as = model::Severity::critical;
+  tell_as(n.alerts[0], model::Severity::critical);
   EXPECT_EQ(encode_alertmanager_alerts(n, "", kStartMs).find("warning"), std::string::npos);
 }
 

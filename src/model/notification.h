@@ -20,6 +20,22 @@
 
 namespace millstream::model {
 
+// What of an alert is among its labels and may change while it is open: with others it is another one to a receiver.
+struct AlertFace {
+  Severity severity = Severity::info;
+  std::string rule_name = {};
+  std::string field = {};
+  Tags labels = {};
+  bool operator==(const AlertFace&) const = default;
+};
+inline AlertFace face_of(const Alert& alert) { return {alert.severity, alert.rule_name, alert.field, alert.labels}; }
+inline void wear(const AlertFace& face, Alert& alert) {
+  alert.severity = face.severity;
+  alert.rule_name = face.rule_name;
+  alert.field = face.field;
+  alert.labels = face.labels;
+}
+
 // One alert, as a notification tells it.
 struct NotifiedAlert {
   Topic device;
@@ -27,8 +43,7 @@ struct NotifiedAlert {
   bool over = false;  // resolved, or no longer of this group
   int64_t ended_at_ms = 0;
   bool stale = false;
-  // The severity it was last told with, when that was another.
-  std::optional<Severity> told_as = {};
+  std::optional<AlertFace> told_as = {};  // when it was last told
   bool operator==(const NotifiedAlert&) const = default;
 };
 

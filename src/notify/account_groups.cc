@@ -6,6 +6,7 @@
 #include "base/hex.h"
 #include "codec/alertmanager_json.h"
 #include "codec/event_json.h"
+#include "notify/saved_parts.h"
 
 namespace millstream::notify {
 namespace {
@@ -98,10 +99,6 @@ NotifyPolicy read_policy(model::StateReader& reader) {
   return policy;
 }
 
-Severity read_severity(model::StateReader& reader) {
-  return static_cast<Severity>(std::clamp<int64_t>(reader.number(), 0, 2));
-}
-
 }  // namespace
 
 bool Due::operator<(const Due& other) const {
@@ -133,7 +130,7 @@ bool AccountGroups::is_news(const Entry& entry, const Group& group, const Group:
   const Alert& alert = tracked.alert;
   if (alert.ack && alert.severity <= tracked.acked_at) return false;
   if (!member.told) return true;
-  return alert.severity > member.told_as || (alert.flapping && !member.told_flapping);
+  return alert.severity > member.told_as.severity || (alert.flapping && !member.told_flapping);
 }
 
 bool AccountGroups::wants_repeat(const Entry& entry, const Group::Member& member, int64_t now_ms) const {
@@ -375,7 +372,7 @@ Notification AccountGroups::compose(const Group& group, int64_t now_ms) const {
     if (silenced(key, now_ms) || (!member.told && !is_news(entry, group, member, now_ms))) continue;
     NotifiedAlert notified{.device = key.second, .alert = tracked.alert, .over = over, .stale = tracked.stale};
     if (member.told) notified.told_as = member.told_as;
-    if (member.left_at_ms != kNever) notified.alert.severity = member.told_as;
+    if (member.left_at_ms != kNever) model::wear(member.told_as, notified.alert);
     if (over) {
       notified.ended_at_ms = tracked.open ? std::max(member.left_at_ms, tracked.alert.started_at_ms)
                                           : tracked.alert.ended_at_ms.value_or(now_ms);
@@ -409,7 +406,7 @@ void AccountGroups::note_told(Group& group, int64_t now_ms) {
     }
     if (!was_silent) {
       told.told = true;
-      told.told_as = entry.second.alert.severity;
+      told.told_as = model::face_of(entry.second.alert);
       told.told_flapping = entry.second.alert.flapping;
     }
     ++member;
@@ -467,11 +464,11 @@ void AccountGroups::save(model::StateWriter& writer) const {
   for (const auto& [key, group] : groups_) {
     writer.text(key).text(group.topic.text());
     write_policy(group.policy, writer);
-    writer.number(group.labels.size());
-    for (const Tag& label : group.labels) writer.text(label.name).text(label.value);
+    write_tags(group.labels, writer);
     writer.number(group.news_at_ms).number(group.told_at_ms).number(group.repeat_at_ms).number(group.members.size());
     for (const auto& [of, member] : group.members) {
-      writer.text(of.first).text(of.second.text()).number(member.told).number(static_cast<int>(member.told_as));
+      writer.text(of.first).text(of.second.text()).number(member.told);
+      write_face(member.told_as, writer);
       writer.number(member.told_flapping).number(member.left_at_ms);
     }
   }
@@ -529,11 +526,7 @@ bool AccountGroups::load_group(model::StateReader& reader) {
   if (!topic) return false;
   group.topic = std::move(*topic);
   group.policy = read_policy(reader);
-  const int64_t labels = reader.number();
-  for (int64_t i = 0; i < labels && reader.ok(); ++i) {
-    std::string name(reader.text());
-    group.labels.push_back({std::move(name), std::string(reader.text())});
-  }
+  group.labels = read_tags(reader);
   for (int64_t* ms : {&group.news_at_ms, &group.told_at_ms, &group.repeat_at_ms}) *ms = reader.number();
   const int64_t members = reader.number();
   for (int64_t i = 0; i < members && reader.ok(); ++i) {
@@ -543,7 +536,7 @@ bool AccountGroups::load_group(model::StateReader& reader) {
     AlertKey of{std::move(rule), std::move(*device)};
     Group::Member member;
     member.told = reader.number() != 0;
-    member.told_as = read_severity(reader);
+    member.told_as = read_face(reader);
     member.told_flapping = reader.number() != 0;
     member.left_at_ms = reader.number();
     const auto tracked = alerts_.find(of);

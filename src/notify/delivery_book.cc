@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "codec/event_json.h"
+#include "notify/saved_parts.h"
 
 namespace millstream::notify {
 namespace {
@@ -13,18 +14,14 @@ using model::DeliveryState;
 using model::Notification;
 using model::NotificationPtr;
 using model::NotifiedAlert;
-using model::Severity;
 
 bool is_pending(const Delivery& delivery) { return delivery.in_log && !model::is_final(delivery.result.state); }
-
-Severity read_severity(model::StateReader& reader) {
-  return static_cast<Severity>(std::clamp<int64_t>(reader.number(), 0, 2));
-}
 
 void write(const NotifiedAlert& notified, model::StateWriter& writer) {
   writer.text(notified.device.text()).text(codec::encode_alert_data(notified.alert)).number(notified.over);
   writer.number(notified.ended_at_ms).number(notified.stale);
-  writer.number(notified.told_as ? static_cast<int>(*notified.told_as) : -1);
+  writer.number(notified.told_as.has_value());
+  if (notified.told_as) write_face(*notified.told_as, writer);
 }
 
 std::optional<NotifiedAlert> read_alert(model::StateReader& reader) {
@@ -35,14 +32,13 @@ std::optional<NotifiedAlert> read_alert(model::StateReader& reader) {
   notified.over = reader.number() != 0;
   notified.ended_at_ms = reader.number();
   notified.stale = reader.number() != 0;
-  const int64_t told_as = reader.number();
-  if (told_as >= 0) notified.told_as = static_cast<Severity>(std::min<int64_t>(told_as, 2));
+  if (reader.number() != 0) notified.told_as = read_face(reader);
   return notified;
 }
 
 void write(const Notification& n, model::StateWriter& writer) {
-  writer.text(n.id).text(n.topic.text()).text(n.channel).text(n.group_key).number(n.group_labels.size());
-  for (const model::Tag& label : n.group_labels) writer.text(label.name).text(label.value);
+  writer.text(n.id).text(n.topic.text()).text(n.channel).text(n.group_key);
+  write_tags(n.group_labels, writer);
   writer.number(n.firing).number(static_cast<int>(n.severity)).number(n.firing_count).number(n.resolved_count);
   writer.number(n.is_test).text(n.by).number(n.decided_at_ms).number(n.repeat_ms).number(n.truncated);
   writer.number(n.alerts.size());
@@ -57,11 +53,7 @@ NotificationPtr read_notification(model::StateReader& reader) {
   n.topic = std::move(*topic);
   n.channel = reader.text();
   n.group_key = reader.text();
-  const int64_t labels = reader.number();
-  for (int64_t i = 0; i < labels && reader.ok(); ++i) {
-    std::string name(reader.text());
-    n.group_labels.push_back({std::move(name), std::string(reader.text())});
-  }
+  n.group_labels = read_tags(reader);
   n.firing = reader.number() != 0;
   n.severity = read_severity(reader);
   n.firing_count = static_cast<uint32_t>(reader.number());

@@ -19,7 +19,7 @@ using model::DeliveryResult;
 using model::DeliveryState;
 using model::Notification;
 
-constexpr int64_t kStateVersion = 1;
+constexpr int64_t kStateVersion = 2;
 constexpr const char* kUnknownChannel = "unknown_channel";
 constexpr const char* kTooMany = "too_many_pending";
 

@@ -371,6 +371,22 @@ TEST(Notifier, PublishedAlertsNotifyNobody) {
   EXPECT_THAT(out, IsEmpty());
 }
 
+TEST(Notifier, HowAnAlertWasToldIsKnownWhenItsRuleGotAnotherName) {
+  Playground play(plain());
+  const auto as = [](const char* name, const char* team) {
+    return [=](model::Alert& alert) { alert.rule_name = name, alert.labels = {{"team", team}}; };
+  };
+  play.alert(device("a"), AlertState::firing, Severity::warning, as("Hot", "day"));
+  play.pass(10 * kMinute);
+  EXPECT_EQ(play.pending().back().notification->alerts[0].told_as, std::nullopt);
+  play.restart();
+  play.alert(device("a"), AlertState::resolved, Severity::warning, as("Too hot", "night"));
+  play.pass(10 * kMinute);
+  const model::NotifiedAlert& over = play.pending().back().notification->alerts[0];
+  EXPECT_EQ(over.alert.rule_name, "Too hot");
+  EXPECT_EQ(over.told_as, (model::AlertFace{Severity::warning, "Hot", "", {{"team", "day"}}}));
+}
+
 TEST(Notifier, ARuleThatIsSavedWithOtherChannelsMovesItsOpenAlerts) {
   Playground play(plain());
   play.fire("a");

@@ -41,9 +41,7 @@ struct NewUser {
 Result<std::string> read_password(const JsonBody& body, const std::string& user) {
   Result<std::string> password = body.needed_text("password");
   if (!password) return password;
-  if (const Status good = auth::check_password(*password, user); !good) {
-    return Error{Code::invalid, "password: " + good.error().detail};
-  }
+  if (const Status good = auth::check_password(*password, user); !good) return good.error();
   return password;
 }
 
@@ -53,7 +51,7 @@ Result<NewUser> parse_new_user(std::string_view text, const model::Grants& holde
   NewUser made;
   Result<std::string> name = body.needed_text("name");
   if (!name) return name.error();
-  if (!model::is_user_name(*name)) {
+  if (!model::may_be_added(*name)) {
     return Error{Code::invalid, "name: a user's name is 1 to 64 of A-Z a-z 0-9 . _ @ + -"};
   }
   Result<model::Grants> grants = read_given_grants(body, holder);
@@ -74,19 +72,21 @@ Result<UserRecord> own_user(const Context& context, const model::Grants& holder,
   return Error{Code::not_found, "no user of this account is called \"" + name.substr(0, 64) + "\""};
 }
 
-// Hashes, and answers with what `store` makes of the hash, on a worker.
-void store_hashed(Context& context, const http::ExchangePtr& exchange, std::string password,
-                  std::function<http::Response(const std::string& hash)> store) {
+// Hashes, in turn with other accounts and whoever signs in, and answers with what `store` makes of the hash, on a
+// worker.
+void store_hashed(Context& context, const http::ExchangePtr& exchange, const model::Grants& holder,
+                  std::string password, std::function<http::Response(const std::string& hash)> store) {
   net::Loop& loop = exchange->loop();
-  const bool begun = context.hashers.post([&context, &loop, exchange, password = std::move(password),
-                                           store = std::move(store)]() mutable {
-    std::string hash = auth::hash_password(password);
+  auto hash_it = [&context, &loop, exchange, password = std::move(password), store = std::move(store)]() mutable {
+    Result<std::string> hash = auth::hash_password(password);
     // The exchange is given up on its own loop.
     loop.post([&context, exchange = std::move(exchange), hash = std::move(hash), store = std::move(store)]() mutable {
-      respond_from(context.workers, std::move(exchange),
-                   [hash = std::move(hash), store = std::move(store)] { return store(hash); });
+      respond_from(context.workers, std::move(exchange), [hash = std::move(hash), store = std::move(store)] {
+        return hash ? store(*hash) : problem(hash.error());
+      });
     });
-  });
+  };
+  const bool begun = context.hashers.post(std::move(hash_it), holder.account.text());
   if (begun) return;
   http::Response busy = problem(503, "too many passwords are being worked on; try again");
   busy.headers.set("Retry-After", "1");
@@ -125,7 +125,7 @@ void handle_add(Context& context, const http::ExchangePtr& exchange) {
   if (users.count(holder->account) >= kUsersPerAccountMax) {
     return exchange->respond(problem(422, "an account has at most " + std::to_string(kUsersPerAccountMax) + " users"));
   }
-  store_hashed(context, exchange, std::move(asked->password),
+  store_hashed(context, exchange, *holder, std::move(asked->password),
                [&context, record = std::move(asked->record), by = holder->subject](const std::string& hash) {
                  UserRecord user = record;
                  user.password_hash = hash;
@@ -135,48 +135,51 @@ void handle_add(Context& context, const http::ExchangePtr& exchange) {
                });
 }
 
-void handle_password(Context& context, const http::ExchangePtr& exchange) {
+// Calls act(holder, user, body) with the user that the path names, and a body of these members.
+template <class Act>
+void change_user(Context& context, const http::ExchangePtr& exchange, std::string_view member, const Act& act) {
   const http::Request& request = exchange->request();
   const Result<model::Grants> holder = admin_grants(context, request);
   if (!holder) return exchange->respond(problem(holder.error()));
-  const Result<UserRecord> user = own_user(context, *holder, request.captures.front());
+  Result<UserRecord> user = own_user(context, *holder, request.captures.front());
   if (!user) return exchange->respond(problem(user.error()));
   JsonBody body;
-  if (const Status read = body.read(request.body, {"password"}); !read) return exchange->respond(problem(read.error()));
-  Result<std::string> password = read_password(body, user->name);
-  if (!password) return exchange->respond(problem(password.error()));
-  store_hashed(context, exchange, std::move(*password),
-               [&context, name = user->name, by = holder->subject](const std::string& hash) {
-                 const Status set = context.registry.users().set_password(name, hash);
-                 if (!set) return problem(set.error());
-                 log_info("a password was set", {{"user", name}, {"by", by}});
-                 return http::Response{.status = 204};
-               });
+  if (const Status read = body.read(request.body, {member}); !read) return exchange->respond(problem(read.error()));
+  act(*holder, std::move(*user), body);
+}
+
+void handle_password(Context& context, const http::ExchangePtr& exchange) {
+  change_user(context, exchange, "password", [&](const model::Grants& holder, UserRecord user, const JsonBody& body) {
+    Result<std::string> password = read_password(body, user.name);
+    if (!password) return exchange->respond(problem(password.error()));
+    store_hashed(context, exchange, holder, std::move(*password),
+                 [&context, name = std::move(user.name), by = holder.subject](const std::string& hash) {
+                   const Status set = context.registry.users().set_password(name, hash);
+                   if (!set) return problem(set.error());
+                   log_info("a password was set", {{"user", name}, {"by", by}});
+                   return http::Response{.status = 204};
+                 });
+  });
 }
 
 void handle_change(Context& context, const http::ExchangePtr& exchange) {
-  const http::Request& request = exchange->request();
-  const Result<model::Grants> holder = admin_grants(context, request);
-  if (!holder) return exchange->respond(problem(holder.error()));
-  const Result<UserRecord> user = own_user(context, *holder, request.captures.front());
-  if (!user) return exchange->respond(problem(user.error()));
-  JsonBody body;
-  if (const Status read = body.read(request.body, {"disabled"}); !read) return exchange->respond(problem(read.error()));
-  const Result<bool> disabled = body.needed_boolean("disabled");
-  if (!disabled) return exchange->respond(problem(disabled.error()));
-  if (*disabled && holder->subject == user->grants.subject) {
-    return exchange->respond(problem(409, "nobody disables themselves: another admin can"));
-  }
-  respond_from(context.workers, exchange,
-               [&context, record = *user, disabled = *disabled, by = holder->subject]() mutable {
-                 // Nothing changed ends no session.
-                 if (record.disabled == disabled) return private_json(200, user_json(record));
-                 const Status set = context.registry.users().set_disabled(record.name, disabled);
-                 if (!set) return problem(set.error());
-                 log_info(disabled ? "a user was disabled" : "a user was enabled", {{"user", record.name}, {"by", by}});
-                 record.disabled = disabled;
-                 return private_json(200, user_json(record));
-               });
+  change_user(context, exchange, "disabled", [&](const model::Grants& holder, UserRecord user, const JsonBody& body) {
+    const Result<bool> disabled = body.needed_boolean("disabled");
+    if (!disabled) return exchange->respond(problem(disabled.error()));
+    if (*disabled && holder.subject == user.grants.subject) {
+      return exchange->respond(problem(409, "nobody disables themselves: another admin can"));
+    }
+    respond_from(
+        context.workers, exchange,
+        [&context, record = std::move(user), disabled = *disabled, by = holder.subject]() mutable {
+          const Status set =
+              context.registry.users().set_disabled(record.name, disabled, registry::Users::LastAdmin::stays);
+          if (!set) return problem(set.error());
+          log_info(disabled ? "a user was disabled" : "a user was enabled", {{"user", record.name}, {"by", by}});
+          record.disabled = disabled;
+          return private_json(200, user_json(record));
+        });
+  });
 }
 
 }  // namespace

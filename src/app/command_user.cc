@@ -79,7 +79,7 @@ Result<int> run_user_add(const Config& config, const UserAddOptions& options) {
   model::UserRecord user;
   Result<model::Grants> grants = parse_grants(options.grants);
   if (!grants) return grants.error();
-  if (!model::is_user_name(options.name)) {
+  if (!model::may_be_added(options.name)) {
     return Error{Code::invalid, "\"" + options.name + "\": a user's name is 1 to 64 of A-Z a-z 0-9 . _ @ + -"};
   }
   const Result<std::unique_ptr<Registry>> registry = Registry::open(config.server.data_directory);

@@ -22,7 +22,7 @@ inline constexpr size_t kPasswordBytesMax = 1024;
 // What may be chosen: long enough, UTF-8, no control characters, not the user's own name.
 Status check_password(std::string_view password, std::string_view user);
 
-std::string hash_password(std::string_view password);
+Result<std::string> hash_password(std::string_view password);  // Code::unavailable: no memory for it now
 bool verify_password(std::string_view password, const std::string& hash);
 // Takes as long, and is never true: for a user who is not there, so that the time does not tell.
 bool verify_nobody(std::string_view password);

@@ -24,6 +24,9 @@ inline bool is_user_name(std::string_view text) {
   return !text.empty() && text.size() <= kBytesMax && std::all_of(text.begin(), text.end(), allowed);
 }
 
+// What may be one's name from now on: "." and ".." are no part of an address, by which users are managed.
+inline bool may_be_added(std::string_view name) { return is_user_name(name) && name != "." && name != ".."; }
+
 struct UserRecord {
   std::string name;
   std::string password_hash;  // Argon2id, as auth/password.h writes it

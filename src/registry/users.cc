@@ -27,6 +27,11 @@ Result<UserRecord> read_row(const Statement& row) {
   return record;
 }
 
+bool manages_account(const UserRecord& user) {
+  const model::Grants& grants = user.grants;
+  return !user.disabled && grants.roles.has(model::Role::admin) && grants.sites.empty() && grants.devices.empty();
+}
+
 Error no_user(std::string_view name) { return {Code::not_found, "no user is called \"" + std::string(name) + "\""}; }
 
 }  // namespace
@@ -58,7 +63,7 @@ Status Users::change(const std::function<Status(Connection&)>& f) {
 }
 
 Status Users::add(const UserRecord& record) {
-  if (!model::is_user_name(record.name)) {
+  if (!model::may_be_added(record.name)) {
     return Error{Code::invalid, "a user's name is 1 to 64 of A-Z a-z 0-9 . _ @ + -"};
   }
   if (record.password_hash.empty() || record.grants.account.empty() || record.grants.roles.empty()) {
@@ -88,13 +93,24 @@ Status Users::set_password(std::string_view name, std::string_view password_hash
   });
 }
 
-Status Users::set_disabled(std::string_view name, bool disabled) {
+Status Users::set_disabled(std::string_view name, bool disabled, LastAdmin last_admin) {
   return change([&](Connection& db) -> Status {
+    const Result<std::vector<UserRecord>> users = read_rows<UserRecord>(db, kSelect, read_row);
+    if (!users) return users.error();
+    const auto user = std::find_if(users->begin(), users->end(), [&](const UserRecord& u) { return u.name == name; });
+    if (user == users->end()) return no_user(name);
+    if (user->disabled == disabled) return {};  // nothing changes, and no session ends
+    const auto keeps_account = [&](const UserRecord& u) {
+      return u.name != name && u.grants.account == user->grants.account && manages_account(u);
+    };
+    if (disabled && last_admin == LastAdmin::stays && manages_account(*user) &&
+        std::none_of(users->begin(), users->end(), keeps_account)) {
+      return Error{Code::conflict, "\"" + user->name + "\" is the last admin of the account"};
+    }
     Result<Statement> update =
         db.prepare("UPDATE users SET disabled = $1, generation = generation + 1 WHERE name = $2");
     if (!update) return update.error();
-    if (Status s = update->bind(int64_t{disabled}).bind(name).finish(); !s) return s;
-    return db.changes() == 0 ? Status(no_user(name)) : Status();
+    return update->bind(int64_t{disabled}).bind(name).finish();
   });
 }
 

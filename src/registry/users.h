@@ -27,9 +27,11 @@ class Users {
   bool is_current(const std::string& name, int64_t generation) const;
 
   Status add(const model::UserRecord& record);  // Code::conflict
-  // Both end the sessions until now. Code::not_found.
+  // Both end the sessions until now. Code::not_found; Code::conflict where the account would have no admin left who may
+  // do everything in it, and that one stays.
+  enum class LastAdmin { stays, may_go };
   Status set_password(std::string_view name, std::string_view password_hash);
-  Status set_disabled(std::string_view name, bool disabled);
+  Status set_disabled(std::string_view name, bool disabled, LastAdmin last_admin = LastAdmin::may_go);
   Result<std::vector<model::UserRecord>> list() const;  // by name
 
   Status reload(Database& db);  // for Registry, which holds the lock

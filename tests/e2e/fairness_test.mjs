@@ -65,7 +65,8 @@ function define() {
   let server;
   const agent = new http.Agent({ keepAlive: true, maxSockets: 4 });
   atEnd(() => agent.destroy());
-  const quiet = (n) => post(server, '/write?db=x', `m,device=quiet v=${n}`, { headers: of('quiet'), agent });
+  const timeoutMs = 30_000; // a disk that others use may stand still for seconds
+  const quiet = (n) => post(server, '/write?db=x', `m,device=quiet v=${n}`, { headers: of('quiet'), agent, timeoutMs });
   const metric = async (from, name) =>
     Number(new RegExp(`^${name} (\\d+)`, 'm').exec((await get(from, '/metrics')).text)[1]);
   before(async () => {
@@ -100,7 +101,7 @@ function define() {
     await until(async () => (await metric(small, 'millstream_events_committed_total')) > 5000, 'it is under way');
     const statuses = new Set();
     for (let n = 0; n < 200; ++n) {
-      statuses.add((await post(small, '/write?db=x', `m,device=quiet v=${n}`, { headers: of('quiet'), agent })).status);
+      statuses.add((await post(small, '/write?db=x', `m,device=quiet v=${n}`, { headers: of('quiet'), agent, timeoutMs })).status);
     }
     const answers = await end();
     assert.ok(answers[503] > 0, JSON.stringify(answers));

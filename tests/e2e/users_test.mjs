@@ -40,8 +40,9 @@ test('what is wrong is said, with the member; nobody adds a user who may do more
     [{ name: 'x', password, roles: ['viewer'], sites: ['south'] }, narrow, 403, /sites/],
     [{ name: 'a b', password, roles: ['viewer'] }, admin(), 400, /^name: .*1 to 64/], [{ name: '', password, roles: ['viewer'] }, admin(), 400, /^name/],
     [{ password, roles: ['viewer'] }, admin(), 400, /name: is needed/], [{ name: 'x', roles: ['viewer'] }, admin(), 400, /password: is needed/],
-    [{ name: 'x', password: 'short', roles: ['viewer'] }, admin(), 400, /^password: .*8/],
-    [{ name: 'long-name', password: 'long-name', roles: ['viewer'] }, admin(), 400, /^password: /],
+    [{ name: 'x', password: 'short', roles: ['viewer'] }, admin(), 400, /^password: at least 8 characters are needed$/],
+    [{ name: 'long-name', password: 'long-name', roles: ['viewer'] }, admin(), 400, /^password: must not be the user's name$/],
+    [{ name: '..', password, roles: ['viewer'] }, admin(), 400, /^name: /],
     [{ name: 'x', password: 12345678, roles: ['viewer'] }, admin(), 400, /^password: /], [{ name: 'x', password }, admin(), 400, /roles: is needed/],
     [{ name: 'x', password, roles: ['root'] }, admin(), 400, /^roles/], [{ name: 'x', password, roles: ['viewer'], account: 'b' }, admin(), 400, /unknown member/],
     [{ name: 'anna@site.example', password, roles: ['viewer'] }, admin({ accountId: 'b' }), 409, /already/], ['{', admin(), 400, /JSON/],
@@ -74,10 +75,34 @@ test('each account sees and changes its own users only', async () => {
   assert.equal((await signsIn('whole')).status, 200, 'nothing has changed');
 });
 
+test('whoever sets passwords without end keeps nobody else from signing in', async () => {
+  const attack = admin({ accountId: 'noisy' });
+  assert.equal((await add({ name: 'victim', password, roles: ['viewer'] }, attack)).status, 201);
+  let flooding = true;
+  const answers = {};
+  const flood = Promise.all(Array.from({ length: 64 }, async () => {
+    while (flooding) {
+      const { status } = await put('victim/password', { password }, attack);
+      answers[status] = (answers[status] ?? 0) + 1;
+    }
+  }));
+  await until(() => answers[503] > 0, 'the queue is full', 20_000);
+  for (let i = 0; i < 5; ++i) assert.equal((await signsIn('whole')).status, 200, JSON.stringify(answers));
+  flooding = false;
+  await flood;
+});
+
 test('disabling and another password end sessions and streams; nobody disables themselves', async () => {
   assert.equal((await add({ name: 'boss', password, roles: ['admin', 'viewer'] })).status, 201);
   const boss = { Cookie: sessionOf(await signsIn('boss')), Origin: server.url };
   assert.equal((await put('boss', { disabled: true }, boss)).status, 409);
+  const last = await put('boss', { disabled: true });
+  assert.equal(last.status, 409, 'the last admin stays, whoever asks');
+  assert.match(last.json().detail, /last admin/);
+  for (const from of [{}, { Origin: 'https://evil.example' }, { Origin: server.url, 'Sec-Fetch-Site': 'cross-site' }]) {
+    const { Cookie } = boss;
+    assert.equal((await put('whole', { disabled: true }, { Cookie, ...from })).status, 403, JSON.stringify(from));
+  }
   assert.equal((await put('boss', { disabled: false }, boss)).status, 200, 'nothing changed, and nothing ended');
   assert.ok(await sees(boss.Cookie));
 

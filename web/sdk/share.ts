@@ -58,6 +58,7 @@ class Shared implements Sharing {
     this.#name = `millstream ${hash(client.key)}`;
     this.#channel = new BroadcastChannel(this.#name);
     this.#channel.onmessage = (event: MessageEvent<Told>) => this.#hear(event.data);
+    globalThis.addEventListener?.('pageshow', this.#back);
     this.#stand();
   }
 
@@ -78,7 +79,11 @@ class Shared implements Sharing {
     if (status === undefined) this.#release?.();
     else if (this.#release) setTimeout(this.#release, kRefusedMs);
     this.#channel.close();
+    globalThis.removeEventListener?.('pageshow', this.#back);
   }
+
+  // From the cache of pages that one goes back to: nothing was heard meanwhile.
+  readonly #back = ({ persisted }: PageTransitionEvent): void => { if (persisted) this.#sink?.end({ kind: 'dropped' }); };
 
   #tell(told: Told): void { this.#channel.postMessage(told); }
 

@@ -5,6 +5,7 @@
 import { signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { Dashboard } from '../dashboard.ts';
+import type { Alert } from '../store/alerts.ts';
 import { Announcer, type Told } from '../store/announcer.ts';
 import { setWanted, wanted } from '../store/wanted.ts';
 import { text } from '../text.ts';
@@ -21,9 +22,11 @@ function permission(): NotificationPermission | 'missing' {
   return 'Notification' in window && isSecureContext ? Notification.permission : 'missing';
 }
 
-const kRingsApartMs = 1_500;  // tabs gather for a second, each from its own moment
+const kClaimMs = 3_000;  // tabs gather for a second, each from its own moment
+const kClaimsMax = 20;   // of a batch
 
 const kStartMs = 500;         // a browser that lets it sound has it going by then
+const isCritical = (alert: Alert) => alert.data.severity === 'critical';
 const pause = (ms: number) => new Promise((resolve) => { setTimeout(resolve, ms); });
 
 let audio: AudioContext | undefined;
@@ -50,17 +53,24 @@ function ring(critical: boolean): void {
   });
 }
 
-// All tabs hear of the same alerts: one of those that can be heard rings.
-async function ringOnce(critical: boolean): Promise<void> {
+// All tabs hear of the same alerts, each in its own batches: for each alert one rings, of those that can be heard.
+function claim(alert: Alert): Promise<Alert | undefined> {
+  const name = `millstream ring ${alert.key} ${alert.data.startedAt} ${alert.data.severity}`;
+  return new Promise((resolve) => {
+    void navigator.locks.request(name, { ifAvailable: true }, (lock) => {
+      resolve(lock ? alert : undefined);
+      return lock ? pause(kClaimMs) : undefined;
+    });
+  });
+}
+
+async function ringOnce(alerts: Alert[]): Promise<void> {
   const context = hear();
   await Promise.race([context.resume(), pause(kStartMs)]);
   if (context.state !== 'running') return;
-  if (!navigator.locks) return ring(critical);
-  await navigator.locks.request('millstream ring', { ifAvailable: true }, async (lock) => {
-    if (!lock) return;
-    ring(critical);
-    await pause(kRingsApartMs);
-  });
+  const gravestFirst = [...alerts].sort((a, b) => Number(isCritical(b)) - Number(isCritical(a))).slice(0, kClaimsMax);
+  const ours = navigator.locks ? await Promise.all(gravestFirst.map(claim)) : gravestFirst;
+  if (ours.some(Boolean)) ring(ours.some((alert) => alert && isCritical(alert)));
 }
 
 function show(dashboard: Dashboard, told: Told): void {
@@ -75,8 +85,8 @@ function show(dashboard: Dashboard, told: Told): void {
 // New alerts are told from here on, as far as someone wants to hear of them.
 export function announce(dashboard: Dashboard): void {
   if (dashboard.onNewAlert) return;
-  const announcer = new Announcer({ severity: text.severity, many: words.manyAlerts }, (told, critical) => {
-    if (sound.value) void ringOnce(critical);
+  const announcer = new Announcer({ severity: text.severity, many: words.manyAlerts }, (told, alerts) => {
+    if (sound.value) void ringOnce(alerts);
     if (desktop.value && permission() === 'granted') for (const one of told) show(dashboard, one);
   });
   dashboard.onNewAlert = (alert) => { if (sound.value || desktop.value) announcer.add(alert); };

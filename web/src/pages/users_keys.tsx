@@ -10,8 +10,9 @@ import { AskFirst } from '../view/ask_first.tsx';
 import { useDashboard } from '../view/context.ts';
 import { LiveShape } from '../view/icons.tsx';
 import { ReadingNote, useReading } from '../view/reading.tsx';
-import { Choices, Field, Tick } from './console_parts.tsx';
+import { Field } from './console_parts.tsx';
 import { createKey, Secret, type Key, type NewKey } from './key_parts.tsx';
+import { Rights } from './users_rights.tsx';
 import { reachOf, words } from './users_text.ts';
 
 const kEveryMs = 30_000;
@@ -83,7 +84,6 @@ function NewKeyForm({ api, now, onMade, onCancel }: { api: Api; now: number; onM
     }
     busy.value = false;
   };
-  const tick = (role: string, on: boolean) => { roles.value = kRoles.filter((each) => (each === role ? on : roles.value.includes(each))); };
   const said = wrongs.value;
   return (
     <form class="key-form" data-testid="key-form" onSubmit={(event) => { event.preventDefault(); void create(); }}>
@@ -105,9 +105,7 @@ function NewKeyForm({ api, now, onMade, onCancel }: { api: Api; now: number; onM
           )}
         </Field>
       </div>
-      <Choices label={words.roles} error={said.roles}>
-        {kRoles.map((role) => <Tick key={role} label={words.roleNames[role]!} checked={roles.value.includes(role)} onChange={(on) => tick(role, on)} />)}
-      </Choices>
+      <Rights all={kRoles} chosen={roles} error={said.roles} />
       {said[''] && <p class="refused" role="alert">{said['']}</p>}
       <div class="form-actions flat">
         <button type="submit" class="primary" disabled={busy.value} data-testid="key-create">{words.create}</button>

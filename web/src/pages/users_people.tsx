@@ -10,7 +10,8 @@ import { AskFirst } from '../view/ask_first.tsx';
 import { useDashboard } from '../view/context.ts';
 import { LiveShape } from '../view/icons.tsx';
 import { ReadingNote, useReading } from '../view/reading.tsx';
-import { Choices, Field, Tick, type Described } from './console_parts.tsx';
+import { Field, type Described } from './console_parts.tsx';
+import { Rights } from './users_rights.tsx';
 import { reachOf, words } from './users_text.ts';
 
 const kEveryMs = 30_000;
@@ -93,7 +94,6 @@ function NewUserForm({ api, onMade, onCancel }: { api: Api; onMade: () => void; 
     }
     busy.value = false;
   };
-  const tick = (role: string, on: boolean) => { roles.value = kRoles.filter((each) => (each === role ? on : roles.value.includes(each))); };
   const said = wrongs.value;
   return (
     <form class="key-form" data-testid="user-form" onSubmit={(event) => { event.preventDefault(); void create(); }}>
@@ -106,9 +106,7 @@ function NewUserForm({ api, onMade, onCancel }: { api: Api; onMade: () => void; 
           {(described) => <input {...described} data-testid="user-sites" autoComplete="off" spellcheck={false} value={sites.value} onInput={(event) => { sites.value = event.currentTarget.value; }} />}
         </Field>
       </div>
-      <Choices label={words.roles} error={said.roles}>
-        {kRoles.map((role) => <Tick key={role} label={words.roleNames[role]!} checked={roles.value.includes(role)} onChange={(on) => tick(role, on)} />)}
-      </Choices>
+      <Rights all={kRoles} chosen={roles} error={said.roles} />
       {said[''] && <p class="refused" role="alert">{said['']}</p>}
       <div class="form-actions flat">
         <button type="submit" class="primary" disabled={busy.value} data-testid="user-create">{words.addUser}</button>

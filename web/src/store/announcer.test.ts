@@ -10,10 +10,10 @@ afterEach(() => { vi.useRealTimers(); });
 const alert = (id: string, severity = 'warning') =>
   ({ key: id, data: { alertId: id, deviceId: `device ${id}`, severity, message: `message ${id}`, ruleName: '' } }) as unknown as Alert;
 
-function listen(): { told: [Told[], boolean][]; announcer: Announcer } {
-  const told: [Told[], boolean][] = [];
+function listen(): { told: [Told[], Alert[]][]; announcer: Announcer } {
+  const told: [Told[], Alert[]][] = [];
   const words = { severity: { warning: 'Warning', critical: 'Critical' }, many: (count: number) => `${count} new` };
-  return { told, announcer: new Announcer(words, (all, critical) => told.push([all, critical])) };
+  return { told, announcer: new Announcer(words, (all, alerts) => told.push([all, alerts])) };
 }
 
 it('tells a few singly, after a moment', () => {
@@ -23,20 +23,21 @@ it('tells a few singly, after a moment', () => {
   expect(told).toEqual([]);
   vi.advanceTimersByTime(kGatherMs);
   expect(told).toHaveLength(1);
-  const [all, critical] = told[0]!;
+  const [all, alerts] = told[0]!;
   expect(all.map(({ title, body, tag }) => [title, body, tag])).toEqual([
     ['Warning: device a', 'message a', 'a'], ['Critical: device b', 'message b', 'b'],
   ]);
-  expect(critical).toBe(true);
+  expect(alerts.map(({ key }) => key)).toEqual(['a', 'b']);
   announcer.add(alert('c'));
   vi.advanceTimersByTime(kGatherMs);
-  expect(told[1]![1]).toBe(false);
+  expect(told[1]![1].map(({ key }) => key)).toEqual(['c']);
 });
 it('tells a storm as one', () => {
   const { told, announcer } = listen();
   for (let i = 0; i < 500; ++i) announcer.add(alert(String(i)));
   vi.advanceTimersByTime(10 * kGatherMs);
-  expect(told).toEqual([[[{ title: '500 new', body: 'message 0\nmessage 1\nmessage 2', tag: 'millstream' }], false]]);
+  expect(told.map(([all]) => all)).toEqual([[{ title: '500 new', body: 'message 0\nmessage 1\nmessage 2', tag: 'millstream' }]]);
+  expect(told[0]![1]).toHaveLength(500);
 });
 it('is silent once it is stopped', () => {
   const { told, announcer } = listen();

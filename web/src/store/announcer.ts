@@ -20,7 +20,7 @@ export class Announcer {
   private waiting: Alert[] = [];
   private timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(private readonly words: Words, private readonly tell: (told: Told[], critical: boolean) => void) {}
+  constructor(private readonly words: Words, private readonly tell: (told: Told[], alerts: Alert[]) => void) {}
 
   add(alert: Alert): void {
     this.waiting.push(alert);
@@ -36,8 +36,7 @@ export class Announcer {
   private flush(): void {
     const alerts = this.waiting;
     this.stop();
-    const critical = alerts.some((alert) => alert.data.severity === 'critical');
-    this.tell(alerts.length <= kToldSingly ? alerts.map((alert) => this.one(alert)) : [this.many(alerts)], critical);
+    this.tell(alerts.length <= kToldSingly ? alerts.map((alert) => this.one(alert)) : [this.many(alerts)], alerts);
   }
 
   private one(alert: Alert): Told {

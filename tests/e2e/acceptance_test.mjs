@@ -81,8 +81,7 @@ test('2: a cut is told at once and healed where it stood', async () => {
 test('3: what changed while it was away is all there, and was said to be old until then', async () => {
   const server = await withBoiler();
   const proxy = await CutProxy.start(server);
-  const { page, wrongs } = await openPage(browser, proxy.url);
-  await page.goto(`${proxy.url}/?device=boiler`);
+  const { page, wrongs } = await openPage(browser, proxy.url, undefined, '/?device=boiler');
   await untilConnected(page);
   await until(async () => (await points(page, 'T1')) === 30, 'its past is drawn');
   proxy.refusing = true;

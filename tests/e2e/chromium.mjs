@@ -39,13 +39,13 @@ export async function openPage(browser, url, watch, query = '') {
 
 /** The page of someone who has a token, live, at an address such as "?page=rules". */
 export async function openAs(browser, url, token, query, { width = 1280, height = 900, colorScheme = 'light' } = {}) {
-  const { page, wrongs } = await openPage(browser, url, (opened) =>
-    opened.addInitScript((credential) => sessionStorage.setItem('millstream.token', credential), token));
-  await page.setViewportSize({ width, height });
-  await page.emulateMedia({ colorScheme });
-  await page.goto(`${url}/${query}`);
-  await untilConnected(page);
-  return { page, wrongs };
+  const opened = await openPage(browser, url, async (page) => {
+    await page.addInitScript((credential) => sessionStorage.setItem('millstream.token', credential), token);
+    await page.setViewportSize({ width, height });
+    await page.emulateMedia({ colorScheme });
+  }, `/${query}`);
+  await untilConnected(opened.page);
+  return opened;
 }
 
 export const liveText = (page) => page.getByTestId('live').innerText();

@@ -35,11 +35,9 @@ async function signInAs(server, user) {
 }
 
 async function open(server, query) {
-  const { page, wrongs } = await openPage(browser, server.url);
-  await untilConnected(page);
-  await page.goto(`${server.url}/${query}`);
-  await untilConnected(page);
-  return { page, wrongs };
+  const opened = await openPage(browser, server.url, undefined, `/${query}`);
+  await untilConnected(opened.page);
+  return opened;
 }
 async function finish(page, wrongs) {
   assert.equal(await page.evaluate(() => window.hurt), undefined);

@@ -29,10 +29,9 @@ async function withBoiler() {
 }
 
 async function openDevice(server, query) {
-  const { page, wrongs } = await openPage(browser, server.url);
-  await page.goto(`${server.url}/?page=device&${query}`);
-  await untilConnected(page);
-  return { page, wrongs };
+  const opened = await openPage(browser, server.url, undefined, `/?page=device&${query}`);
+  await untilConnected(opened.page);
+  return opened;
 }
 
 /** Until a point that is sent now is one of its own on the charts of 15 minutes, which have one for each 2 s. */
@@ -44,8 +43,7 @@ test('the overview groups by site, draws the last numbers, and leads to the devi
     deviceId, siteId: `site-${deviceId[0]}`, tags: { 'unit.T1': '°C' }, fields: { T1: value, OPM: 3 },
   })));
   await feed(20);
-  const { page, wrongs } = await openPage(browser, server.url);
-  await page.goto(`${server.url}/?field=T1`);
+  const { page, wrongs } = await openPage(browser, server.url, undefined, '/?field=T1');
   await untilConnected(page);
   await page.getByTestId('device-row').first().waitFor();
   for (let value = 21; value < 27; ++value) await feed(value);

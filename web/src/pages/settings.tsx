@@ -13,6 +13,10 @@ import { words } from './settings_text.ts';
 import { useDashboard } from '../view/context.ts';
 import './settings.css';
 
+const kStartMs = 500;    // a browser that lets it sound has it going by then
+const kClaimMs = 3_000;  // tabs gather for a second, each from its own moment
+const kClaimsMax = 20;   // of a batch
+
 const sound = signal(wanted('sound'));
 const desktop = signal(wanted('desktop') && permission() === 'granted');
 const refused = signal(false);
@@ -22,10 +26,6 @@ function permission(): NotificationPermission | 'missing' {
   return 'Notification' in window && isSecureContext ? Notification.permission : 'missing';
 }
 
-const kClaimMs = 3_000;  // tabs gather for a second, each from its own moment
-const kClaimsMax = 20;   // of a batch
-
-const kStartMs = 500;         // a browser that lets it sound has it going by then
 const isCritical = (alert: Alert) => alert.data.severity === 'critical';
 const pause = (ms: number) => new Promise((resolve) => { setTimeout(resolve, ms); });
 

@@ -1,4 +1,5 @@
 #include "api/credential.h"
+#include "api/problem.h"
 
 #include <openssl/evp.h>
 
@@ -119,6 +120,13 @@ Result<model::Grants> admin_grants(const Context& context, const http::Request& 
   // What a token makes outlives it: the leeway after its end is not for that.
   if (!context.authenticator.still_holds(*grants)) return auth::refused_credential();
   return with_role(std::move(grants), model::Role::admin);
+}
+
+http::Admit admit_admins(const Context& context) {
+  return [&context](const http::Request& request) -> std::optional<http::Response> {
+    const Result<model::Grants> grants = admin_grants(context, request);
+    return grants ? std::nullopt : std::optional(problem(grants.error()));
+  };
 }
 
 Result<model::Grants> writing_grants(Result<model::Grants> grants) {

@@ -11,6 +11,7 @@
 #include "auth/authorize.h"
 #include "base/result.h"
 #include "http/message.h"
+#include "http/server.h"
 #include "model/grants.h"
 
 namespace millstream::api {
@@ -27,6 +28,7 @@ Result<model::Grants> grants_of_role(const Context& context, const http::Request
 // For admins of their account only, and requests without a query: what handlers that change its settings begin with, on
 // the head alone and when the body is here.
 Result<model::Grants> admin_grants(const Context& context, const http::Request& request);
+http::Admit admit_admins(const Context& context);
 
 // The same grants when they may write points at all, else Code::forbidden. Asked twice for each body: on the head
 // alone, so that strangers send none, and when all of it is here, because a slow body can outlive its credential.

@@ -186,10 +186,7 @@ void handle_rotate(Context& context, const http::ExchangePtr& exchange) {
 }  // namespace
 
 void add_key_routes(http::Router& router, Context& context) {
-  const auto admit = [&context](const http::Request& request) -> std::optional<http::Response> {
-    const Result<model::Grants> grants = admin_grants(context, request);
-    return grants ? std::nullopt : std::optional(problem(grants.error()));
-  };
+  const http::Admit admit = admit_admins(context);
   router.add("GET", "/api/keys", 0, [&context](const http::ExchangePtr& e) { handle_list(context, e); });
   router.add(
       "POST", "/api/keys", kBodyBytesMax, [&context](const http::ExchangePtr& e) { handle_create(context, e); }, admit);

@@ -317,10 +317,7 @@ void handle_delete(Context& context, const http::ExchangePtr& exchange) {
 }  // namespace
 
 void add_rule_routes(http::Router& router, Context& context) {
-  const auto admit = [&context](const http::Request& request) -> std::optional<http::Response> {
-    const Result<model::Grants> grants = admin_grants(context, request);
-    return grants ? std::nullopt : std::optional(problem(grants.error()));
-  };
+  const http::Admit admit = admit_admins(context);
   constexpr size_t kBodyBytesMax = codec::kRuleInputBytesMax;
   router.add("GET", "/api/rules", 0, [&context](const http::ExchangePtr& e) { handle_list(context, e); });
   router.add(

@@ -52,7 +52,7 @@ Result<NewUser> parse_new_user(std::string_view text, const model::Grants& holde
   Result<std::string> name = body.needed_text("name");
   if (!name) return name.error();
   if (!model::may_be_added(*name)) {
-    return Error{Code::invalid, "name: a user's name is 1 to 64 of A-Z a-z 0-9 . _ @ + -"};
+    return Error{Code::invalid, std::string("name: ") + model::kUserNameRule};
   }
   Result<model::Grants> grants = read_given_grants(body, holder);
   if (!grants) return grants.error();
@@ -185,10 +185,7 @@ void handle_change(Context& context, const http::ExchangePtr& exchange) {
 }  // namespace
 
 void add_user_routes(http::Router& router, Context& context) {
-  const auto admit = [&context](const http::Request& request) -> std::optional<http::Response> {
-    const Result<model::Grants> grants = admin_grants(context, request);
-    return grants ? std::nullopt : std::optional(problem(grants.error()));
-  };
+  const http::Admit admit = admit_admins(context);
   const auto route = [&](const char* method, const char* path, auto handle) {
     router.add(
         method, path, kBodyBytesMax, [&context, handle](const http::ExchangePtr& e) { handle(context, e); }, admit);

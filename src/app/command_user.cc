@@ -80,7 +80,7 @@ Result<int> run_user_add(const Config& config, const UserAddOptions& options) {
   Result<model::Grants> grants = parse_grants(options.grants);
   if (!grants) return grants.error();
   if (!model::may_be_added(options.name)) {
-    return Error{Code::invalid, "\"" + options.name + "\": a user's name is 1 to 64 of A-Z a-z 0-9 . _ @ + -"};
+    return Error{Code::invalid, "\"" + options.name + "\": " + model::kUserNameRule};
   }
   const Result<std::unique_ptr<Registry>> registry = Registry::open(config.server.data_directory);
   if (!registry) return registry.error();

@@ -249,8 +249,8 @@ Status EngineRunner::read_state(std::string_view state) {
 
 std::string EngineRunner::state_text() const {
   std::string state;
-  state.reserve(state_bytes_ +
-                state_bytes_ / 8);  // it grows no faster; growing it anew would cost as much as writing it
+  // Growing it from nothing would cost as much as writing it.
+  state.reserve(state_bytes_ + state_bytes_ / 8);
   model::StateWriter writer(state);
   writer.number(kStateVersion).number(now_ms_).number(count_).number(unsent_.size());
   for (const model::Event& event : unsent_) write_event(event, writer);

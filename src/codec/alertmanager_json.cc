@@ -106,9 +106,9 @@ std::vector<Told> tell_all(const model::Notification& notification) {
   std::vector<Told> all;
   for (const NotifiedAlert& notified : notification.alerts) {
     all.push_back(tell(notified));
-    if (!notified.told_as || *notified.told_as == model::face_of(notified.alert)) continue;
+    if (!notified.told_as || *notified.told_as == model::identity_of(notified.alert)) continue;
     NotifiedAlert before = notified;
-    model::wear(*notified.told_as, before.alert);
+    model::set_identity(*notified.told_as, before.alert);
     before.over = true;
     before.ended_at_ms =
         std::max(notified.over ? notified.ended_at_ms : notification.decided_at_ms, notified.alert.started_at_ms);

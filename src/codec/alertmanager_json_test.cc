@@ -106,7 +106,7 @@ TEST(AlertmanagerJson, AnAlertmanagerGetsNoNameThatItRefuses) {
 }
 
 void tell_as(model::NotifiedAlert& notified, model::Severity severity) {
-  notified.told_as = model::face_of(notified.alert);
+  notified.told_as = model::identity_of(notified.alert);
   notified.told_as->severity = severity;
 }
 
@@ -148,7 +148,7 @@ TEST(AlertmanagerJson, UnderAnotherNameOrOtherLabelsTheOneBeforeHasEnded) {
                              +[](model::Alert& alert) { alert.field = "T2"; }}) {
     model::Notification n = notification();
     n.alerts.resize(1);
-    n.alerts[0].told_as = model::face_of(n.alerts[0].alert);
+    n.alerts[0].told_as = model::identity_of(n.alerts[0].alert);
     const model::Tags before = alert_labels(n.alerts[0].device, n.alerts[0].alert);
     change(n.alerts[0].alert);
     const model::Tags after = alert_labels(n.alerts[0].device, n.alerts[0].alert);

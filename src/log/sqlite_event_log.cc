@@ -204,7 +204,7 @@ class SqliteEventLog final : public EventLog {
   std::unique_ptr<HourWriter> writer_;
   std::vector<Closing> closing_;
   SteadyTime next_housekeeping_;
-  SteadyTime next_measure_{};
+  SteadyTime next_measure_;
   SteadyTime next_seal_;
   EventId noted_;  // note_progress() has said this much
   // A write or an fsync failed for another reason than a full disk. Then the kernel may hold as clean what is not on

@@ -21,19 +21,21 @@
 namespace millstream::model {
 
 // What of an alert is among its labels and may change while it is open: with others it is another one to a receiver.
-struct AlertFace {
+struct AlertIdentity {
   Severity severity = Severity::info;
   std::string rule_name = {};
   std::string field = {};
   Tags labels = {};
-  bool operator==(const AlertFace&) const = default;
+  bool operator==(const AlertIdentity&) const = default;
 };
-inline AlertFace face_of(const Alert& alert) { return {alert.severity, alert.rule_name, alert.field, alert.labels}; }
-inline void wear(const AlertFace& face, Alert& alert) {
-  alert.severity = face.severity;
-  alert.rule_name = face.rule_name;
-  alert.field = face.field;
-  alert.labels = face.labels;
+inline AlertIdentity identity_of(const Alert& alert) {
+  return {alert.severity, alert.rule_name, alert.field, alert.labels};
+}
+inline void set_identity(const AlertIdentity& identity, Alert& alert) {
+  alert.severity = identity.severity;
+  alert.rule_name = identity.rule_name;
+  alert.field = identity.field;
+  alert.labels = identity.labels;
 }
 
 // One alert, as a notification tells it.
@@ -43,7 +45,7 @@ struct NotifiedAlert {
   bool over = false;  // resolved, or no longer of this group
   int64_t ended_at_ms = 0;
   bool stale = false;
-  std::optional<AlertFace> told_as = {};  // when it was last told
+  std::optional<AlertIdentity> told_as = {};  // when it was last told
   bool operator==(const NotifiedAlert&) const = default;
 };
 

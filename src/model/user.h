@@ -24,6 +24,8 @@ inline bool is_user_name(std::string_view text) {
   return !text.empty() && text.size() <= kBytesMax && std::all_of(text.begin(), text.end(), allowed);
 }
 
+// In the words of an error.
+inline constexpr const char* kUserNameRule = "a user's name is 1 to 64 of A-Z a-z 0-9 . _ @ + -, and not . or ..";
 // What may be one's name from now on: "." and ".." are no part of an address, by which users are managed.
 inline bool may_be_added(std::string_view name) { return is_user_name(name) && name != "." && name != ".."; }
 

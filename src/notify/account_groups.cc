@@ -372,7 +372,7 @@ Notification AccountGroups::compose(const Group& group, int64_t now_ms) const {
     if (silenced(key, now_ms) || (!member.told && !is_news(entry, group, member, now_ms))) continue;
     NotifiedAlert notified{.device = key.second, .alert = tracked.alert, .over = over, .stale = tracked.stale};
     if (member.told) notified.told_as = member.told_as;
-    if (member.left_at_ms != kNever) model::wear(member.told_as, notified.alert);
+    if (member.left_at_ms != kNever) model::set_identity(member.told_as, notified.alert);
     if (over) {
       notified.ended_at_ms = tracked.open ? std::max(member.left_at_ms, tracked.alert.started_at_ms)
                                           : tracked.alert.ended_at_ms.value_or(now_ms);
@@ -406,7 +406,7 @@ void AccountGroups::note_told(Group& group, int64_t now_ms) {
     }
     if (!was_silent) {
       told.told = true;
-      told.told_as = model::face_of(entry.second.alert);
+      told.told_as = model::identity_of(entry.second.alert);
       told.told_flapping = entry.second.alert.flapping;
     }
     ++member;
@@ -468,7 +468,7 @@ void AccountGroups::save(model::StateWriter& writer) const {
     writer.number(group.news_at_ms).number(group.told_at_ms).number(group.repeat_at_ms).number(group.members.size());
     for (const auto& [of, member] : group.members) {
       writer.text(of.first).text(of.second.text()).number(member.told);
-      write_face(member.told_as, writer);
+      write_identity(member.told_as, writer);
       writer.number(member.told_flapping).number(member.left_at_ms);
     }
   }
@@ -536,7 +536,7 @@ bool AccountGroups::load_group(model::StateReader& reader) {
     AlertKey of{std::move(rule), std::move(*device)};
     Group::Member member;
     member.told = reader.number() != 0;
-    member.told_as = read_face(reader);
+    member.told_as = read_identity(reader);
     member.told_flapping = reader.number() != 0;
     member.left_at_ms = reader.number();
     const auto tracked = alerts_.find(of);

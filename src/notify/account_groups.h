@@ -40,7 +40,7 @@ class AccountGroups;
 struct Group {
   struct Member {
     bool told = false;
-    model::AlertFace told_as = {};
+    model::AlertIdentity told_as = {};
     bool told_flapping = false;
     int64_t left_at_ms = kNever;  // it is of another group now, by its severity
   };

@@ -21,7 +21,7 @@ void write(const NotifiedAlert& notified, model::StateWriter& writer) {
   writer.text(notified.device.text()).text(codec::encode_alert_data(notified.alert)).number(notified.over);
   writer.number(notified.ended_at_ms).number(notified.stale);
   writer.number(notified.told_as.has_value());
-  if (notified.told_as) write_face(*notified.told_as, writer);
+  if (notified.told_as) write_identity(*notified.told_as, writer);
 }
 
 std::optional<NotifiedAlert> read_alert(model::StateReader& reader) {
@@ -32,7 +32,7 @@ std::optional<NotifiedAlert> read_alert(model::StateReader& reader) {
   notified.over = reader.number() != 0;
   notified.ended_at_ms = reader.number();
   notified.stale = reader.number() != 0;
-  if (reader.number() != 0) notified.told_as = read_face(reader);
+  if (reader.number() != 0) notified.told_as = read_identity(reader);
   return notified;
 }
 

@@ -384,7 +384,7 @@ TEST(Notifier, HowAnAlertWasToldIsKnownWhenItsRuleGotAnotherName) {
   play.pass(10 * kMinute);
   const model::NotifiedAlert& over = play.pending().back().notification->alerts[0];
   EXPECT_EQ(over.alert.rule_name, "Too hot");
-  EXPECT_EQ(over.told_as, (model::AlertFace{Severity::warning, "Hot", "", {{"team", "day"}}}));
+  EXPECT_EQ(over.told_as, (model::AlertIdentity{Severity::warning, "Hot", "", {{"team", "day"}}}));
 }
 
 TEST(Notifier, ARuleThatIsSavedWithOtherChannelsMovesItsOpenAlerts) {

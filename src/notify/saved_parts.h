@@ -31,18 +31,18 @@ inline model::Tags read_tags(model::StateReader& reader) {
   return tags;
 }
 
-inline void write_face(const model::AlertFace& face, model::StateWriter& writer) {
-  writer.number(static_cast<int>(face.severity)).text(face.rule_name).text(face.field);
-  write_tags(face.labels, writer);
+inline void write_identity(const model::AlertIdentity& identity, model::StateWriter& writer) {
+  writer.number(static_cast<int>(identity.severity)).text(identity.rule_name).text(identity.field);
+  write_tags(identity.labels, writer);
 }
 
-inline model::AlertFace read_face(model::StateReader& reader) {
-  model::AlertFace face;
-  face.severity = read_severity(reader);
-  face.rule_name = reader.text();
-  face.field = reader.text();
-  face.labels = read_tags(reader);
-  return face;
+inline model::AlertIdentity read_identity(model::StateReader& reader) {
+  model::AlertIdentity identity;
+  identity.severity = read_severity(reader);
+  identity.rule_name = reader.text();
+  identity.field = reader.text();
+  identity.labels = read_tags(reader);
+  return identity;
 }
 
 }  // namespace millstream::notify

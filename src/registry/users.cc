@@ -64,7 +64,7 @@ Status Users::change(const std::function<Status(Connection&)>& f) {
 
 Status Users::add(const UserRecord& record) {
   if (!model::may_be_added(record.name)) {
-    return Error{Code::invalid, "a user's name is 1 to 64 of A-Z a-z 0-9 . _ @ + -"};
+    return Error{Code::invalid, model::kUserNameRule};
   }
   if (record.password_hash.empty() || record.grants.account.empty() || record.grants.roles.empty()) {
     return Error{Code::invalid, "a user needs a hashed password, an account and a role"};

@@ -173,28 +173,28 @@ test('a token for one device cannot write another', async () => {
   const headers = ingestA({ sites: ['north'], devices: ['pump'] });
   const points = JSON.stringify([
     { deviceId: 'pump', siteId: 'north', fields: { T1: 5 } },
-    { deviceId: 'fan', siteId: 'south', fields: { T1: 666 } },
+    { deviceId: 'fan', siteId: 'south', fields: { T1: 666.25 } },
   ]);
   const answer = await post(server, '/api/ingest', points, { headers });
   assert.equal(answer.status, 200, answer.text);
   assert.equal(answer.json().accepted, 1);
   assert.equal(answer.json().rejected[0].index, 1);
   // When nothing could be stored, the answer is about the rights and not about the bad point before it.
-  const none = JSON.stringify([{ deviceId: 'pump' }, { deviceId: 'fan', siteId: 'south', fields: { T1: 666 } }]);
+  const none = JSON.stringify([{ deviceId: 'pump' }, { deviceId: 'fan', siteId: 'south', fields: { T1: 666.25 } }]);
   const refused = await post(server, '/api/ingest', none, { headers });
   assert.equal(refused.status, 403, refused.text);
   assert.match(refused.json().detail, /fan/);
   assert.equal(refused.json().errors.length, 2);
-  const lines = await post(server, '/write?db=x', 'm,device=pump\nm,device=fan,site=south n=666', { headers });
+  const lines = await post(server, '/write?db=x', 'm,device=pump\nm,device=fan,site=south n=666.25', { headers });
   assert.equal(lines.status, 403, lines.text);
   assert.match(lines.json().error, /fan/);
   for (const partial of [true, false]) {
-    const v3 = await post(server, `/api/v3/write_lp?db=x&accept_partial=${partial}`, 'm,device=fan,site=south n=666', { headers });
+    const v3 = await post(server, `/api/v3/write_lp?db=x&accept_partial=${partial}`, 'm,device=fan,site=south n=666.25', { headers });
     assert.equal(v3.status, 403, v3.text);
     assert.match(v3.json().error, /fan/);
   }
   const { events } = (await get(server, '/api/events/backfill?types=telemetry', { headers: viewerA() })).json();
-  assert.ok(!JSON.stringify(events).includes('666'));
+  assert.ok(!JSON.stringify(events).includes('666.25')); // which is in no id and no time
 });
 
 test('a key made on the command line writes but does not read, and ends when revoked', async () => {

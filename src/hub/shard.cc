@@ -697,7 +697,9 @@ void Shard::leave_group(Session& session) {
 }
 
 void Shard::close(Session& session, End end) {
-  session.sink_->close(false);
+  // Chromium may discard what it has not yet read of an answer that breaks off: the last word of a credential's end
+  // must arrive, because the next request is refused and nobody comes back.
+  session.sink_->close(end == End::expired);
   remove(session, end);
 }
 

@@ -67,7 +67,10 @@ class Dispatcher final : public log::CommitReader {
     const auto* io_threads = io_threads_.load(std::memory_order_acquire);
     if (!io_threads) return;  // starting: only ticks come, nobody can append yet
     for (const std::unique_ptr<IoThread>& io : *io_threads) {
-      io->loop().post([&shard = io->shard(), frames] { shard.deliver(frames); });
+      io->loop().post([&shard = io->shard(), frames, lost = batch->lost] {
+        shard.deliver(frames);
+        for (const log::IdRange& ids : lost) shard.declare_lost(ids.after, ids.to);
+      });
     }
   }
 

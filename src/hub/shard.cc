@@ -93,22 +93,42 @@ void Shard::deliver(FramedBatchPtr batch) {
 void Shard::turn_end() {
   MS_ON_OWNER(thread_);
   const int64_t now_ms = clock_.steady_ms();
-  if (!incoming_.empty()) {
-    const model::EventId before = through_;
-    build_runs();
-    send_runs(now_ms, before);
-    keep_in_ring();
-    // Positions this shard had not reached when they were named may be reached now.
-    std::vector<Session*> waiting;
-    waiting.swap(waiting_);
-    for (Session* session : waiting) {
-      session->waiting_ = false;
-      make_runnable(*session);
-    }
-  }
+  if (!incoming_.empty()) take_incoming(now_ms);
   flush_due(now_ms);
   run_those_behind();
   if (!runnable_.empty()) wake_();
+}
+
+void Shard::take_incoming(int64_t now_ms) {
+  const model::EventId before = through_;
+  build_runs();
+  send_runs(now_ms, before);
+  keep_in_ring();
+  // Positions this shard had not reached when they were named may be reached now.
+  std::vector<Session*> waiting;
+  waiting.swap(waiting_);
+  for (Session* session : waiting) {
+    session->waiting_ = false;
+    make_runnable(*session);
+  }
+}
+
+// Who is at the head is told here; who is behind reads on in the log, which says so where they come by.
+void Shard::declare_lost(model::EventId after, model::EventId to) {
+  MS_ON_OWNER(thread_);
+  const int64_t now_ms = clock_.steady_ms();
+  take_incoming(now_ms);
+  through_ = std::max(through_, to);
+  ring_.clear();
+  ring_bytes_ = 0;
+  ring_floor_ = through_;
+  std::vector<Session*> at_head;
+  for (auto& [id, session] : sessions_) {
+    if (session->place_ == Session::Place::live && !session->group_.news) at_head.push_back(session.get());
+  }
+  for (Session* session : at_head) {
+    push_text(*session, declare_gap({.from = after, .to = to, .reason = GapReason::trimmed}, *session), now_ms);
+  }
 }
 
 // Each at most once, as far as the time goes; who was not reached comes first in the next turn.
@@ -510,6 +530,11 @@ void Shard::on_page(uint64_t session_id, Result<ReplayPage> result) {
 
 void Shard::take_page(Session& session, Result<ReplayPage> result) {
   session.reading_ = false;
+  if (!result && result.error().code == Code::unavailable) {  // asked again when the log says something
+    session.waiting_ = true;
+    waiting_.push_back(&session);
+    return;
+  }
   if (!result) {
     // The viewer comes back by itself and resumes by id: nothing is lost by ending here.
     log_warning("replay failed, stream closed", {{"reason", result.error().detail}});

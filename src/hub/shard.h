@@ -124,6 +124,8 @@ class Shard {
   ~Shard();
 
   void deliver(FramedBatchPtr batch);
+  // The log has lost what lies between: everyone here is told, behind all that was delivered before.
+  void declare_lost(model::EventId after, model::EventId to);
   void turn_end();
   void tick();  // every kTickMs
 
@@ -185,6 +187,7 @@ class Shard {
   void on_page(uint64_t session_id, Result<ReplayPage> result);
   void take_page(Session& session, Result<ReplayPage> result);
 
+  void take_incoming(int64_t now_ms);
   void build_runs();
   void send_runs(int64_t now_ms, model::EventId before);
   void send_run(Group& group, int64_t now_ms, model::EventId before);

@@ -175,7 +175,10 @@ class FakeSocket {
 class FakeLog final : public ReplaySource {
  public:
   void read(ReplayRequest request, std::function<void(Result<ReplayPage>)> done) override {
-    jobs.push_back([this, request, done] { done(page(request)); });
+    jobs.push_back([this, request, done] {
+      if (away) return done(Error{Code::unavailable, "away"});
+      done(page(request));
+    });
   }
   EventId last_id() const override { return last; }
 
@@ -184,6 +187,7 @@ class FakeLog final : public ReplaySource {
     jobs.erase(jobs.begin());
     job();
   }
+  bool away = false;  // nothing can be read now
 
   std::vector<Event> events;
   EventId last{kStart, 0};
@@ -971,6 +975,52 @@ TEST_F(ShardTest, ThatNothingCanBeStoredIsSaidToEveryoneOnceAndItsEndToo) {
     EXPECT_NE(socket->last_kind("degraded").data.find("\"storage\":\"ok\""), std::string::npos);
   }
   EXPECT_EQ(after.count_kind("degraded"), 0u);
+}
+
+TEST_F(ShardTest, WhatTheLogHasLostIsToldToEveryoneBetweenWhatCameBeforeAndAfter) {
+  FakeSocket live(kPlenty), merged(kPlenty), resumed(kPlenty), later(kPlenty);
+  open(live, kAll);
+  SessionRequest request;
+  request.patterns = {*model::TopicPattern::parse(kAll)};
+  request.interval_ms = 1000;
+  shard->open(std::move(request), merged.sink());
+  publish(kDevice);
+  const EventId first = log.last;
+  const EventId to{kStart, 10};
+  log.oldest = to;  // as the log says to who reads on from before
+  shard->declare_lost(first, to);
+  log.last = to;
+  publish(kDevice);
+  open(resumed, kAll, {.from = Start::From::id, .id = first});
+  open(later, kAll, {.from = Start::From::id, .id = to});
+  settle();
+  pass_ms(2000);
+  settle();
+  for (const FakeSocket* socket : {&live, &merged, &resumed}) {
+    ASSERT_EQ(socket->count_kind("gap"), 1u);
+    EXPECT_NE(socket->last_kind("gap").data.find("\"to\":\"" + to.text() + "\""), std::string::npos);
+    EXPECT_LT(socket->raw.find("\"kind\":\"gap\""), socket->raw.find("\"n\":11"));
+  }
+  EXPECT_LT(live.raw.find("\"n\":1}"), live.raw.find("\"kind\":\"gap\""));
+  EXPECT_EQ(later.count_kind("gap"), 0u);
+  EXPECT_EQ(later.ids(), (std::vector<EventId>{{kStart, 11}}));
+}
+
+TEST_F(ShardTest, WhoReadsOnWhileTheLogIsAwayWaitsForIt) {
+  make_shard({.replay_ring_bytes_max = 0});
+  publish(kDevice);
+  const EventId first = log.last;
+  publish(kDevice);
+  log.away = true;
+  FakeSocket socket(kPlenty);
+  open(socket, kAll, {.from = Start::From::id, .id = first});
+  settle();
+  EXPECT_FALSE(socket.closed());
+  EXPECT_TRUE(log.jobs.empty()) << "it is not asked again and again";
+  log.away = false;
+  publish(kDevice);
+  settle();
+  EXPECT_EQ(socket.ids(), (std::vector<EventId>{{kStart, 2}, {kStart, 3}}));
 }
 
 // Any mix of viewers, sockets, cuts and resumes: what each viewer received over all its connections is exactly what was

@@ -25,11 +25,19 @@
 
 namespace millstream::log {
 
+// Ids above `after`, up to and with `to`.
+struct IdRange {
+  model::EventId after;
+  model::EventId to;
+};
+
 struct CommittedBatch {
   std::vector<model::Event> events;  // in id order; empty for a tick: time has passed and nothing happened
   // Every later batch holds only ids above this one. Time that engines may advance to.
   model::EventId through;
   int64_t committed_at_us = 0;  // steady clock, just after the fsync
+  // Parts of the log found lost since the last batch: a reader may have been handed some of their events, or none.
+  std::vector<IdRange> lost = {};
 };
 using CommittedBatchPtr = std::shared_ptr<const CommittedBatch>;
 
@@ -83,12 +91,6 @@ struct ReadRequest {
   // The only ones wanted of telemetry: they come decoded in the event's `fields`, in this order, and its `data` is left
   // empty. None: `data` as it was stored, `fields` not decoded.
   std::optional<std::vector<std::string>> fields = {};
-};
-
-// Ids above `after`, up to and with `to`.
-struct IdRange {
-  model::EventId after;
-  model::EventId to;
 };
 
 // A part of the past in which events are missing that may once have been acknowledged.

@@ -1,7 +1,7 @@
 #include "http/message.h"
 
+#include "base/percent.h"
 #include "http/ascii.h"
-#include "http/percent.h"
 
 namespace millstream::http {
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "base/percent.h"
 #include "http/ascii.h"
-#include "http/percent.h"
 
 namespace millstream::http {
 

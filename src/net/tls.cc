@@ -88,16 +88,18 @@ struct TlsSocket {
   }
 };
 
-TlsSession::TlsSession(ssl_st* ssl, int fd) : ssl_(ssl), fd_(fd) {
+TlsSession::TlsSession(ssl_st* ssl, int fd, Side side) : ssl_(ssl), fd_(fd) {
   BIO* bio = BIO_new(TlsSocket::method());
   MS_CHECK(bio);
   BIO_set_data(bio, this);
   BIO_set_init(bio, 1);
   SSL_set_bio(ssl_, bio, bio);
-  SSL_set_accept_state(ssl_);
+  side == Side::server ? SSL_set_accept_state(ssl_) : SSL_set_connect_state(ssl_);
 }
 
 TlsSession::~TlsSession() { SSL_free(ssl_); }
+
+bool TlsSession::is_established() const { return SSL_is_init_finished(ssl_) == 1; }
 
 ssize_t TlsSession::receive(char* out, size_t size) {
   ERR_clear_error();
@@ -121,7 +123,13 @@ ssize_t TlsSession::failed(int result) {
     case SSL_ERROR_ZERO_RETURN: return 0;
     default: break;
   }
-  heard_plain_http_ = ERR_GET_REASON(ERR_peek_error()) == SSL_R_HTTP_REQUEST;
+  const unsigned long code = ERR_peek_error();
+  heard_plain_http_ = ERR_GET_REASON(code) == SSL_R_HTTP_REQUEST;
+  if (const long verified = SSL_get_verify_result(ssl_); verified != X509_V_OK) {
+    failure_ = X509_verify_cert_error_string(verified);
+  } else if (const char* reason = code ? ERR_reason_error_string(code) : nullptr) {
+    failure_ = reason;
+  }
   ERR_clear_error();
   broken_ = true;
   errno = EPROTO;
@@ -247,7 +255,7 @@ std::unique_ptr<TlsSession> TlsContext::accept(int fd) const {
     context = loaded_.ssl;
   }
   SSL* ssl = SSL_new(context.get());  // keeps the context for itself
-  return ssl ? std::make_unique<TlsSession>(ssl, fd) : nullptr;
+  return ssl ? std::make_unique<TlsSession>(ssl, fd, TlsSession::Side::server) : nullptr;
 }
 
 int64_t TlsContext::expires_at_s() const {

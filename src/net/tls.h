@@ -1,4 +1,5 @@
-// net/tls.h: the server's side of TLS 1.2 and 1.3 on a non-blocking socket.
+// net/tls.h: a session of TLS 1.2 or 1.3 on a non-blocking socket, and the server's side of setting it up.
+// The client's: net/tls_client.h.
 //
 // Flow     TlsContext holds the certificate; accept() makes the session of one connection. replace() changes what new
 //          connections get; open ones keep theirs.
@@ -6,7 +7,7 @@
 //          its overhead, 17 KiB at most), and nothing more is taken until that is gone. So the caller's bytes are
 //          either taken or not, as on a plain socket.
 // Errors   as recv(2) and send(2), through errno: EAGAIN, EPROTO when the peer does not speak TLS as it should.
-// Thread   TlsContext: any; TlsSession: loop
+// Thread   TlsContext: any; TlsSession: one thread at a time
 // Source   RFC 8446, RFC 5246, RFC 7301 (ALPN); ciphers as Mozilla's "intermediate" recommends
 #pragma once
 
@@ -29,7 +30,8 @@ namespace millstream::net {
 
 class TlsSession {
  public:
-  TlsSession(ssl_st* ssl, int fd);  // takes `ssl`; `fd` stays the caller's and must outlive this
+  enum class Side { server, client };
+  TlsSession(ssl_st* ssl, int fd, Side side);  // takes `ssl`; `fd` stays the caller's and must outlive this
   ~TlsSession();
   TlsSession(const TlsSession&) = delete;
   TlsSession& operator=(const TlsSession&) = delete;
@@ -42,6 +44,10 @@ class TlsSession {
   bool flush();   // true: nothing waits any more
   void finish();  // tells the peer that nothing follows, as far as the socket takes it
   bool heard_plain_http() const { return heard_plain_http_; }
+  bool is_established() const;  // hands are shaken; nothing is sent before
+  const std::string& failure() const {
+    return failure_;
+  }  // why the peer is not spoken with any more, in OpenSSL's words
 
  private:
   friend struct TlsSocket;
@@ -52,6 +58,7 @@ class TlsSession {
   const int fd_;
   bool broken_ = false;  // the socket has failed, or the peer has broken the protocol
   bool heard_plain_http_ = false;
+  std::string failure_;
   std::string unsent_;  // ciphertext
 };
 

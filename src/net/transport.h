@@ -33,6 +33,8 @@ class Transport {
   void end_sending();  // the peer sees an end; it may still send
   void reset();        // closes; under TLS the peer is told that this is the end
 
+  // From here on under TLS.
+  void start_tls(std::unique_ptr<TlsSession> session) { tls_ = std::move(session); }
   // The peer spoke HTTP without TLS. After drop_tls() it can be answered in kind.
   bool heard_plain_http() const { return tls_ && tls_->heard_plain_http(); }
   void drop_tls() { tls_.reset(); }

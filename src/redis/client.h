@@ -29,37 +29,12 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "net/tls_client.h"
+#include "redis/options.h"
 #include "redis/resp.h"
 
 namespace millstream::redis {
 
-struct Address {
-  std::string host;  // a name or an IP address, without brackets
-  uint16_t port = 0;
-};
-
-struct Options {
-  std::vector<Address> servers;
-  std::string sentinel_master;  // empty: `servers` are Redis itself, and the first that is a master is taken
-  std::string user;             // empty: the default user
-  std::string password;         // empty: no AUTH
-  std::string sentinel_user;
-  std::string sentinel_password;
-  bool tls = false;              // to the sentinels too
-  std::string ca_file;           // PEM: who alone may vouch for the server; empty: those the system trusts
-  std::string certificate_file;  // PEM: our own, where the server asks for one (as Redis does by default)
-  std::string key_file;
-  int database = 0;
-  int64_t connect_timeout_ms = 1000;
-};
-
-// redis://[user[:password]@]host[:6379][/database], rediss:// with TLS, and
-// redis+sentinel://[user[:password]@]host[:26379][,host[:port]...]/master[/database], rediss+sentinel:// with TLS.
-// User and password percent-encoded; "redis://:password@host" is the default user. Code::invalid says what is wrong
-// where, and shows nothing of the user or password.
-Result<Options> parse_url(std::string_view url);
-// "host:6379", "[::1]:6379".
-std::string address_text(const Address& address);
+class Connection;
 
 // A reply that says: not this server, or not now (READONLY, LOADING, MASTERDOWN, NOAUTH, UNBLOCKED). The client closes
 // the connection on one, so that the next run() looks for the master again; to its caller it means Code::unavailable.
@@ -92,23 +67,25 @@ class Client {
   void interrupt();
 
  private:
-  class Connection;
+  using Opened = Result<std::unique_ptr<Connection>>;
 
   Status connect(int64_t deadline_ms);
-  Result<std::unique_ptr<Connection>> find_server(int64_t deadline_ms);
-  Result<std::unique_ptr<Connection>> find_master(const Address& sentinel, int64_t deadline_ms);
-  Result<std::unique_ptr<Connection>> open_server(const Address& address, bool only_master, int64_t deadline_ms);
-  Result<std::unique_ptr<Connection>> open(const Address& address, int64_t deadline_ms);
-  Status log_in(Connection& connection, bool only_master, int64_t deadline_ms);
+  Opened find_server(int64_t deadline_ms);
+  Opened open(const Address& address, int64_t deadline_ms);
+  Opened open_server(const Address& address, int64_t deadline_ms);
+  Opened open_master(const Address& sentinel, int64_t deadline_ms);
   Status load_tls();
   Error lost(Error error);
 
+  // constant after construction
   const Options options_;
   const SystemClock clock_;
-  UniqueFd wake_;  // readable once interrupted
+  const UniqueFd wake_;  // readable once interrupted
   std::atomic<bool> interrupted_{false};
+
   std::unique_ptr<net::TlsClientContext> tls_;  // null: in the clear, or not loaded yet
   std::unique_ptr<Connection> connection_;
+  Address server_;  // of connection_
   uint64_t connections_ = 0;
 };
 

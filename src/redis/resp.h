@@ -67,32 +67,32 @@ class ReplyReader {
   // The next whole reply; nothing: more bytes are needed.
   Result<std::optional<Reply>> next();
   // Nothing of a further reply is here.
-  bool is_empty() const { return open_.empty() && at_ == unread_.size(); }
+  bool is_empty() const { return open_.empty() && !bulk_bytes_ && at_ == unread_.size(); }
 
  private:
   struct OpenArray {
-    Reply array;
+    Reply reply;
     size_t missing;
   };
 
   Result<bool> step();
-  Result<bool> take_line(std::string_view line);
+  Status take_line(std::string_view line);
   Result<bool> take_bulk();
   Status begin_bulk(std::string_view digits);
   Status begin_array(std::string_view digits);
-  void put(Reply reply);
+  Status put(Reply reply);
   Error wrong(std::string what) const;
   void drop_read();
 
   ReplyLimits limits_;
   std::string unread_;
-  size_t at_ = 0;           // in unread_: read up to here
-  size_t scanned_ = 0;      // from at_: no end of a line in these
-  uint64_t dropped_ = 0;    // bytes of the stream before unread_
-  size_t reply_bytes_ = 0;  // of the reply that is being read
-  size_t items_ = 0;
+  size_t at_ = 0;                     // in unread_: read up to here
+  size_t scanned_ = 0;                // from at_: no end of a line in these
+  uint64_t dropped_ = 0;              // bytes of the stream before unread_
+  size_t reply_bytes_ = 0;            // of the reply that is being read
+  size_t items_ = 0;                  // announced in that reply
   std::optional<size_t> bulk_bytes_;  // a string of this size comes next
-  std::vector<OpenArray> open_;
+  std::vector<OpenArray> open_;       // outermost first
   std::optional<Reply> whole_;
   std::optional<Error> broken_;
 };

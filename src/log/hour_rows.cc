@@ -4,6 +4,7 @@
 
 #include "codec/event_json.h"
 #include "log/hour_file.h"
+#include "log/wanted_fields.h"
 
 namespace millstream::log {
 namespace {
@@ -17,14 +18,6 @@ model::Event& add_telemetry(Scan& scan, int64_t id, int64_t ts_ms, const model::
   event.topic = topic;
   event.type = model::EventType::telemetry;
   return event;
-}
-
-// Of data that is no telemetry there are no fields.
-void keep_wanted(const ReadRequest& request, model::Event& event) {
-  if (!request.fields) return;
-  Result<model::Fields> fields = codec::decode_telemetry_fields(event.data, *request.fields);
-  if (fields) event.fields = std::move(*fields);
-  event.data.clear();
 }
 
 void add_values(const Chunk& chunk, size_t i, const ReadRequest& request, model::Event& event) {

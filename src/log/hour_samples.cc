@@ -5,20 +5,11 @@
 #include <numeric>
 #include <optional>
 
-#include "codec/event_json.h"
 #include "log/hour_file.h"
+#include "log/wanted_fields.h"
 
 namespace millstream::log {
 namespace {
-
-bool in_span(const SamplesRequest& request, int64_t ts_ms) {
-  return ts_ms >= request.start_ms && ts_ms < request.end_ms;
-}
-
-bool is_wanted(const SamplesRequest& request, std::string_view field) {
-  return request.fields.empty() ||
-         std::find(request.fields.begin(), request.fields.end(), field) != request.fields.end();
-}
 
 Status list_chunks(HourReader& reader, const SamplesRequest& request, HourSamples& out) {
   const Result<SealedSoFar> sealed = reader.sealed_so_far();
@@ -65,18 +56,6 @@ void give_sums(const SamplesRequest& request, const ChunkRow& row, const ChunkSu
                                              .count = row.count});
     }
   }
-}
-
-// What is wanted of one event's data; Code::corrupt when it is no telemetry.
-template <class Take>
-Status take_fields(const SamplesRequest& request, std::string_view data, const Take& take) {
-  const Result<model::Fields> fields = codec::decode_telemetry_fields(data);
-  if (!fields) return Error{Code::corrupt, fields.error().detail};
-  for (const model::Field& field : *fields) {
-    const std::optional<double> value = model::as_number(field.value);
-    if (value && is_wanted(request, field.name)) take(field.name, *value);
-  }
-  return {};
 }
 
 // One field's values, each with the event it is of.

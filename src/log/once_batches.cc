@@ -1,6 +1,7 @@
 #include "log/once_batches.h"
 
 #include "base/log_line.h"
+#include "log/once_errors.h"
 
 namespace millstream::log {
 
@@ -51,7 +52,7 @@ void OnceBatches::answer(const WaitingAppend& append, Result<AppendReceipt> rece
 
 void OnceBatches::answer_stored(const WaitingAppend& append, const Once& stored, AppendReceipt receipt) {
   if (append.once->content != stored.content) {
-    return answer(append, Error{Code::unprocessable, "the key was used before, for another request"});
+    return answer(append, key_of_other_content());
   }
   repeated_.add();
   receipt.repeated = stored.answer;
@@ -74,7 +75,7 @@ bool OnceBatches::is_new(WaitingAppend& append, const Places& places) {
   } else if (*stored) {
     answer_stored(append, (*stored)->once, (*stored)->receipt);
   } else {
-    answer(append, Error{Code::not_found, "nothing is stored under this key"});
+    answer(append, nothing_under_key());
   }
   return false;
 }

@@ -1,12 +1,11 @@
 #include "log/once_keys.h"
 
 #include <cstring>
-#include <string>
+
+#include "log/once_errors.h"
 
 namespace millstream::log {
 namespace {
-
-constexpr size_t kAccountShare = 4;
 
 uint64_t short_of(const Once::Key& key) {
   uint64_t bytes = 0;
@@ -19,11 +18,8 @@ uint64_t short_of(const Once::Key& key) {
 Status OnceKeys::room_for(const Once::Key& key) const {
   const auto found = of_account_.find(key.account);
   const size_t of_account = found == of_account_.end() ? 0 : found->second;
-  if (of_account >= keys_max_ / kAccountShare) {
-    return Error{Code::rate_limited, "the account's last 24 hours have " + std::to_string(of_account) +
-                                         " idempotency keys, which is the limit"};
-  }
-  if (size_ >= keys_max_) return Error{Code::unavailable, "no more idempotency keys can be remembered now"};
+  if (of_account >= keys_max_ / kOnceAccountShare) return no_more_keys_of_account(of_account);
+  if (size_ >= keys_max_) return no_more_keys();
   return {};
 }
 

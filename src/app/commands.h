@@ -103,7 +103,6 @@ Result<int> run_restore(const Config& config, const BackupOptions& options);
 // Gives 1 when something is damaged.
 Result<int> run_check_data(const Config& config, bool json);
 
-
 // Scenarios of rules; gives 1 when one came otherwise than it expects.
 Result<int> run_rules_test(const std::vector<std::string>& files);
 

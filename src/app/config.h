@@ -82,6 +82,20 @@ struct Config {
     bool sync_commits = true;
   } storage;
 
+  // With a url the log is a Redis stream that several instances share.
+  struct Redis {
+    std::string url;                  // never with a password as a flag
+    std::string name = "millstream";  // of the deployment: several may share a Redis
+    std::string ca_file;              // PEM: who alone may vouch for the server; empty: those the system trusts
+    std::string certificate_file;     // PEM: our own, where the server asks for one
+    std::string key_file;
+    int64_t events_max = 0;  // 0: no limit but storage.retention
+    int64_t bytes_max = 0;
+    int64_t replicas_min = 0;
+    int64_t timeout_ms = 1'000;
+    int64_t lease_ms = 3'000;
+  } redis;
+
   struct Ingest {
     std::string default_site = "default";  // for points that name none
     std::string default_device;            // for line protocol without device or host tag; empty: rejected

@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "base/time_text.h"
 #include "model/topic.h"
+#include "redis/client.h"
 
 namespace millstream::app {
 namespace {
@@ -17,6 +18,7 @@ constexpr int64_t kMinuteMs = 60 * kSecondMs;
 constexpr int64_t kKiB = 1 << 10;
 constexpr int64_t kMiB = 1 << 20;
 constexpr int64_t kGiB = 1 << 30;
+constexpr int64_t kTiB = kGiB << 10;
 constexpr int64_t kBodiesBytesMin = 32 * kMiB;
 static_assert(kBodiesBytesMin >= static_cast<int64_t>(kLineBodyBytesMax), "the largest body must fit");
 
@@ -174,6 +176,24 @@ ConfigRow jwt_secret_file() {
   return made;
 }
 
+ConfigRow redis_url() {
+  ConfigRow made = text("redis.url", &Config::redis, &Config::Redis::url,
+                        "redis://, rediss:// or redis+sentinel://: the log is kept there, for several instances");
+  const auto set = made.set;
+  made.set = [set](const Setting& setting, ConfigDraft& draft) -> Status {
+    const Result<std::string> url = read_text(setting);
+    if (!url) return url.error();
+    const Result<redis::Options> parsed = redis::parse_url(*url);
+    if (!parsed) return setting.wrong(parsed.error().detail);
+    const bool is_flag = setting.place.starts_with("--");
+    if (is_flag && !(parsed->password.empty() && parsed->sentinel_password.empty())) {
+      return setting.wrong("a password on the command line can be read by others: use the file or the environment");
+    }
+    return set(setting, draft);
+  };
+  return made;
+}
+
 std::vector<ConfigRow> make_rows() {
   using C = Config;
   return {
@@ -270,6 +290,25 @@ std::vector<ConfigRow> make_rows() {
            "the same in bytes; all accounts together have less than twice as much"),
       flag("storage.sync_commits", &C::storage, &C::Storage::sync_commits,
            "false: acknowledged before it is on the disk; a power cut may take the last seconds with it"),
+
+      redis_url(),
+      text("redis.name", &C::redis, &C::Redis::name,
+           "of this deployment in Redis: its keys begin with {name}:", check_name),
+      text("redis.ca_file", &C::redis, &C::Redis::ca_file,
+           "PEM: who alone may vouch for Redis; empty: those the system trusts"),
+      text("redis.certificate_file", &C::redis, &C::Redis::certificate_file,
+           "PEM: the certificate shown to Redis, where it asks for one"),
+      text("redis.key_file", &C::redis, &C::Redis::key_file, "its key"),
+      whole("redis.events_max", &C::redis, &C::Redis::events_max, 0, 10'000'000'000,
+            "events kept in Redis, newer than storage.retention as they may be; 0: no limit"),
+      size("redis.bytes_max", &C::redis, &C::Redis::bytes_max, 0, 16 * kTiB,
+           "about what they may take of its memory; 0: no limit"),
+      whole("redis.replicas_min", &C::redis, &C::Redis::replicas_min, 0, 100,
+            "replicas that must have an event before it is acknowledged"),
+      duration("redis.timeout", &C::redis, &C::Redis::timeout_ms, 50, kMinuteMs,
+               "how long Redis may take for an answer"),
+      duration("redis.lease", &C::redis, &C::Redis::lease_ms, 500, kMinuteMs,
+               "one instance draws the conclusions; when it dies another one does so after this time"),
 
       text("ingest.default_site", &C::ingest, &C::Ingest::default_site, "for points that name no site", check_name),
       text("ingest.default_device", &C::ingest, &C::Ingest::default_device,

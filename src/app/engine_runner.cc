@@ -18,6 +18,12 @@
 //   lost or damaged, and with it the resumes and what the log held before its oldest event, so that numbers cannot be
 //   found again: then the log's own conclusions stand, re-stepping gives the state alone, and numbers go on above the
 //   highest one met.
+//
+// Where several instances share the log, the lease decides whose conclusions go into it. Whoever takes it forgets what
+// it has concluded as a follower, takes up the newest stored checkpoint and steps again what is behind it: as a process
+// that starts. The time in which nobody held the lease is the one in which nobody listened, and it is known to the
+// log's keeper. A holder that has lost the lease and does not know it is refused by its number, and a conclusion that
+// is in the log already is not stored again: RedisEventLog says how.
 #include "app/engine_runner.h"
 
 #include <pthread.h>
@@ -34,7 +40,8 @@ namespace millstream::app {
 namespace {
 
 constexpr const char* kCheckpointName = "engines";
-constexpr int64_t kStateVersion = 1;
+constexpr int64_t kStateVersion = 2;
+constexpr int64_t kStateVersionWithoutFence = 1;
 constexpr int64_t kIdleMs = 1'000;
 constexpr int64_t kFinishMs = 2'000;  // how long stop() waits for the log's answer
 constexpr int64_t kResaveUs = 3'000'000;
@@ -59,6 +66,13 @@ Result<model::Event> read_event(model::StateReader& reader) {
   event.topic = std::move(*topic);
   event.type = static_cast<model::EventType>(type);
   return event;
+}
+
+// Of the term in which a state was stored.
+uint64_t fence_of(std::string_view state) {
+  model::StateReader reader(state);
+  if (reader.number() != kStateVersion) return 0;
+  return static_cast<uint64_t>(reader.number());
 }
 
 bool lacks_fields(const model::Event& event) {
@@ -129,7 +143,7 @@ void EngineRunner::run() {
 }
 
 void EngineRunner::finish() {
-  if (phase_ != Phase::live) return;  // what is stored still says where to begin
+  if (phase_ != Phase::live) return;  // what is stored still says where to begin, or another one stores it
   model::EventId end;
   {
     std::lock_guard lock(mu_);
@@ -201,23 +215,32 @@ Status EngineRunner::restore() {
 
 Status EngineRunner::load_engines() {
   Result<std::optional<log::Checkpoint>> stored = log_.load_checkpoint(kCheckpointName);
+  if (!stored && stored.error().code == Code::unavailable) return stored.error();
+  if (blank_.empty()) {
+    for (const model::Engine* engine : engines_) blank_.push_back(engine->save());
+  }
   blank_start_ = !stored || !*stored;
   if (stored && blank_start_) return {};
-  std::vector<std::string> blank;
-  for (const model::Engine* engine : engines_) blank.push_back(engine->save());
   const Status adopted = stored ? adopt(**stored) : Status(stored.error());
   if (adopted) return {};
   log_error("the engines' checkpoint is of no use: state is made again from the log",
             {{"reason", adopted.error().detail}});
-  for (size_t i = 0; i < engines_.size(); ++i) {
-    if (Status s = engines_[i]->load(blank[i]); !s) return s;
+  blank_start_ = state_only_ = true;
+  forget();
+  return {};
+}
+
+// As if no event had been stepped.
+void EngineRunner::forget() {
+  for (size_t i = 0; i < blank_.size(); ++i) {
+    if (const Status loaded = engines_[i]->load(blank_[i]); !loaded) {
+      log_error("an engine does not read its own state", {{"reason", loaded.error().detail}});
+    }
   }
   position_ = {};
   now_ms_ = 0;
   count_ = seen_ = 0;
   unsent_.clear();
-  blank_start_ = state_only_ = true;
-  return {};
 }
 
 Status EngineRunner::adopt(const log::Checkpoint& checkpoint) {
@@ -227,7 +250,9 @@ Status EngineRunner::adopt(const log::Checkpoint& checkpoint) {
 
 Status EngineRunner::read_state(std::string_view state) {
   model::StateReader reader(state);
-  if (reader.number() != kStateVersion) return unreadable();
+  const int64_t version = reader.number();
+  if (version != kStateVersion && version != kStateVersionWithoutFence) return unreadable();
+  state_fence_ = version == kStateVersion ? static_cast<uint64_t>(reader.number()) : 0;
   now_ms_ = reader.number();
   count_ = static_cast<uint64_t>(reader.number());
   const int64_t unsent = reader.number();
@@ -252,7 +277,7 @@ std::string EngineRunner::state_text() const {
   // Growing it from nothing would cost as much as writing it.
   state.reserve(state_bytes_ + state_bytes_ / 8);
   model::StateWriter writer(state);
-  writer.number(kStateVersion).number(now_ms_).number(count_).number(unsent_.size());
+  writer.number(kStateVersion).number(state_fence_).number(now_ms_).number(count_).number(unsent_.size());
   for (const model::Event& event : unsent_) write_event(event, writer);
   writer.number(engines_.size());
   for (const model::Engine* engine : engines_) {
@@ -285,12 +310,17 @@ bool EngineRunner::begin_live() {
     if (!mailbox_.first_ms) return false;
     now_ms = std::max(now_ms, *mailbox_.first_ms);
   }
-  for (model::Engine* engine : engines_) engine->resume(now_ms_, now_ms);
+  resume_engines(now_ms_, now_ms);
+  return true;
+}
+
+// Then what they know is stored, and nothing happens until it is.
+void EngineRunner::resume_engines(int64_t from_ms, int64_t now_ms) {
+  for (model::Engine* engine : engines_) engine->resume(from_ms, now_ms);
   advance_engines(now_ms);
   save_checkpoint();
   resave_at_us_ = clock_.steady_us() + kResaveUs;
   phase_ = Phase::confirming;
-  return true;
 }
 
 bool EngineRunner::confirm_checkpoint() {
@@ -300,7 +330,7 @@ bool EngineRunner::confirm_checkpoint() {
     checkpoint_.state = {};
     retry_ms_ = retry_at_us_ = 0;
     phase_ = Phase::live;
-    live_ = true;
+    live_ = draws_ = true;
     return true;
   }
   retry_ms_ = std::clamp(retry_ms_ * 2, options_.retry_min_ms, options_.retry_max_ms);
@@ -324,13 +354,102 @@ void EngineRunner::save_checkpoint() {
   checkpoint_due_ms_ = now_ms_ + std::max(options_.checkpoint_interval_ms, by_size_ms);
 }
 
+// ---- among several instances ----
+
+// Whether it had to do something.
+bool EngineRunner::heed_lease() {
+  const log::Term term = options_.shared->lease->term();
+  if (held_fence_ != 0 && !(term.mine && term.fence == held_fence_)) {
+    log_info("conclusions are left to the holder of the lease", {{"holder", term.holder}});
+    held_fence_ = 0;
+    options_.shared->hold({});
+    begin_following();
+    return true;
+  }
+  if (term.fence == 0 || in_flight_ != 0 || backing_off()) return false;
+  if (term.mine && held_fence_ == 0) {
+    take_over(term);
+    return true;
+  }
+  if (!term.mine && phase_ == Phase::following && term.fence != state_fence_) return take_up(term);
+  return false;
+}
+
+void EngineRunner::begin_following() {
+  unsent_.clear();
+  refused_ = false;
+  phase_ = Phase::following;
+  live_ = true;
+  draws_ = false;
+}
+
+// Forgets all and steps again what the log has behind the newest checkpoint, up to `end`.
+Status EngineRunner::start_again(model::EventId end) {
+  {
+    std::lock_guard lock(mu_);
+    mailbox_.inbox.clear();
+    mailbox_.inbox_events = 0;
+    mailbox_.dropped.reset();
+    catch_up_to_ = mailbox_.through;
+  }
+  phase_ = Phase::starting;
+  forget();
+  state_only_ = false;
+  if (Status s = load_engines(); !s) return s;
+  position_ = std::min(position_, end);
+  return replay(end);
+}
+
+void EngineRunner::take_over(const log::Term& term) {
+  options_.shared->hold(term.fence);
+  const bool absent =
+      term.attended_until_ms > 0 && term.since_ms - term.attended_until_ms > options_.shared->absence_ms;
+  model::EventId end = log_.last_id();
+  if (absent) end = std::min(end, {term.attended_until_ms, model::EventId::kSeqMax});
+  if (const Status started = start_again(end); !started) {
+    begin_following();
+    return back_off(started.error(), "take over");
+  }
+  log_info("this instance draws the conclusions",
+           {{"fence", term.fence}, {"unattended_ms", term.since_ms - term.attended_until_ms}});
+  held_fence_ = state_fence_ = term.fence;
+  options_.shared->reconfigure();
+  retry_ms_ = 0;
+  if (absent) advance_engines(term.attended_until_ms);
+  resume_engines(now_ms_, absent ? std::max(now_ms_, term.since_ms) : now_ms_);
+}
+
+// What the new holder knows, once it has stored it.
+bool EngineRunner::take_up(const log::Term& term) {
+  const Result<std::optional<log::Checkpoint>> stored = log_.load_checkpoint(kCheckpointName);
+  if (stored && *stored && fence_of((*stored)->state) == term.fence) {
+    if (const Status started = start_again(log_.last_id()); started) {
+      begin_following();
+      retry_ms_ = 0;
+      return true;
+    }
+    begin_following();
+  }
+  retry_ms_ = std::clamp(retry_ms_ * 2, options_.retry_min_ms, options_.retry_max_ms);
+  retry_at_us_ = clock_.steady_us() + retry_ms_ * 1000;
+  return false;
+}
+
 // ---- live ----
 
 bool EngineRunner::turn() {
+  if (options_.shared && phase_ != Phase::starting && heed_lease()) return true;
   switch (phase_) {
     case Phase::starting: return false;
-    case Phase::restored: return begin_live();
+    case Phase::restored:
+      if (!options_.shared) return begin_live();
+      begin_following();
+      return true;
     case Phase::confirming: return confirm_checkpoint();
+    case Phase::following: {
+      const bool answered = take_answer();
+      return take_live() || answered;
+    }
     case Phase::live: break;
   }
   bool worked = take_answer();
@@ -387,7 +506,7 @@ Result<bool> EngineRunner::step_page(model::EventId until) {
     if (lacks_fields(event)) decode_fields(event);
   }
   // Start-up tells the engines no time but that of events: how long nothing happened is for resume() to say.
-  if (phase_ == Phase::live) {
+  if (phase_ == Phase::live || phase_ == Phase::following) {
     step_batch(batch);
   } else {
     for (const model::Event& event : batch.events) step_event(event);
@@ -407,11 +526,11 @@ void EngineRunner::step_batch(const log::CommittedBatch& batch) {
   }
   stepped_to_ = position_.packed();
   if (!batch.events.empty()) step_seconds_.observe_us(clock_.steady_us() - started_us);
-  if (now_ms_ >= checkpoint_due_ms_) save_checkpoint();
+  if (phase_ == Phase::live && now_ms_ >= checkpoint_due_ms_) save_checkpoint();
 }
 
 void EngineRunner::step_event(const model::Event& event) {
-  if (lacks_fields(event) && phase_ == Phase::live) {
+  if (lacks_fields(event) && phase_ != Phase::starting) {
     model::Event decoded = event;
     decode_fields(decoded);
     if (!decoded.fields.empty()) return step_event(decoded);
@@ -440,12 +559,16 @@ void EngineRunner::advance_engines(int64_t now_ms) {
 void EngineRunner::keep_conclusions() {
   for (model::Event& event : concluded_) {
     event.conclusion = ++count_;
-    if (event.conclusion > seen_ && !state_only_) unsent_.push_back(std::move(event));
+    if (event.conclusion > seen_ && !state_only_ && phase_ != Phase::following) unsent_.push_back(std::move(event));
   }
-  if (phase_ != Phase::starting) conclusions_total_.add(concluded_.size());
+  if (phase_ != Phase::starting && phase_ != Phase::following) conclusions_total_.add(concluded_.size());
 }
 
 void EngineRunner::seen_in_log(const model::Event& event) {
+  if (phase_ == Phase::following) {
+    seen_ = count_ = std::max(count_, event.conclusion);
+    return;
+  }
   if (blank_start_ && phase_ == Phase::starting && !state_only_) {
     log_warning("the engines' checkpoint is missing: state is made again from the log",
                 {{"first_conclusion", event.conclusion}});

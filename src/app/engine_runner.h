@@ -3,6 +3,9 @@
 // Flow     log -> on_commit() -> inbox -> engine thread: for every event advance(id.ms) then step(), for a tick
 //          advance(through.ms) -> conclusions, numbered -> log.append() -> they come round like every event.
 //          Start-up: load the checkpoint, step again what the log holds beyond it, resume(), store a checkpoint, live.
+//          Where several instances share the log, all of them step over it, and what they know is the same; only the
+//          holder of the lease appends what the engines conclude. Whoever takes the lease starts up again as above,
+//          from the checkpoint of the one before; all others then take up the first checkpoint of the new one.
 // Shapes   A conclusion's number counts over the life of the log. The same log gives the same conclusions in the same
 //          order, whenever the runner was told of time: those of one advance() are ordered by ts, then by engine.
 // Limits   inbox_events_max waiting events; beyond, the inbox is dropped and the events are read from the log by id
@@ -17,6 +20,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -27,10 +31,22 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "log/event_log.h"
+#include "log/lease.h"
 #include "metrics/registry.h"
 #include "model/engine.h"
 
 namespace millstream::app {
+
+// For engines that run on several instances over one log.
+struct SharedLog {
+  const log::Lease* lease = nullptr;
+  // What is appended and stored from now on is so under this number; none: nothing is.
+  std::function<void(std::optional<uint64_t>)> hold;
+  // Before resume(): the engines are to know the configuration as it is now.
+  std::function<void()> reconfigure;
+  // A time without a holder that is shorter is no absence: devices were heard, and their deadlines stand.
+  int64_t absence_ms = 10'000;
+};
 
 struct EngineRunnerOptions {
   size_t inbox_events_max = 100'000;
@@ -41,6 +57,7 @@ struct EngineRunnerOptions {
   int64_t checkpoint_bytes_per_second = 1 << 20;  // large states are stored less often
   int64_t retry_min_ms = 10;
   int64_t retry_max_ms = 2'000;
+  std::optional<SharedLog> shared = {};
 };
 
 class EngineRunner final : public log::CommitReader {
@@ -65,13 +82,17 @@ class EngineRunner final : public log::CommitReader {
   // Start-up is over: conclusions are being drawn from live events.
   bool is_live() const { return live_.load(); }
 
+  // The engines' conclusions are appended by this instance.
+  bool draws() const { return draws_.load(); }
+
   // The two halves of start(), for callers that bring their own thread (tests): restore() once, then turn() again and
   // again. turn() does a piece of work without waiting, and says whether there was any.
   Status restore();
   bool turn();
 
  private:
-  enum class Phase { starting, restored, confirming, live };
+  // following: another instance appends the conclusions.
+  enum class Phase { starting, restored, confirming, live, following };
   // What other threads hand in.
   struct Mailbox {
     std::deque<log::CommittedBatchPtr> inbox;
@@ -89,6 +110,7 @@ class EngineRunner final : public log::CommitReader {
   bool wait_for_mail(int64_t ms);
 
   Status load_engines();
+  void forget();
   Status adopt(const log::Checkpoint& checkpoint);
   Status read_state(std::string_view state);
   Status replay(model::EventId end);
@@ -96,7 +118,13 @@ class EngineRunner final : public log::CommitReader {
   void save_checkpoint();
 
   bool begin_live();
+  void resume_engines(int64_t from_ms, int64_t now_ms);
   bool confirm_checkpoint();
+  bool heed_lease();
+  void take_over(const log::Term& term);
+  bool take_up(const log::Term& term);
+  Status start_again(model::EventId end);
+  void begin_following();
   bool take_live();
   bool catch_up();
   Result<bool> step_page(model::EventId until);
@@ -136,9 +164,12 @@ class EngineRunner final : public log::CommitReader {
   bool state_only_ = false;  // replay without a checkpoint: the log has the conclusions, only the state is missing
   bool refused_ = false;     // the log did not take the last append: stepping pauses until it does
   std::optional<model::EventId> catch_up_to_;
-  model::Conclusions concluded_;  // scratch
-  log::Checkpoint checkpoint_;    // newest handed to the log
-  size_t state_bytes_ = 0;        // of the last checkpoint
+  std::vector<std::string> blank_;  // the engines' states before any event
+  uint64_t state_fence_ = 0;        // shared: of the term whose checkpoint the state goes back to
+  uint64_t held_fence_ = 0;         // shared: the lease is ours under this number; 0: it is not
+  model::Conclusions concluded_;    // scratch
+  log::Checkpoint checkpoint_;      // newest handed to the log
+  size_t state_bytes_ = 0;          // of the last checkpoint
   int64_t checkpoint_due_ms_ = 0;
   int64_t resave_at_us_ = 0;
   int64_t retry_ms_ = 0;  // 0: no trouble
@@ -146,6 +177,7 @@ class EngineRunner final : public log::CommitReader {
 
   std::atomic<int64_t> stepped_to_{0};
   std::atomic<bool> live_{false};
+  std::atomic<bool> draws_{false};
 
   std::mutex mu_;
   std::condition_variable mail_;

@@ -34,17 +34,21 @@ class MemoryLog final : public log::EventLog {
   bool loses_checkpoints = false;  // save_checkpoint() fails
   bool fails_reads = false;
   bool checkpoint_is_damaged = false;
+  // As a log that several instances share: under another number nothing is stored, and no conclusion twice.
+  std::optional<uint64_t> fence;
+  std::optional<uint64_t> asking;                                   // the number of whoever appends and stores now
   std::vector<Event> events;                                        // durable
   std::map<std::string, log::Checkpoint, std::less<>> checkpoints;  // durable
 
   void add_reader(log::CommitReader& reader) override { readers_.push_back(&reader); }
+  void remove_reader(log::CommitReader& reader) { std::erase(readers_, &reader); }
   Status start() override { return {}; }
   void stop() override {}
 
   Status append(std::vector<Event> batch, log::AppendDone done) override {
     std::lock_guard lock(mu_);
     if (refuses_appends) return Error{Code::unavailable, "queue full"};
-    queue_.push_back({std::move(batch), std::move(done), {}, {}});
+    queue_.push_back({std::move(batch), std::move(done), {}, {}, asking});
     return {};
   }
   Result<std::vector<log::Missing>> read_samples(const log::SamplesRequest&, log::SampleSink&) override {
@@ -55,7 +59,7 @@ class MemoryLog final : public log::EventLog {
   }
   void save_checkpoint(std::string name, log::Checkpoint checkpoint) override {
     std::lock_guard lock(mu_);
-    queue_.push_back({{}, {}, std::move(name), std::move(checkpoint)});
+    queue_.push_back({{}, {}, std::move(name), std::move(checkpoint), asking});
   }
   Result<std::optional<log::Checkpoint>> load_checkpoint(std::string_view name) override {
     std::lock_guard lock(mu_);
@@ -101,8 +105,13 @@ class MemoryLog final : public log::EventLog {
     if (queue_.empty()) return false;
     Queued item = std::move(queue_.front());
     queue_.pop_front();
+    const bool fenced = fence && (item.batch.empty() || item.batch[0].conclusion > 0) && item.fence != fence;
     if (item.batch.empty()) {
-      if (!loses_checkpoints) checkpoints[item.name] = std::move(item.checkpoint);
+      if (!loses_checkpoints && !fenced) checkpoints[item.name] = std::move(item.checkpoint);
+      return true;
+    }
+    if (fenced) {
+      answers_.push_back([done = std::move(item.done)] { done(Error{Code::conflict, "another holds the lease"}); });
       return true;
     }
     if (disk_is_full) {
@@ -112,13 +121,15 @@ class MemoryLog final : public log::EventLog {
     }
     auto batch = std::make_shared<log::CommittedBatch>();
     for (Event& event : item.batch) {
+      if (fence && event.conclusion > 0 && event.conclusion <= concluded_) continue;
+      concluded_ = std::max(concluded_, event.conclusion);
       last_ = event.id = next_id();
       batch->events.push_back(event);
       event.fields.clear();  // as read back
       events.push_back(std::move(event));
     }
     batch->through = last_;
-    const log::AppendReceipt receipt{batch->events.front().id, last_};
+    const log::AppendReceipt receipt{batch->events.empty() ? last_ : batch->events.front().id, last_};
     if (item.done) answers_.push_back([done = std::move(item.done), receipt] { done(receipt); });
     lock.unlock();
     for (log::CommitReader* reader : readers_) reader->on_commit(batch);
@@ -158,6 +169,7 @@ class MemoryLog final : public log::EventLog {
     log::AppendDone done;
     std::string name;
     log::Checkpoint checkpoint;
+    std::optional<uint64_t> fence;
   };
 
   EventId next_id() const { return now_ms > last_.ms ? EventId{now_ms, 0} : EventId{last_.ms, last_.seq + 1}; }
@@ -167,6 +179,7 @@ class MemoryLog final : public log::EventLog {
   std::deque<std::function<void()>> answers_;
   std::vector<log::CommitReader*> readers_;
   EventId last_;
+  uint64_t concluded_ = 0;
 };
 
 // Concludes nothing; remembers, within its state, where in the log resume() was called and with what.
@@ -961,6 +974,223 @@ TEST(EngineRunnerThread, StopsWhileItStillWaitsForItsFirstCheckpoint) {
   process.runner.stop();
   EXPECT_TRUE(log.checkpoints.empty());
   EXPECT_FALSE(process.runner.is_live());
+}
+
+// ---- several instances over one log ----
+
+class TestLease final : public log::Lease {
+ public:
+  log::Term term() const override { return now; }
+  log::Term now;
+};
+
+// Each steps when the test says so. One of them has the lease, or nobody.
+class SharedWorld {
+ public:
+  static constexpr int64_t kAbsenceMs = 150;
+  struct Instance {
+    TestLease lease;
+    std::optional<uint64_t> held;
+    std::unique_ptr<Process> process;
+  };
+
+  explicit SharedWorld(size_t count) : instances(count) {
+    w.log.fence = 0;
+    for (size_t i = 0; i < count; ++i) boot(i);
+  }
+  void boot(size_t i) {
+    Instance& instance = instances[i];
+    instance.held = {};
+    instance.lease.now = term;
+    EngineRunnerOptions options = test_options();
+    options.shared = SharedLog{.lease = &instance.lease,
+                               .hold = [&instance](std::optional<uint64_t> fence) { instance.held = fence; },
+                               .reconfigure = [] {},
+                               .absence_ms = kAbsenceMs};
+    instance.process = std::make_unique<Process>(w.log, w.clock, 0, options);
+    ASSERT_TRUE(instance.process->runner.restore().ok());
+  }
+  // What it had asked of the log may still happen; nobody is there to be answered.
+  void kill(size_t i) {
+    if (!instances[i].process) return;
+    w.log.remove_reader(instances[i].process->runner);
+    graves.push_back(std::move(instances[i].process));
+    if (holder == i) nobody();
+  }
+  void nobody() {
+    if (!holder) return;
+    attended_until_ms = w.log.now_ms;
+    holder.reset();
+    tell();
+  }
+  void give_lease(size_t i) {
+    if (holder || !instances[i].process) return;
+    holder = i;
+    term = {.fence = *w.log.fence + 1, .holder = "i", .attended_until_ms = attended_until_ms, .since_ms = w.log.now_ms};
+    w.log.fence = term.fence;
+    tell();
+  }
+  bool turn(size_t i) {
+    Instance& instance = instances[i];
+    if (!instance.process) return false;
+    w.log.asking = instance.held;
+    // It may take the lease within its turn, and store under the new number.
+    instance.lease.now.mine = holder == i;
+    if (holder == i) w.log.asking = term.fence;
+    const bool worked = instance.process->runner.turn();
+    w.log.asking.reset();
+    return worked;
+  }
+  void settle() {
+    for (int quiet = 0; quiet < 6;) {
+      w.clock.advance_ms(1'000);
+      bool worked = w.log.commit_one();
+      worked |= w.log.answer_one();
+      for (size_t i = 0; i < instances.size(); ++i) worked |= turn(i);
+      quiet = worked ? 0 : quiet + 1;
+    }
+  }
+
+  World w;
+  std::vector<Instance> instances;
+  std::vector<std::unique_ptr<Process>> graves;
+  std::optional<size_t> holder;
+  int64_t attended_until_ms = 0;
+  log::Term term;
+
+ private:
+  void tell() {
+    for (size_t i = 0; i < instances.size(); ++i) {
+      instances[i].lease.now = term;
+      instances[i].lease.now.mine = holder == i;
+    }
+  }
+};
+
+TEST(SharedEngines, OnlyTheHolderAppendsAndTheOthersKnowTheSame) {
+  SharedWorld s(3);
+  s.w.log.tick();
+  s.settle();
+  s.w.telemetry("d", 9);
+  s.settle();
+  EXPECT_EQ(said_in(s.w.log), Lines{}) << "nobody has the lease";
+  s.give_lease(1);
+  s.settle();
+  EXPECT_EQ(said_in(s.w.log), (Lines{"online d", "firing hot.s.d.1000.1"}));
+  s.w.log.now_ms += 150;
+  s.w.log.tick();
+  s.settle();
+  EXPECT_EQ(said_in(s.w.log).back(), "stale d");
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(s.instances[i].process->runner.draws(), i == 1);
+    EXPECT_TRUE(s.instances[i].process->runner.is_live());
+    EXPECT_EQ(s.instances[i].process->engines.rules.save(), s.instances[1].process->engines.rules.save()) << i;
+    EXPECT_EQ(s.instances[i].process->engines.presence.save(), s.instances[1].process->engines.presence.save()) << i;
+  }
+}
+
+TEST(SharedEngines, ATimeWithoutAHolderMakesNobodyOfflineUnlessItWasShort) {
+  for (const bool is_short : {true, false}) {
+    SharedWorld s(2);
+    s.w.log.tick();
+    s.give_lease(0);
+    s.settle();
+    s.w.telemetry("d", 5);
+    s.settle();
+    ASSERT_EQ(said_in(s.w.log), Lines{"online d"});
+    s.kill(0);
+    s.w.log.now_ms += is_short ? SharedWorld::kAbsenceMs - 10 : 3'600'000;
+    s.w.telemetry("e", 5);
+    s.settle();
+    s.w.log.tick();
+    s.settle();
+    EXPECT_EQ(said_in(s.w.log), Lines{"online d"}) << "nobody draws conclusions";
+    s.give_lease(1);
+    s.settle();
+    s.w.log.tick();
+    s.settle();
+    const Lines said = said_in(s.w.log);
+    EXPECT_EQ(std::count(said.begin(), said.end(), "stale d"), is_short ? 1 : 0);
+    EXPECT_EQ(std::count(said.begin(), said.end(), "online e"), 1);
+  }
+}
+
+TEST(SharedEngines, AHolderThatDoesNotKnowThatItHasLostTheLeaseChangesNothing) {
+  SharedWorld s(2);
+  s.w.log.tick();
+  s.give_lease(0);
+  s.settle();
+  s.w.telemetry("d", 9);
+  s.w.log.commit_one();
+  s.turn(0);
+  s.turn(0);  // its conclusions are on their way
+  s.nobody();
+  s.give_lease(1);
+  for (int i = 0; i < 20; ++i) {
+    s.w.clock.advance_ms(1'000);
+    s.turn(1);
+    s.w.log.commit_one();
+  }
+  s.settle();
+  EXPECT_EQ(said_in(s.w.log), (Lines{"online d", "firing hot.s.d.1000.1"}));
+}
+
+// Whoever holds the lease, dies, comes back or is away, and in whatever order everything happens: what is in the log is
+// what one instance would have concluded, each conclusion once.
+TEST(SharedEngines, RandomTermsAndDeathsConcludeWhatOneInstanceWouldHave) {
+  const uint64_t seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  for (int round = 0; round < 300; ++round) {
+    SharedWorld s(3);
+    for (int step = 0; step < 400; ++step) {
+      const size_t i = random() % 3;
+      switch (random() % 24) {
+        case 0:
+          s.w.telemetry(std::string(1, static_cast<char>('a' + random() % 3)), static_cast<double>(random() % 10));
+          break;
+        case 1: s.w.log.now_ms += static_cast<int64_t>(random() % 40); break;
+        case 2: s.w.log.tick(); break;
+        case 3:
+          if (random() % 4 == 0) s.kill(i);
+          break;
+        case 4:
+          if (!s.instances[i].process) s.boot(i);
+          break;
+        case 5:
+          if (random() % 3 == 0) s.nobody();
+          break;
+        case 6:
+        case 7: s.give_lease(i); break;
+        case 8:
+          if (random() % 20 == 0) s.w.log.now_ms += 500;
+          break;
+        case 9:
+          if (random() % 10 == 0) s.w.clock.advance_ms(3'000);
+          break;
+        case 10:
+        case 11:
+        case 12: s.w.log.commit_one(); break;
+        case 13: s.w.log.answer_one(); break;
+        default: s.turn(i);
+      }
+    }
+    if (!s.instances[0].process) s.boot(0);
+    if (s.holder != 0) {
+      s.nobody();
+      s.give_lease(0);
+    }
+    s.w.log.tick();
+    s.settle();
+    s.w.log.now_ms += 1;
+    s.w.log.tick();
+    s.settle();
+    ASSERT_TRUE(s.instances[0].process->runner.draws()) << "round " << round;
+    Reference reference;
+    const Lines expected =
+        reference.run(s.w.log.events, s.instances[0].process->engines.probe.resumes, s.w.log.last_id().ms);
+    ASSERT_EQ(conclusions_in(s.w.log), expected) << "round " << round;
+  }
 }
 
 }  // namespace

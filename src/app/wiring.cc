@@ -30,6 +30,8 @@
 #include "http/static_files.h"
 #include "hub/framed_batch.h"
 #include "ingest/validator.h"
+#include "log/redis/redis_event_log.h"
+#include "log/redis/redis_lease.h"
 #include "log/sqlite_event_log.h"
 #include "metrics/registry.h"
 #include "net/socket.h"
@@ -180,6 +182,38 @@ presence::PresenceOptions presence_options(const Config::Presence& presence) {
           .learn_max_ms = presence.learn_max_ms};
 }
 
+log::SqliteEventLogOptions sqlite_log_options(const Config& config) {
+  log::SqliteEventLogOptions options;
+  options.directory = config.server.data_directory + "/log";
+  options.retention_ms = config.storage.retention_ms;
+  options.append_queue_events_max = static_cast<size_t>(config.storage.append_queue_events_max);
+  options.append_queue_bytes_max = static_cast<size_t>(config.storage.append_queue_bytes_max);
+  options.sync_commits = config.storage.sync_commits;
+  return options;
+}
+
+Result<redis::Options> redis_options(const Config::Redis& redis) {
+  Result<redis::Options> options = redis::parse_url(redis.url);
+  if (!options) return Error{Code::invalid, "redis.url: " + options.error().detail};
+  options->ca_file = redis.ca_file;
+  options->certificate_file = redis.certificate_file;
+  options->key_file = redis.key_file;
+  options->connect_timeout_ms = redis.timeout_ms;
+  return options;
+}
+
+log::RedisEventLogOptions redis_log_options(const Config& config, const redis::Options& server) {
+  return {.server = server,
+          .prefix = config.redis.name,
+          .retention_ms = config.storage.retention_ms,
+          .events_max = static_cast<uint64_t>(config.redis.events_max),
+          .bytes_max = static_cast<uint64_t>(config.redis.bytes_max),
+          .append_queue_events_max = static_cast<size_t>(config.storage.append_queue_events_max),
+          .append_queue_bytes_max = static_cast<size_t>(config.storage.append_queue_bytes_max),
+          .timeout_ms = config.redis.timeout_ms,
+          .replicas_min = static_cast<int>(config.redis.replicas_min)};
+}
+
 int io_thread_count(const Config& config) {
   const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   return config.server.io_threads > 0 ? static_cast<int>(config.server.io_threads) : cores;
@@ -206,11 +240,14 @@ struct Server::Parts {
   std::unique_ptr<registry::Tickets> tickets;
   std::unique_ptr<IssuerKeys> issuer_keys;
   std::unique_ptr<log::EventLog> log;
+  log::RedisEventLog* shared_log = nullptr;  // `log`, where several instances share it
+  std::unique_ptr<log::RedisLease> lease;    // null: this instance is the only one
   std::unique_ptr<history::LatestValues> latest;
   std::unique_ptr<history::AlertBook> alerts;
   std::unique_ptr<presence::PresenceEngine> presence;
   std::unique_ptr<rules::RuleEngine> rules;
   notify::Channels channels;
+  rules::Limits rule_limits;
   std::unique_ptr<notify::Notifier> notifier;
   std::unique_ptr<EngineRunner> runner;
   std::unique_ptr<Dispatcher> dispatcher;
@@ -234,9 +271,14 @@ struct Server::Parts {
   std::shared_ptr<net::TlsContext> tls;  // null: in the clear
   std::vector<std::unique_ptr<IoThread>> io_threads;
   std::string url;
+  Config as_started;
+  bool acting = false;  // feeds and senders run
   bool stopped = false;
 
   void warn_of(const Config& config);
+  rules::Configuration rule_configuration() const;
+  notify::Configuration notify_configuration() const;
+  void reconfigure();
   Status open_storage(const Config& config);
   void make_context(const Config& config, const std::string& version);
   void make_io_threads(const Config& config);
@@ -244,10 +286,32 @@ struct Server::Parts {
   void stop_feeds();
   void make_senders(const Config& config);
   void stop_senders();
+  void heed_lease();
   Status open_tls(const Config& config);
   Status listen(const Config& config);
   void add_gauges();
 };
+
+rules::Configuration Server::Parts::rule_configuration() const {
+  rules::Configuration configuration{
+      .rules = registry->rules().in_force(), .attributes = {}, .limits = rule_limits, .gateways = {}};
+  for (const auto& [device, settings] : registry->devices().settings()) {
+    if (!settings.attributes.empty()) configuration.attributes.emplace(device, settings.attributes);
+    if (!settings.parent.empty()) configuration.gateways.emplace(device, settings.parent);
+  }
+  return configuration;
+}
+
+notify::Configuration Server::Parts::notify_configuration() const {
+  return {registry->rules().in_force(), channels, registry->silences().all()};
+}
+
+// What the registry says by now, for engines that take over from those of another instance.
+void Server::Parts::reconfigure() {
+  presence->configure(registry->devices().settings());
+  rules->configure(rule_configuration());
+  notifier->configure(notify_configuration());
+}
 
 Status Server::Parts::open_storage(const Config& config) {
   const registry::RegistryOptions known{
@@ -262,38 +326,44 @@ Status Server::Parts::open_storage(const Config& config) {
   if (!ticket_file) return ticket_file.error();
   tickets = std::move(*ticket_file);
 
-  log::SqliteEventLogOptions options;
-  options.directory = config.server.data_directory + "/log";
-  options.retention_ms = config.storage.retention_ms;
-  options.append_queue_events_max = static_cast<size_t>(config.storage.append_queue_events_max);
-  options.append_queue_bytes_max = static_cast<size_t>(config.storage.append_queue_bytes_max);
-  options.sync_commits = config.storage.sync_commits;
-  log = log::make_sqlite_event_log(options, clock, metrics);
+  if (!config.redis.url.empty()) {
+    const Result<redis::Options> server = redis_options(config.redis);
+    if (!server) return server.error();
+    auto stream = log::make_redis_event_log(redis_log_options(config, *server), clock, metrics);
+    shared_log = stream.get();
+    log = std::move(stream);
+    lease = std::make_unique<log::RedisLease>(log::RedisLeaseOptions{.server = *server,
+                                                                     .prefix = config.redis.name,
+                                                                     .node = node_name(),
+                                                                     .duration_ms = config.redis.lease_ms,
+                                                                     .timeout_ms = config.redis.timeout_ms},
+                                              clock, metrics);
+  } else {
+    log = log::make_sqlite_event_log(sqlite_log_options(config), clock, metrics);
+  }
 
   const auto gateway_of = [&devices = registry->devices()](const model::Topic& device) {
     return devices.gateway_of(device);
   };
   latest = std::make_unique<history::LatestValues>(config.storage.retention_ms, kDevicesMax, gateway_of);
   alerts = std::make_unique<history::AlertBook>(history::AlertBookOptions{.retention_ms = config.storage.retention_ms});
-  const model::SettingsByDevice described = registry->devices().settings();
-  presence = std::make_unique<presence::PresenceEngine>(presence_options(config.presence), described);
   registry->rules().give(given_rules(config.rules, config.alerts.rules_of_file));
-  const std::vector<model::Rule> in_force = registry->rules().in_force();
-  rules::Configuration rule_configuration{
-      .rules = in_force,
-      .attributes = {},
-      .limits = {.rule_instances_per_account_max = config.alerts.rule_instances_per_account_max,
-                 .rule_evaluations_per_second_max = config.alerts.rule_evaluations_per_second_max}};
-  for (const auto& [device, settings] : described) {
-    if (!settings.attributes.empty()) rule_configuration.attributes.emplace(device, settings.attributes);
-    if (!settings.parent.empty()) rule_configuration.gateways.emplace(device, settings.parent);
-  }
-  rules = std::make_unique<rules::RuleEngine>(std::move(rule_configuration));
   channels = channel_names(config.channels);
-  notifier = std::make_unique<notify::Notifier>(notify::Configuration{in_force, channels, registry->silences().all()});
+  rule_limits = {.rule_instances_per_account_max = config.alerts.rule_instances_per_account_max,
+                 .rule_evaluations_per_second_max = config.alerts.rule_evaluations_per_second_max};
+  presence =
+      std::make_unique<presence::PresenceEngine>(presence_options(config.presence), registry->devices().settings());
+  rules = std::make_unique<rules::RuleEngine>(rule_configuration());
+  notifier = std::make_unique<notify::Notifier>(notify_configuration());
   dispatcher = std::make_unique<Dispatcher>(metrics);
   const std::vector<model::Engine*> engines{latest.get(), presence.get(), rules.get(), alerts.get(), notifier.get()};
-  runner = std::make_unique<EngineRunner>(*log, engines, clock, metrics);
+  EngineRunnerOptions runner_options;
+  if (lease) {
+    runner_options.shared = SharedLog{.lease = lease.get(),
+                                      .hold = [this](std::optional<uint64_t> fence) { shared_log->hold(fence); },
+                                      .reconfigure = [this] { reconfigure(); }};
+  }
+  runner = std::make_unique<EngineRunner>(*log, engines, clock, metrics, runner_options);
   return {};
 }
 
@@ -420,6 +490,23 @@ void Server::Parts::stop_senders() {
   for (const auto& sender : senders) sender->stop();
 }
 
+// Brokers are read and notifications sent by the one that draws the conclusions.
+void Server::Parts::heed_lease() {
+  const bool acts = !lease || runner->draws();
+  if (acts == std::exchange(acting, acts)) return;
+  if (!acts) {
+    stop_feeds();
+    stop_senders();
+    feeds.clear();
+    senders.clear();
+    return;
+  }
+  make_feeds(as_started);
+  for (const auto& feed : feeds) feed->start();
+  make_senders(as_started);
+  for (const auto& sender : senders) sender->start();
+}
+
 Status Server::Parts::open_tls(const Config& config) {
   if (!config.tls.enabled()) return {};
   const Result<CertificatePem> pem =
@@ -533,10 +620,9 @@ Result<std::unique_ptr<Server>> Server::start(const Config& asked, const std::st
   p.issuer_keys->wait_for_first();
   if (Status s = p.listen(config); !s) return s.error();
   for (const std::unique_ptr<IoThread>& io : p.io_threads) io->run();
-  p.make_feeds(config);
-  for (const auto& feed : p.feeds) feed->start();
-  p.make_senders(config);
-  for (const auto& sender : p.senders) sender->start();
+  if (p.lease) p.lease->start();
+  p.as_started = config;
+  p.heed_lease();
   p.context->ready = true;
   log_info("serving", {{"url", p.url},
                        {"version", version},
@@ -555,6 +641,7 @@ size_t Server::sessions() const {
 
 void Server::refresh() {
   tell_storage();
+  parts_->heed_lease();
   parts_->issuer_keys->refresh_files();
   keep_sessions_in_use();
   const registry::Registry::Refreshed refreshed = parts_->registry->refresh(parts_->clock.wall_ms());
@@ -633,6 +720,7 @@ void Server::stop() {
   if (p.hashers) p.hashers->stop();
   if (p.runner) p.runner->stop();
   if (p.log) p.log->stop();
+  if (p.lease) p.lease->stop();
   if (p.alerts) p.alerts->end_waiting();
   if (p.readers) p.readers->stop();  // reads that wait are dropped: nobody loses anything, and they could be thousands
   if (p.series) p.series->stop();

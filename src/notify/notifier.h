@@ -39,6 +39,9 @@ class Notifier final : public model::Engine {
   explicit Notifier(Configuration configured);
   ~Notifier() override;
 
+  // As it is now: put in force by the next resume().
+  void configure(Configuration configured) { configured_ = std::move(configured); }
+
   std::string_view name() const override { return "notify"; }
   void step(const model::Event& event, int64_t now_ms, model::Conclusions& out) override;
   void advance(int64_t now_ms, model::Conclusions& out) override;
@@ -57,7 +60,7 @@ class Notifier final : public model::Engine {
   void put_silences_in_force(int64_t now_ms);
   void find_unsendable();
 
-  const Configuration configured_;
+  Configuration configured_;
   DeliveryBook book_;
   std::unique_ptr<State> state_;
 };

@@ -47,6 +47,8 @@ class PresenceEngine final : public model::Engine {
  public:
   // What is configured elsewhere, put in force by the first resume(): every registered device has an entry in `known`.
   explicit PresenceEngine(PresenceOptions options, model::SettingsByDevice known = {});
+  // As it is now: put in force by the next resume().
+  void configure(model::SettingsByDevice known) { known_ = std::move(known); }
 
   std::string_view name() const override { return "presence"; }
   void step(const model::Event& event, int64_t now_ms, model::Conclusions& out) override;

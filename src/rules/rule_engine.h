@@ -37,6 +37,9 @@ class RuleEngine final : public model::Engine {
   explicit RuleEngine(Configuration configured);
   ~RuleEngine() override;
 
+  // As it is now: put in force by the next resume().
+  void configure(Configuration configured) { configured_ = std::move(configured); }
+
   std::string_view name() const override { return "rules"; }
   void step(const model::Event& event, int64_t now_ms, model::Conclusions& out) override;
   void advance(int64_t now_ms, model::Conclusions& out) override;
@@ -53,7 +56,7 @@ class RuleEngine final : public model::Engine {
   void step_command(const model::Event& event, int64_t now_ms, model::Conclusions& out);
   void step_device(const model::Event& event, int64_t now_ms, model::Conclusions& out);
 
-  const Configuration configured_;
+  Configuration configured_;
   RuleBoard board_;
   std::unique_ptr<State> state_;
 };

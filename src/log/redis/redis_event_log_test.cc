@@ -1,6 +1,7 @@
 #include "log/redis/redis_event_log.h"
 
 #include <gtest/gtest.h>
+#include <poll.h>
 
 #include <random>
 
@@ -97,8 +98,7 @@ class RedisEventLogTest : public ::testing::Test {
     return append_and_wait(log, {test_event(kDevice, 1, data)});
   }
   void wait_for_storage(EventLog& log, Storage storage) {
-    for (int i = 0; i < 2000 && log.storage() != storage; ++i)
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    for (int i = 0; i < 2000 && log.storage() != storage; ++i) ::poll(nullptr, 0, 5);
     ASSERT_EQ(log.storage(), storage);
   }
 
@@ -141,11 +141,11 @@ TEST_F(RedisEventLogTest, ARedisThatComesBackWithEverythingLosesAndDoublesNothin
     for (; !over; ++stored) ASSERT_TRUE(append(*log, std::to_string(stored)).ok());
   });
   for (int round = 0; round < 5; ++round) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(150));
+    ::poll(nullptr, 0, 150);
     server.kill9();
     ASSERT_TRUE(server.restart());
   }
-  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  ::poll(nullptr, 0, 300);
   over = true;
   appending.join();
   std::vector<std::string> expected;
@@ -225,7 +225,7 @@ TEST_F(RedisEventLogTest, WhatARedisThatHungHasNotDoneInTimeItNeverDoes) {
   server.pause();
   const auto refused = append(*log, "refused");
   ASSERT_FALSE(refused.ok());
-  std::this_thread::sleep_for(std::chrono::milliseconds(options.timeout_ms));
+  ::poll(nullptr, 0, static_cast<int>(options.timeout_ms));
   server.resume();
   wait_for_storage(*log, Storage::ok);
   ASSERT_TRUE(append(*log, "after").ok());

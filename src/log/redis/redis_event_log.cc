@@ -153,7 +153,7 @@ class RedisStreamLog final : public RedisEventLog {
   // writing
   void write();
   void commit(std::vector<WaitingAppend> appends);
-  Result<std::vector<Result<AppendReceipt>>> store(const std::vector<RedisAppend>& calls, bool concludes);
+  Result<std::vector<Result<AppendReceipt>>> store(const std::vector<RedisAppend>& calls);
   void come_round(Returning returning);
   void save(WaitingCheckpoint waiting);
   bool pause(int64_t ms);
@@ -322,24 +322,22 @@ Result<AppendReceipt> receipt_over(const std::vector<Result<AppendReceipt>>& rec
 void RedisStreamLog::commit(std::vector<WaitingAppend> appends) {
   std::vector<std::vector<model::Event>> parts;
   std::vector<size_t> ends;
-  std::vector<const Once*> keys;
-  bool concluding = false;
+  std::vector<RedisAppend> calls;
   size_t events = 0;
   for (WaitingAppend& append : appends) {
-    concluding |= concludes(append);
+    const RedisAppend call{.once = append.once ? &*append.once : nullptr, .concludes = concludes(append)};
     events += append.events.size();
     for (std::vector<model::Event>& part : parts_of(std::move(append.events), append.once.has_value())) {
       parts.push_back(std::move(part));
-      keys.push_back(append.once ? &*append.once : nullptr);
+      calls.push_back(call);
     }
     ends.push_back(parts.size());
   }
-  std::vector<RedisAppend> calls;
-  for (size_t i = 0; i < parts.size(); ++i) calls.push_back({.events = &parts[i], .once = keys[i]});
+  for (size_t i = 0; i < parts.size(); ++i) calls[i].events = &parts[i];
 
   ++commits_;
   const int64_t started_us = clock_.steady_us();
-  const Result<std::vector<Result<AppendReceipt>>> receipts = store(calls, concluding);
+  const Result<std::vector<Result<AppendReceipt>>> receipts = store(calls);
   Returning returning;
   size_t begin = 0;
   for (size_t i = 0; i < appends.size(); ++i) {
@@ -357,13 +355,12 @@ void RedisStreamLog::commit(std::vector<WaitingAppend> appends) {
 
 // Again and again until Redis has said what became of it, or nobody waits any longer. What it has stored before it says
 // so is stored once; what it has not by then it never stores.
-Result<std::vector<Result<AppendReceipt>>> RedisStreamLog::store(const std::vector<RedisAppend>& calls,
-                                                                 bool concluding) {
+Result<std::vector<Result<AppendReceipt>>> RedisStreamLog::store(const std::vector<RedisAppend>& calls) {
   const int64_t give_up_ms = steady_ms() + options_.append_patience_ms;
   RedisCommit commit{.writer = writer_,
                      .number = commits_,
                      .deadline_ms = {},
-                     .fence = concluding ? fence() : std::nullopt,
+                     .fence = fence(),
                      .once_keys_max = options_.once_keys_max,
                      .replicas_min = options_.replicas_min};
   int64_t retry_ms = kRetryMinMs;

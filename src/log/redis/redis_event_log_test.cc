@@ -261,9 +261,11 @@ TEST_F(RedisEventLogTest, OnlyTheHolderOfTheLeaseConcludesAndEachConclusionIsSto
   const auto late = conclude(*one, 3);
   ASSERT_FALSE(late.ok());
   EXPECT_EQ(late.error().code, Code::conflict);
+  ASSERT_TRUE(append(*one, "not a conclusion").ok());
   ASSERT_TRUE(conclude(*other, 2).ok()) << "what the one before had stored is not stored again";
   ASSERT_TRUE(conclude(*other, 3).ok());
-  EXPECT_EQ(there.wait_for(3), (std::vector<std::string>{"conclusion 1", "conclusion 2", "conclusion 3"}));
+  EXPECT_EQ(there.wait_for(4),
+            (std::vector<std::string>{"conclusion 1", "conclusion 2", "not a conclusion", "conclusion 3"}));
   ASSERT_TRUE(lease.save_checkpoint("c", {.at = {7, 0}, .state = "new"}, second->fence).ok());
   EXPECT_EQ(lease.save_checkpoint("c", {.at = {6, 0}, .state = "old"}, first->fence).error().code, Code::conflict);
   EXPECT_EQ((*one->load_checkpoint("c"))->state, "new");

@@ -51,7 +51,7 @@ Arguments arguments_of(const RedisCaller& caller, const RedisCommit& commit, con
                    caller.newest.text(),
                    caller.identity,
                    number_or_nothing(commit.deadline_ms),
-                   number_or_nothing(commit.fence),
+                   append.concludes ? number_or_nothing(commit.fence) : std::string(),
                    commit.writer,
                    std::to_string(commit.number),
                    std::to_string(place)};

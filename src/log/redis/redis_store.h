@@ -28,6 +28,7 @@ struct RedisCaller {
 struct RedisAppend {
   const std::vector<model::Event>* events = nullptr;
   const Once* once = nullptr;  // null: without a key
+  bool concludes = false;      // stored only under the commit's fence
 };
 
 struct RedisCommit {

@@ -2,12 +2,12 @@
 #include "api/credential.h"
 #include "api/idempotency.h"
 #include "api/problem.h"
+#include "api/published.h"
 #include "api/query_fields.h"
 #include "api/routes.h"
 #include "api/write_points.h"
 #include "auth/authorize.h"
 #include "base/limits.h"
-#include "codec/event_json.h"
 #include "codec/published_event.h"
 
 namespace millstream::api {
@@ -23,43 +23,11 @@ std::optional<http::Response> admit_publish(Context& context, const http::Reques
   return refuse_over_quota(context, *grants, [](const Error& error) { return problem(error); });
 }
 
-// Open alerts are kept in memory and shown in every snapshot, and only their publisher can end them.
-Status check_open_alerts(const Context& context, const codec::PublishedEvent& published) {
-  if (!published.opens_alert) return {};
-  const size_t open = context.latest.published_alerts(published.topic.account);
-  if (open < history::kPublishedAlertsMax) return {};
-  return Error{Code::unprocessable, "the account has " + std::to_string(open) +
-                                        " published alerts open, which is the limit: publish \"resolved\" for some"};
-}
-
-// Who acknowledged an alert stays on it, whatever its publisher tells of it: viewers take the newest event for all
-// there is.
-void keep_ack(const Context& context, codec::PublishedEvent& published) {
-  if (published.type != model::EventType::alert) return;
-  std::optional<model::AlertAck> ack = context.alerts.ack_of(published.topic, published.alert_id);
-  if (!ack) return;
-  Result<model::Alert> alert = codec::decode_alert_data(published.data);
-  if (!alert || alert->state == model::AlertState::unacknowledged) return;
-  alert->ack = std::move(ack);
-  std::string data = codec::encode_alert_data(*alert);
-  if (data.size() <= kEventBytesMax) published.data = std::move(data);
-}
-
 Result<model::Event> event_of(const Context& context, const model::Grants& grants, std::string_view body) {
   Result<codec::PublishedEvent> published = codec::parse_published_event(body);
   if (!published) return published.error();
   if (const Status may = auth::authorize_publish(grants, published->topic); !may) return may.error();
-  const int64_t now_ms = context.clock.wall_ms();
-  const int64_t ts_ms = published->ts_ms.value_or(now_ms);
-  if (const Status time = ingest::check_time(ts_ms, now_ms, context.retention_ms); !time) return time.error();
-  if (const Status room = check_open_alerts(context, *published); !room) return room.error();
-  keep_ack(context, *published);
-  model::Event event;
-  event.ts_ms = ts_ms;
-  event.topic = std::move(published->topic);
-  event.type = published->type;
-  event.data = std::move(published->data);
-  return event;
+  return admit_published(context, std::move(*published));
 }
 
 http::Response accepted(const log::AppendReceipt& receipt) {

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "api/published.h"
 #include "codec/event_json.h"
 
 namespace millstream::app {
@@ -10,7 +11,7 @@ namespace {
 // Feeds of one account share what the account may send, and what one credential may.
 model::Grants grants_of(const model::AccountId& account) {
   model::Grants grants;
-  grants.subject = "mqtt";
+  grants.subject = "feed";
   grants.account = account;
   return grants;
 }
@@ -18,11 +19,12 @@ model::Grants grants_of(const model::AccountId& account) {
 }  // namespace
 
 connect::Sink::Checked FeedSink::check(codec::ParsedPoints points, const model::AccountId& account) {
-  rates_.take(grants_of(account), points.points.size() + points.rejected_count, clock_.steady_ms());
-  const int64_t now_ms = clock_.wall_ms();
-  ingest::Validated validated = validator_.validate(
-      std::move(points), account, [&](const model::Topic& topic) { return registry_.devices().admit(topic, now_ms); },
-      now_ms);
+  context_.ingest_rates.take(grants_of(account), points.points.size() + points.rejected_count,
+                             context_.clock.steady_ms());
+  const int64_t now_ms = context_.clock.wall_ms();
+  ingest::Validated validated = context_.validator.validate(
+      std::move(points), account,
+      [&](const model::Topic& topic) { return context_.registry.devices().admit(topic, now_ms); }, now_ms);
   Checked checked{.events = std::move(validated.events), .refused = validated.rejected_count};
   if (!validated.rejected.empty()) checked.first_refusal = std::move(validated.rejected.front().reason);
   return checked;
@@ -32,17 +34,22 @@ Result<model::Event> FeedSink::check(const model::SiteId& site, model::PresenceR
                                      const model::AccountId& account) {
   const model::Topic topic{account, site.empty() ? default_site_ : site, report.device};
   model::Event event =
-      new_event(model::EventType::system, topic, codec::encode_presence_report_data(report), clock_.wall_ms());
-  if (Status s = registry_.devices().admit(event.topic, event.ts_ms); !s) return s.error();
+      new_event(model::EventType::system, topic, codec::encode_presence_report_data(report), context_.clock.wall_ms());
+  if (Status s = context_.registry.devices().admit(event.topic, event.ts_ms); !s) return s.error();
   return event;
 }
 
+Result<model::Event> FeedSink::check(codec::PublishedEvent published) {
+  context_.ingest_rates.take(grants_of(published.topic.account), 1, context_.clock.steady_ms());
+  return api::admit_published(context_, std::move(published));
+}
+
 int64_t FeedSink::wait_ms(const model::AccountId& account) {
-  return rates_.wait_ms(grants_of(account), clock_.steady_ms());
+  return context_.ingest_rates.wait_ms(grants_of(account), context_.clock.steady_ms());
 }
 
 Status FeedSink::append(std::vector<model::Event> events, std::function<void(Status)> done) {
-  return log_.append(std::move(events), [done = std::move(done)](const Result<log::AppendReceipt>& receipt) {
+  return context_.log.append(std::move(events), [done = std::move(done)](const Result<log::AppendReceipt>& receipt) {
     done(receipt ? Status() : Status(receipt.error()));
   });
 }

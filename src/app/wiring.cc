@@ -466,8 +466,7 @@ void Server::Parts::make_io_threads(const Config& config) {
 
 void Server::Parts::make_feeds(const Config& config) {
   // The setting's reader has checked the name.
-  feed_sink = std::make_unique<FeedSink>(*validator, *registry, *log, *ingest_rates, clock,
-                                         *model::SiteId::parse(config.ingest.default_site));
+  feed_sink = std::make_unique<FeedSink>(*context, *model::SiteId::parse(config.ingest.default_site));
   for (const connect::FeedOptions& feed : config.feeds) {
     feeds.push_back(std::make_unique<connect::MqttFeed>(feed, *feed_sink, clock, metrics));
   }

@@ -21,8 +21,6 @@ constexpr int64_t kQuotaPauseMaxMs = 1'000 * MqttClient::kKeepaliveSeconds / 2;
 constexpr int64_t kReconnectFirstMs = 500;
 constexpr int64_t kReconnectMaxMs = 30'000;
 constexpr int64_t kSteadyMs = 5'000;  // a connection that lived so long was a good one
-constexpr int64_t kAppendFirstMs = 50;
-constexpr int64_t kAppendMaxMs = 2'000;
 
 std::vector<std::string> filters_of(const FeedOptions& options) {
   std::vector<std::string> filters;
@@ -53,7 +51,14 @@ MqttFeed::MqttFeed(FeedOptions options, Sink& sink, const Clock& clock, metrics:
           metrics.counter("millstream_mqtt_rebirths_total", "Edge nodes asked to be born again", label(options_))),
       decoder_(options_),
       reconnects_(kReconnectFirstMs, kReconnectMaxMs, static_cast<uint64_t>(clock.steady_us())),
-      appends_(kAppendFirstMs, kAppendMaxMs, static_cast<uint64_t>(clock.steady_us())),
+      complaints_("mqtt: not stored", options_.name, clock),
+      writer_(
+          sink, static_cast<uint64_t>(clock.steady_us()),
+          [this](const Error& error) {
+            retries_.add();
+            complaints_.add("", "the log refuses: " + error.detail, 0);
+          },
+          [this](int64_t ms) { return pause(ms); }),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   MS_CHECK(wake_);
   for (const std::string_view reason : kRefusalNames) {
@@ -117,7 +122,8 @@ Status MqttFeed::serve(MqttClient& client) {
   while (true) {
     // Also what came with the end of the connection: the broker may not remember it.
     const Status read = read_batch(client);
-    if (!store()) return Error{Code::unavailable, "stopping; what the log has not taken stays with the broker"};
+    if (!writer_.store(batch_.events))
+      return Error{Code::unavailable, "stopping; what the log has not taken stays with the broker"};
     const Batch stored = std::exchange(batch_, {});
     if (!read) return read;
     for (const Outgoing& answer : stored.answers) client.publish(answer);
@@ -166,7 +172,8 @@ void MqttFeed::take(const Message& message) {
     refused += intake.refused[i];
   }
   if (refused > 0) {
-    complain(message.topic, intake.first_refusal.empty() ? checked.first_refusal : intake.first_refusal, refused);
+    complaints_.add(message.topic, intake.first_refusal.empty() ? checked.first_refusal : intake.first_refusal,
+                    refused);
   }
 }
 
@@ -181,54 +188,11 @@ void MqttFeed::take_reports(std::vector<Report> reports, Intake& intake) {
   }
 }
 
-// Until everything of the batch is durable. False: the feed is to stop, and it is not.
-bool MqttFeed::store() {
-  const std::vector<model::Event>& events = batch_.events;
-  for (size_t from = 0; from < events.size();) {
-    const size_t to = std::min(events.size(), from + kAppendEventsMax);
-    const auto begin = events.begin();
-    const Status stored =
-        append_once({begin + static_cast<std::ptrdiff_t>(from), begin + static_cast<std::ptrdiff_t>(to)});
-    if (stored) {
-      appends_.succeeded();
-      from = to;
-      continue;
-    }
-    retries_.add();
-    complain("", "the log refuses: " + stored.error().detail, 0);
-    if (!pause(appends_.next_ms())) return false;
-  }
-  return true;
-}
-
-Status MqttFeed::append_once(std::vector<model::Event> events) {
-  const Status queued = sink_.append(std::move(events), [this](Status stored) {
-    const std::lock_guard lock(mu_);
-    answer_ = std::move(stored);
-    answered_.notify_one();
-  });
-  if (!queued) return queued;
-  std::unique_lock lock(mu_);
-  answered_.wait(lock, [this] { return answer_.has_value(); });  // the log answers everyone, also when it stops
-  return *std::exchange(answer_, std::nullopt);
-}
-
 // False: the feed is to stop.
 bool MqttFeed::pause(int64_t ms) {
   pollfd wake{wake_.get(), POLLIN, 0};
   static_cast<void>(::poll(&wake, 1, static_cast<int>(ms)));
   return !stopping();
-}
-
-void MqttFeed::complain(std::string_view topic, std::string_view detail, size_t count) {
-  complaints_ += count;
-  const int64_t now_ms = clock_.steady_ms();
-  if (complained_ms_ && now_ms - *complained_ms_ < kComplaintMs) return;
-  complained_ms_ = now_ms;
-  log_warning(
-      "mqtt: not stored",
-      {{"feed", options_.name}, {"topic", topic}, {"reason", detail}, {"refused_since_last_line", complaints_}});
-  complaints_ = 0;
 }
 
 }  // namespace millstream::connect

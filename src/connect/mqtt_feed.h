@@ -5,22 +5,16 @@
 // acknowledge
 //          the batch -> read on. While the log takes its time the broker's messages wait in the broker.
 // Shapes   At least once (QoS 1): a message that was stored and not acknowledged comes again, and is stored again.
-// Limits   kBatchMessagesMax messages or kBatchBytesMax bytes of them in memory; append() is given kAppendEventsMax
-// events
-//          at a time.
-// Errors   A message that cannot be stored is counted by reason, logged (once in kComplaintMs, with how many there
-// were) and
-//          acknowledged, so that it does not come for ever. A log that refuses is asked again, with back-off, and
+// Limits   kBatchMessagesMax messages or kBatchBytesMax bytes of them in memory.
+// Errors   A message that cannot be stored is counted by reason, logged (complaints.h) and acknowledged, so that it
+// does not come for ever. A log that refuses is asked again, with back-off, and
 //          nothing is acknowledged meanwhile. A connection that ends is made again, with back-off.
 // Thread   startup: start(), stop() (before the log stops). The feed's own thread does the rest
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <memory>
-#include <mutex>
-#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -28,6 +22,8 @@
 #include "base/clock.h"
 #include "base/unique_fd.h"
 #include "connect/backoff.h"
+#include "connect/batch_writer.h"
+#include "connect/complaints.h"
 #include "connect/feed_decoder.h"
 #include "connect/feed_options.h"
 #include "connect/mqtt_client.h"
@@ -40,8 +36,6 @@ class MqttFeed {
  public:
   static constexpr size_t kBatchMessagesMax = MqttClient::kUnacknowledgedMax;
   static constexpr size_t kBatchBytesMax = 4 << 20;
-  static constexpr size_t kAppendEventsMax = 4096;
-  static constexpr int64_t kComplaintMs = 10'000;
 
   MqttFeed(FeedOptions options, Sink& sink, const Clock& clock, metrics::Registry& metrics);
   ~MqttFeed();  // stop()
@@ -67,11 +61,8 @@ class MqttFeed {
   Status read_batch(MqttClient& client);
   void take(const Message& message);
   void take_reports(std::vector<Report> reports, Intake& intake);
-  bool store();
-  Status append_once(std::vector<model::Event> events);
   bool pause(int64_t ms);
   bool stopping() const { return stopping_.load(); }
-  void complain(std::string_view topic, std::string_view detail, size_t count);
 
   const FeedOptions options_;
   Sink& sink_;
@@ -88,15 +79,11 @@ class MqttFeed {
   FeedDecoder decoder_;
   Batch batch_;
   Backoff reconnects_;
-  Backoff appends_;
-  size_t complaints_ = 0;  // not logged yet
-  std::optional<int64_t> complained_ms_;
+  Complaints complaints_;
+  BatchWriter writer_;
 
   UniqueFd wake_;  // readable when stopping
   std::atomic<bool> stopping_{false};
-  std::mutex mu_;
-  std::condition_variable answered_;
-  std::optional<Status> answer_;  // guarded by mu_
   std::thread thread_;
 };
 

@@ -32,6 +32,7 @@ class HeldSink final : public Sink {
   Result<model::Event> check(const model::SiteId&, model::PresenceReport, const model::AccountId&) override {
     return model::Event{};
   }
+  Result<model::Event> check(codec::PublishedEvent) override { return model::Event{}; }
   int64_t wait_ms(const model::AccountId&) override { return 0; }
   Status append(std::vector<model::Event> events, std::function<void(Status)> done) override {
     const std::lock_guard lock(mu_);

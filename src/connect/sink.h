@@ -1,6 +1,6 @@
-// connect/sink.h: where a feed's points go: the way of every other point, from the checks on.
+// connect/sink.h: where a feed's points and events go: the way of all others, from the checks on.
 //
-// Flow     the feed decodes; check() and admit() make events; append() makes them durable and says so.
+// Flow     the feed decodes; check() makes events; append() makes them durable and says so.
 // Thread   any
 #pragma once
 
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "codec/published_event.h"
 #include "codec/telemetry_json.h"
 #include "model/alert.h"
 #include "model/event.h"
@@ -31,6 +32,9 @@ class Sink {
   // A report of presence as an event. Code::unprocessable: the device is one too many. `site` empty: the default one.
   virtual Result<model::Event> check(const model::SiteId& site, model::PresenceReport report,
                                      const model::AccountId& account) = 0;
+
+  // An alert or a system event as the stream tells it. Code::invalid, Code::unprocessable: as POST /api/events.
+  virtual Result<model::Event> check(codec::PublishedEvent published) = 0;
 
   // How long this account is to wait before it sends more; 0: not at all.
   virtual int64_t wait_ms(const model::AccountId& account) = 0;

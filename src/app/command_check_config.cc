@@ -17,6 +17,9 @@ Result<int> run_check_config(const Config& config, const std::string& file) {
   if (!config.feeds.empty()) {
     std::printf(", %zu MQTT feed%s", config.feeds.size(), config.feeds.size() == 1 ? "" : "s");
   }
+  if (!config.redis_feeds.empty()) {
+    std::printf(", %zu Redis feed%s", config.redis_feeds.size(), config.redis_feeds.size() == 1 ? "" : "s");
+  }
   if (!config.channels.empty()) {
     std::printf(", %zu channel%s", config.channels.size(), config.channels.size() == 1 ? "" : "s");
   }

@@ -13,6 +13,7 @@
 #include "app/config_rows.h"
 #include "app/issuer_settings.h"
 #include "app/mqtt_settings.h"
+#include "app/redis_settings.h"
 #include "app/rule_settings.h"
 #include "app/rules_file.h"
 #include "app/secret_file.h"
@@ -72,6 +73,9 @@ Status apply_file(const std::string& file, ConfigDraft& draft) {
   Result<std::vector<connect::FeedOptions>> feeds = read_feeds(toml->mqtt);
   if (!feeds) return feeds.error();
   draft.config.feeds = std::move(*feeds);
+  Result<std::vector<connect::RedisFeedOptions>> redis_feeds = read_redis_feeds(toml->redis_feeds);
+  if (!redis_feeds) return redis_feeds.error();
+  draft.config.redis_feeds = std::move(*redis_feeds);
   Result<std::vector<ChannelOptions>> channels = read_channels(toml->channels);
   if (!channels) return channels.error();
   draft.config.channels = std::move(*channels);
@@ -258,6 +262,7 @@ Status check_tls(const Config::Tls& tls) {
 Status check_config(const Config& config) {
   if (Status s = check_issuers(config); !s) return s;
   if (Status s = check_feeds(config.feeds); !s) return s;
+  if (Status s = check_redis_feeds(config.redis_feeds); !s) return s;
   if (Status s = check_channels(config.channels, config.rules); !s) return s;
   if (Status s = auth::check_jwt_options({config.auth.jwt_secret, "", ""}); !s) return s;
   const Result<ListenAddress> listen = parse_listen(config.server.listen);

@@ -16,6 +16,7 @@
 #include "base/log_line.h"
 #include "base/result.h"
 #include "connect/feed_options.h"
+#include "connect/redis_feed.h"
 #include "model/rule.h"
 #include "model/topic.h"
 
@@ -159,6 +160,7 @@ struct Config {
   std::vector<model::Rule> rules;           // [[rules]]
   std::vector<Issuer> issuers;              // [[issuers]]
   std::vector<connect::FeedOptions> feeds;  // [[mqtt]]
+  std::vector<connect::RedisFeedOptions> redis_feeds;
   std::vector<ChannelOptions> channels;     // [[channels]]
 };
 

@@ -561,6 +561,49 @@ TEST_F(ConfigTest, ExampleOfAFeedIsOne) {
   EXPECT_EQ(config->feeds[0].name, "plant");
 }
 
+TEST_F(ConfigTest, ExampleOfARedisFeedIsOne) {
+  std::string toml = commented_entry("redis_feeds");
+  const std::string named = "/etc/millstream/redis-password";
+  ASSERT_NE(toml.find(named), std::string::npos);
+  toml.replace(toml.find(named), named.size(), write("redis-password", "x"));
+  const Result<Config> config = load(toml);
+  ASSERT_TRUE(config.ok()) << config.error().detail << "\n" << toml;
+  ASSERT_EQ(config->redis_feeds.size(), 1u);
+  EXPECT_EQ(config->redis_feeds[0].redis.password, "x");
+  EXPECT_EQ(config->redis_feeds[0].channel, "stream-events");
+  EXPECT_EQ(config->redis_feeds[0].mirror_channel, "millstream-events");
+}
+
+std::string redis_with(const std::string& lines, const std::string& name = "nest") {
+  return "[[redis_feeds]]\nname = '" + name + "'\nurl = 'redis://:hunter2@h:7000/1'\naccount = 'a'\n" + lines + "\n";
+}
+
+TEST_F(ConfigTest, RedisFeedThatIsNotClearIsRefusedNamingThePlaceAndNoPassword) {
+  const std::string secret = write("redis-secret", "x");
+  const std::pair<std::string, std::string> wrong[] = {
+      {"[[redis_feeds]]\nname = 'x'", "m.toml:1: redis_feeds.url is missing"},
+      {"[[redis_feeds]]\nname = 'x'\nurl = 'redis://:hunter2@h:x'",
+       "m.toml:3: redis_feeds.url: the URL of Redis: \"h:x\""},
+      {"[[redis_feeds]]\nname = 'x'\nurl = 'redis://h'", "m.toml:1: redis_feeds.account is missing"},
+      {redis_with("chanel = 'c'"), "m.toml:5: redis_feeds.chanel: unknown key; did you mean redis_feeds.channel?"},
+      {redis_with("channel = ''"), "m.toml:5: redis_feeds.channel: must have 1 to"},
+      {redis_with("ca_file = 'x'"), "m.toml:1: certificates are for rediss://"},
+      {redis_with("password_file = '" + secret + "'"), "m.toml:1: a password in redis_feeds.url and in"},
+      {redis_with("mirror = 'stream-events'"), "m.toml:1: redis_feeds.mirror: the feed reads that channel itself"},
+      {redis_with("") + redis_with(""), "m.toml:6: redis_feeds.name: there is another feed \"nest\""},
+      {redis_with("mirror = 'c'") + redis_with("channel = 'c'\nmirror = 'd'", "other"),
+       "m.toml:6: redis_feeds.mirror: feed \"nest\" and this one would mirror"},
+  };
+  for (const auto& [toml, why] : wrong) {
+    const Result<Config> config = load(toml);
+    ASSERT_FALSE(config.ok()) << toml;
+    EXPECT_NE(config.error().detail.find(why), std::string::npos) << config.error().detail << "\n" << why;
+    EXPECT_EQ(config.error().detail.find("hunter2"), std::string::npos) << config.error().detail;
+  }
+  ASSERT_TRUE(load(redis_with("mirror = true")).ok());
+  EXPECT_EQ(load(redis_with("mirror = false"))->redis_feeds[0].mirror_channel, "");
+}
+
 TEST(ConfigExample, DemoIsReadyToStart) {
   const Result<Config> config = load_config(EXAMPLES_DIRECTORY "/demo.toml", {}, {});
   ASSERT_TRUE(config.ok()) << config.error().detail;

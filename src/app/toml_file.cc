@@ -13,6 +13,7 @@ constexpr size_t kFileBytesMax = 1 << 20;
 constexpr std::string_view kRules = "rules";
 constexpr std::string_view kIssuers = "issuers";
 constexpr std::string_view kMqtt = "mqtt";
+constexpr std::string_view kRedisFeeds = "redis_feeds";
 constexpr std::string_view kChannels = "channels";
 
 // Walks the tree that toml++ made, depth first, and remembers the first thing that does not fit.
@@ -30,6 +31,8 @@ class Flattener {
         take_entries(kIssuers, *array, file_.issuers);
       } else if (tables && key.str() == kMqtt) {
         take_entries(kMqtt, *array, file_.mqtt);
+      } else if (tables && key.str() == kRedisFeeds) {
+        take_entries(kRedisFeeds, *array, file_.redis_feeds);
       } else if (tables && key.str() == kChannels) {
         take_entries(kChannels, *array, file_.channels);
       } else {

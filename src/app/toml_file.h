@@ -1,7 +1,7 @@
 // app/toml_file.h: a TOML file as a flat list of settings.
 //
-// Shapes   [server] listen = … becomes the key "server.listen"; each [[rules]], [[issuers]], [[mqtt]] and
-//          [[channels]] becomes a list of its own, keys "rules.…", "issuers.…", "mqtt.…" and "channels.…".
+// Shapes   [server] listen = … becomes the key "server.listen"; each [[rules]], [[issuers]], [[mqtt]],
+//          [[redis_feeds]] and [[channels]] becomes a list of its own, keys "rules.…", "issuers.…", "mqtt.…" and so on.
 // Errors   Code::invalid naming file, line and what is wrong: syntax, a value of a kind that no key takes.
 // Thread   value
 #pragma once
@@ -23,6 +23,7 @@ struct TomlFile {
   std::vector<Entry> rules;
   std::vector<Entry> issuers;
   std::vector<Entry> mqtt;
+  std::vector<Entry> redis_feeds;
   std::vector<Entry> channels;
 };
 

@@ -25,6 +25,8 @@
 #include "auth/password.h"
 #include "base/log_line.h"
 #include "connect/mqtt_feed.h"
+#include "connect/redis_feed.h"
+#include "connect/redis_mirror.h"
 #include "history/alert_book.h"
 #include "history/latest_values.h"
 #include "http/static_files.h"
@@ -82,6 +84,19 @@ class Dispatcher final : public log::CommitReader {
  private:
   std::atomic<const std::vector<std::unique_ptr<IoThread>>*> io_threads_{nullptr};
   metrics::Counter& events_in_;
+};
+
+// Hands commits to the mirrors, which keep the batch and not a copy.
+class MirrorReader final : public log::CommitReader {
+ public:
+  explicit MirrorReader(const std::vector<std::unique_ptr<connect::RedisMirror>>& mirrors) : mirrors_(mirrors) {}
+  void on_commit(const log::CommittedBatchPtr& batch) override {
+    const connect::RedisMirror::Batch events(batch, &batch->events);
+    for (const std::unique_ptr<connect::RedisMirror>& mirror : mirrors_) mirror->offer(events);
+  }
+
+ private:
+  const std::vector<std::unique_ptr<connect::RedisMirror>>& mirrors_;
 };
 
 model::Grants development_grants(const Config& config) {
@@ -264,6 +279,9 @@ struct Server::Parts {
   std::unique_ptr<ingest::Validator> validator;
   std::unique_ptr<FeedSink> feed_sink;
   std::vector<std::unique_ptr<connect::MqttFeed>> feeds;
+  std::vector<std::unique_ptr<connect::RedisFeed>> redis_feeds;
+  std::vector<std::unique_ptr<connect::RedisMirror>> mirrors;
+  std::unique_ptr<MirrorReader> mirror_reader;  // null: there are no mirrors
   std::vector<std::unique_ptr<ChannelSender>> senders;
   std::unique_ptr<api::Context> context;
   http::Router router;
@@ -282,6 +300,11 @@ struct Server::Parts {
   Status open_storage(const Config& config);
   void make_context(const Config& config, const std::string& version);
   void make_io_threads(const Config& config);
+  // Of all instances this one reads brokers and channels, and sends notifications.
+  bool acts() const { return !lease || runner->draws(); }
+  void make_mirrors(const Config& config);
+  void make_redis_feeds(const Config& config);
+  void stop_redis_feeds();
   void make_feeds(const Config& config);
   void stop_feeds();
   void make_senders(const Config& config);
@@ -464,9 +487,31 @@ void Server::Parts::make_io_threads(const Config& config) {
   dispatcher->deliver_to(io_threads);
 }
 
-void Server::Parts::make_feeds(const Config& config) {
+// Before the log starts, which tells its readers of every commit.
+void Server::Parts::make_mirrors(const Config& config) {
+  for (connect::RedisFeedOptions feed : config.redis_feeds) {
+    if (feed.mirror_channel.empty()) continue;
+    feed.may_inject = [this] { return acts(); };
+    mirrors.push_back(std::make_unique<connect::RedisMirror>(feed, clock, metrics));
+    mirrors.back()->start();
+  }
+  if (mirrors.empty()) return;
+  mirror_reader = std::make_unique<MirrorReader>(mirrors);
+  log->add_reader(*mirror_reader);
+}
+
+// Messages of a channel come to every instance: only the one that acts takes them.
+void Server::Parts::make_redis_feeds(const Config& config) {
   // The setting's reader has checked the name.
   feed_sink = std::make_unique<FeedSink>(*context, *model::SiteId::parse(config.ingest.default_site));
+  for (connect::RedisFeedOptions feed : config.redis_feeds) {
+    feed.may_inject = [this] { return acts(); };
+    redis_feeds.push_back(std::make_unique<connect::RedisFeed>(feed, *feed_sink, clock, metrics));
+    redis_feeds.back()->start();
+  }
+}
+
+void Server::Parts::make_feeds(const Config& config) {
   for (const connect::FeedOptions& feed : config.feeds) {
     feeds.push_back(std::make_unique<connect::MqttFeed>(feed, *feed_sink, clock, metrics));
   }
@@ -475,6 +520,11 @@ void Server::Parts::make_feeds(const Config& config) {
 void Server::Parts::stop_feeds() {
   for (const auto& feed : feeds) feed->ask_to_stop();
   for (const auto& feed : feeds) feed->stop();
+}
+
+void Server::Parts::stop_redis_feeds() {
+  for (const auto& feed : redis_feeds) feed->ask_to_stop();
+  for (const auto& feed : redis_feeds) feed->stop();
 }
 
 void Server::Parts::make_senders(const Config& config) {
@@ -491,9 +541,9 @@ void Server::Parts::stop_senders() {
 
 // Brokers are read and notifications sent by the one that draws the conclusions.
 void Server::Parts::heed_lease() {
-  const bool acts = !lease || runner->draws();
-  if (acts == std::exchange(acting, acts)) return;
-  if (!acts) {
+  const bool now = acts();
+  if (now == std::exchange(acting, now)) return;
+  if (!now) {
     stop_feeds();
     stop_senders();
     feeds.clear();
@@ -592,6 +642,12 @@ void Server::Parts::warn_of(const Config& config) {
     if (feed.broker.password.empty() || feed.broker.tls || net::is_loopback(feed.broker.host)) continue;
     log_warning("the broker's password goes over the network in the clear; use mqtts://", {{"feed", feed.name}});
   }
+  for (const connect::RedisFeedOptions& feed : config.redis_feeds) {
+    const auto is_near = [](const redis::Address& server) { return net::is_loopback(server.host); };
+    const std::vector<redis::Address>& servers = feed.redis.servers;
+    if (feed.redis.password.empty() || feed.redis.tls || std::all_of(servers.begin(), servers.end(), is_near)) continue;
+    log_warning("the password of Redis goes over the network in the clear; use rediss://", {{"feed", feed.name}});
+  }
   if (!config.storage.sync_commits) {
     log_warning("storage.sync_commits is off: a power cut may take events that were acknowledged");
   }
@@ -611,6 +667,7 @@ Result<std::unique_ptr<Server>> Server::start(const Config& asked, const std::st
   if (Status s = p.issuer_keys->start(); !s) return s.error();
   p.log->add_reader(*p.dispatcher);
   p.log->add_reader(*p.runner);
+  p.make_mirrors(config);
   if (Status s = p.log->start(); !s) return s.error();
   p.make_io_threads(config);
   if (Status s = p.runner->start(); !s) return s.error();
@@ -620,6 +677,7 @@ Result<std::unique_ptr<Server>> Server::start(const Config& asked, const std::st
   if (Status s = p.listen(config); !s) return s.error();
   for (const std::unique_ptr<IoThread>& io : p.io_threads) io->run();
   if (p.lease) p.lease->start();
+  p.make_redis_feeds(config);
   p.as_started = config;
   p.heed_lease();
   p.context->ready = true;
@@ -712,6 +770,7 @@ void Server::stop() {
   if (p.stopped) return;
   p.stopped = true;
   if (p.context) p.context->ready = false;
+  p.stop_redis_feeds();
   p.stop_feeds();
   p.stop_senders();
   if (p.workers) p.workers->stop();  // what they parse still reaches the log
@@ -720,6 +779,7 @@ void Server::stop() {
   if (p.runner) p.runner->stop();
   if (p.log) p.log->stop();
   if (p.lease) p.lease->stop();
+  for (const auto& mirror : p.mirrors) mirror->stop();
   if (p.alerts) p.alerts->end_waiting();
   if (p.readers) p.readers->stop();  // reads that wait are dropped: nobody loses anything, and they could be thousands
   if (p.series) p.series->stop();

@@ -23,7 +23,7 @@ Commands greeting(const Options& options, bool sentinel) {
   const std::string& password = sentinel ? options.sentinel_password : options.password;
   Commands commands;
   if (!password.empty() && user.empty()) commands.add({"AUTH", password});
-  if (!password.empty() && !user.empty()) commands.add({"AUTH", user, password});
+  if (!user.empty()) commands.add({"AUTH", user, password});  // empty: a user that needs none
   if (!sentinel && options.database != 0) commands.add({"SELECT", std::to_string(options.database)});
   commands.add({"CLIENT", "SETNAME", "millstream"});
   return commands;

@@ -41,7 +41,6 @@ Status parse_credentials(std::string_view text, Options& out) {
   if (!append_percent_decoded(text, false, out.password)) {
     return wrong("the password is not percent-encoded as it should be");
   }
-  if (!out.user.empty() && out.password.empty()) return wrong("a user without a password");
   return {};
 }
 

@@ -35,8 +35,8 @@ struct Options {
 
 // redis://[user[:password]@]host[:6379][/database], rediss:// with TLS, and
 // redis+sentinel://[user[:password]@]host[:26379][,host[:port]...]/master[/database], rediss+sentinel:// with TLS.
-// User and password percent-encoded; "redis://:password@host" is the default user. Code::invalid says what is wrong
-// where, and shows nothing of the user or password.
+// User and password are percent-encoded. "redis://:password@host" is the default user; "redis://user@host" leaves the
+// password to be given elsewhere. Code::invalid says what is wrong where, and shows nothing of the user or password.
 Result<Options> parse_url(std::string_view url);
 // "host:6379", "[::1]:6379".
 std::string address_text(const Address& address);

@@ -23,6 +23,7 @@ TEST(RedisUrl, NamesAServerAUserAndADatabase) {
   EXPECT_TRUE(least->tls);
   EXPECT_EQ(least->user + least->password + least->sentinel_master, "");
   EXPECT_EQ(parse_url("redis://:secret@h")->password, "secret");
+  EXPECT_EQ(parse_url("redis://user@h")->user, "user");  // whose password comes from elsewhere
   EXPECT_EQ(address_text(parse_url("redis://[::1]:7000/")->servers.at(0)), "[::1]:7000");
   EXPECT_EQ(address_text(parse_url("redis://[::1]")->servers.at(0)), "[::1]:6379");
 }
@@ -61,7 +62,6 @@ TEST(RedisUrl, SaysWhatIsWrongAndShowsNoPassword) {
       {"redis://u:hunter2@a,b", "several hosts are for"},
       {"redis://u:hunter2%4@h", "the password is not percent-encoded"},
       {"redis://u%00:hunter2@h", "the user is not percent-encoded"},
-      {"redis://hunter2@h", "a user without a password"},
       {"redis://u:hunter2@hunter2@h:x", "\"h:x\": the port"},
       {"redis+sentinel://u:hunter2@a", "no name of a master"},
       {"redis+sentinel://u:hunter2@a/", "no name of a master"},

@@ -35,6 +35,15 @@ message = "{{device}} is too hot: {{value}} above {{threshold}}"
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** A port nobody listens on, for a program that cannot choose one itself. */
+export async function freePort() {
+  const listener = net.createServer();
+  await new Promise((resolve) => listener.listen(0, '127.0.0.1', resolve));
+  const { port } = listener.address();
+  await new Promise((resolve) => listener.close(resolve));
+  return port;
+}
+
 /** Polls until `probe` returns something truthy, and returns that. */
 export async function until(probe, what, timeoutMs = 10_000, stepMs = 20) {
   const deadline = Date.now() + timeoutMs;

@@ -7,17 +7,9 @@ import fs from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import { Child, atEnd, tempDirectory, until } from './harness.mjs';
+import { Child, atEnd, freePort, tempDirectory, until } from './harness.mjs';
 
 const program = ['/usr/sbin/mosquitto', '/usr/local/sbin/mosquitto'].find((file) => fs.existsSync(file));
-
-async function freePort() {
-  const listener = net.createServer();
-  await new Promise((resolve) => listener.listen(0, '127.0.0.1', resolve));
-  const { port } = listener.address();
-  await new Promise((resolve) => listener.close(resolve));
-  return port;
-}
 
 function reachable(port) {
   return new Promise((resolve, reject) => {

@@ -161,7 +161,7 @@ struct Config {
   std::vector<Issuer> issuers;              // [[issuers]]
   std::vector<connect::FeedOptions> feeds;  // [[mqtt]]
   std::vector<connect::RedisFeedOptions> redis_feeds;
-  std::vector<ChannelOptions> channels;     // [[channels]]
+  std::vector<ChannelOptions> channels;  // [[channels]]
 };
 
 // "127.0.0.1:8080", "[::1]:0", "localhost:8080" (which means 127.0.0.1). Names are not looked up.

@@ -122,7 +122,7 @@ TEST(RedisClient, AWrongPasswordIsSaidWithoutThePassword) {
   EXPECT_EQ(nobody.run({"PING"}, kPatienceMs).error().code, Code::unauthenticated);
 }
 
-TEST(RedisClient, ANobodyThereIsUnavailable) {
+TEST(RedisClient, NobodyThereIsUnavailable) {
   RedisServer server;  // not started
   Client client(options_of(server));
   const auto failed = client.run({"PING"}, kPatienceMs);
@@ -232,6 +232,11 @@ TEST(RedisClient, MessagesOfASubscriptionComeOneByOneAndSilenceIsNoError) {
   const auto pong = subscriber.next_message(kPatienceMs);
   ASSERT_TRUE(pong.ok() && pong->has_value());
   EXPECT_EQ((*pong)->items.at(0).text, "pong");
+  // What has no reply is not waited for.
+  ASSERT_TRUE(publisher.send(Commands().add({"CLIENT", "REPLY", "OFF"}), kPatienceMs).ok());
+  const auto silence = publisher.next_message(0);
+  ASSERT_TRUE(silence.ok());
+  EXPECT_FALSE(silence->has_value());
   server.kill9();
   EXPECT_EQ(subscriber.next_message(kPatienceMs).error().code, Code::unavailable);
   EXPECT_FALSE(subscriber.connected());

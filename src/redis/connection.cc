@@ -88,19 +88,21 @@ Result<std::vector<Reply>> Connection::exchange(std::string_view bytes, size_t c
     if (!reply) return unavailable(reply.error().detail);
     if (*reply) {
       replies.push_back(std::move(**reply));
-    } else if (Status s = pump(bytes, deadline_ms); !s) {
-      return s.error();
+      continue;
     }
+    if (Status s = send_some(bytes); !s) return s.error();
+    if (Status s = receive_or_wait(!bytes.empty(), deadline_ms); !s) return s.error();
   }
   if (!bytes.empty()) return unavailable("answers what was not asked yet");
   return replies;
 }
 
 Status Connection::write(std::string_view bytes, int64_t deadline_ms) {
-  while (!bytes.empty() || transport_.has_unsent()) {
-    if (Status s = pump(bytes, deadline_ms); !s) return s.error();
+  while (true) {
+    if (Status s = send_some(bytes); !s) return s;
+    if (bytes.empty() && !transport_.has_unsent()) return {};
+    if (Status s = receive_or_wait(true, deadline_ms); !s) return s;
   }
-  return {};
 }
 
 Result<std::optional<Reply>> Connection::read_one(int64_t deadline_ms) {
@@ -122,14 +124,13 @@ bool Connection::is_stale() {
   return !received || !reader_.is_empty();
 }
 
-// Sends what the socket takes and reads what there is; waits where there was nothing to read.
-Status Connection::pump(std::string_view& bytes, int64_t deadline_ms) {
+// Reads what there is; where there is nothing, waits for something or, if `writes`, for room.
+Status Connection::receive_or_wait(bool writes, int64_t deadline_ms) {
   if (clock_.steady_ms() >= deadline_ms) return late();
-  if (Status s = send_some(bytes); !s) return s;
   const Result<bool> received = receive_some();
   if (!received) return received.error();
   if (*received) return {};
-  const Result<bool> ready = wait(bytes.empty() ? POLLIN : POLLIN | POLLOUT, deadline_ms);
+  const Result<bool> ready = wait(writes ? POLLIN | POLLOUT : POLLIN, deadline_ms);
   if (!ready) return ready.error();
   return *ready ? Status() : late();
 }

@@ -41,7 +41,7 @@ class Connection {
   Status reach(const net::SocketAddress& address, int64_t deadline_ms);
   Status shake_hands(const net::TlsClientContext& tls, const std::string& host, int64_t deadline_ms);
   Result<bool> wait(short events, int64_t deadline_ms) const;
-  Status pump(std::string_view& bytes, int64_t deadline_ms);
+  Status receive_or_wait(bool writes, int64_t deadline_ms);
   Status send_some(std::string_view& bytes);
   Result<bool> receive_some();
   Error broken() const;

@@ -62,7 +62,7 @@ void ApiKeys::note_use(std::string_view key_id, int64_t now_ms) const {
 
 Status ApiKeys::change(const std::function<Status(Connection&)>& f) {
   return database_.with([&](Database& db) -> Status {
-    if (Status s = f(db.connection); !s) return s;
+    if (Status s = f(*db.connection); !s) return s;
     return reload(db);
   });
 }
@@ -111,7 +111,7 @@ Status ApiKeys::end_at(std::string_view key_id, int64_t end_ms) {
 
 Result<std::vector<ApiKeyRecord>> ApiKeys::list() const {
   Result<std::vector<ApiKeyRecord>> records =
-      database_.with([](Database& db) { return read_rows<ApiKeyRecord>(db.connection, kSelect, read_row); });
+      database_.with([](Database& db) { return read_rows<ApiKeyRecord>(*db.connection, kSelect, read_row); });
   if (!records) return records;
   const auto keys = current();
   for (ApiKeyRecord& record : *records) {
@@ -123,7 +123,7 @@ Result<std::vector<ApiKeyRecord>> ApiKeys::list() const {
 }
 
 Status ApiKeys::reload(Database& db) {
-  Result<std::vector<ApiKeyRecord>> records = read_rows<ApiKeyRecord>(db.connection, kSelect, read_row);
+  Result<std::vector<ApiKeyRecord>> records = read_rows<ApiKeyRecord>(*db.connection, kSelect, read_row);
   if (!records) return records.error();
   const std::shared_ptr<const ById> before = current();
   auto fresh = std::make_shared<ById>();

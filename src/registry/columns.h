@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "model/grants.h"
-#include "registry/sqlite.h"
+#include "registry/connection.h"
 
 namespace millstream::registry {
 

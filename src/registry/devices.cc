@@ -10,6 +10,8 @@
 namespace millstream::registry {
 namespace {
 
+// Of new ones in one transaction, so that others who write do not wait for a whole fleet.
+constexpr size_t kWrittenAtOnceMax = 1'000;
 constexpr const char* kSelect =
     "SELECT account, site, device, created_at_ms, settings FROM devices ORDER BY account, site, device";
 constexpr const char* kSelectOne =
@@ -34,14 +36,15 @@ Statement& bind_topic(Statement& statement, const model::Topic& topic) {
   return statement.bind(topic.account.text()).bind(topic.site.text()).bind(topic.device.text());
 }
 
-Status insert(Connection& db, const DeviceRecord& record) {
+// `first_level`: 0 with its account and site, 2 when they are there.
+Status insert(Connection& db, const DeviceRecord& record, size_t first_level = 0) {
   const model::Topic& topic = record.topic;
   const std::string* const names[] = {&topic.account.text(), &topic.site.text(), &topic.device.text()};
   constexpr const char* statements[] = {
       "INSERT INTO accounts (account, created_at_ms) VALUES ($1, $2) ON CONFLICT DO NOTHING",
       "INSERT INTO sites (account, site, created_at_ms) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
       "INSERT INTO devices (account, site, device, created_at_ms) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"};
-  for (size_t level = 0; level < std::size(statements); ++level) {
+  for (size_t level = first_level; level < std::size(statements); ++level) {
     Result<Statement> statement = db.prepare(statements[level]);
     if (!statement) return statement.error();
     for (size_t i = 0; i <= level; ++i) statement->bind(std::string_view(*names[i]));
@@ -179,7 +182,7 @@ std::vector<model::Topic> Devices::named(const model::AccountId& account, const 
 // ---- on disk ----
 
 Result<std::vector<DeviceRecord>> Devices::list() const {
-  return database_.with([](Database& db) { return read_rows<DeviceRecord>(db.connection, kSelect, read_row); });
+  return database_.with([](Database& db) { return read_rows<DeviceRecord>(*db.connection, kSelect, read_row); });
 }
 
 Status Devices::check_parent(const model::Topic& device, const model::DeviceSettings& settings) const {
@@ -195,16 +198,16 @@ Status Devices::check_parent(const model::Topic& device, const model::DeviceSett
 
 Status Devices::write(const DeviceRecord& record) {
   return database_.with([&](Database& db) {
-    return db.connection.in_transaction([&]() -> Status {
-      if (Status s = insert(db.connection, record); !s) return s;
-      return update_settings(db.connection, record);
+    return db.connection->in_transaction([&]() -> Status {
+      if (Status s = insert(*db.connection, record); !s) return s;
+      return update_settings(*db.connection, record);
     });
   });
 }
 
 Result<std::optional<DeviceRecord>> Devices::read(const model::Topic& device) {
   return database_.with([&](Database& db) -> Result<std::optional<DeviceRecord>> {
-    Result<Statement> row = db.connection.prepare(kSelectOne);
+    Result<Statement> row = db.connection->prepare(kSelectOne);
     if (!row) return row.error();
     const Result<bool> there = bind_topic(*row, device).step();
     if (!there) return there.error();
@@ -222,7 +225,7 @@ Status Devices::erase(const model::Topic& device) {
       std::erase_if(unwritten_, [&](const DeviceRecord& record) { return record.topic == device; });
     }
     Result<Statement> remove =
-        db.connection.prepare("DELETE FROM devices WHERE account = $1 AND site = $2 AND device = $3");
+        db.connection->prepare("DELETE FROM devices WHERE account = $1 AND site = $2 AND device = $3");
     if (!remove) return remove.error();
     return bind_topic(*remove, device).finish();
   });
@@ -284,7 +287,7 @@ void Devices::take_back(const model::Topic& device, const std::optional<DeviceRe
 }
 
 Status Devices::reload(Database& db) {
-  Result<std::vector<DeviceRecord>> records = read_rows<DeviceRecord>(db.connection, kSelect, read_row);
+  Result<std::vector<DeviceRecord>> records = read_rows<DeviceRecord>(*db.connection, kSelect, read_row);
   if (!records) return records.error();
   // Made aside: admit() runs on I/O threads, which wait for a swap and no longer.
   Known known;
@@ -303,10 +306,15 @@ Status Devices::write_new(Connection& db, AfterCommit& after) {
   std::vector<DeviceRecord> fresh;
   {
     const std::shared_lock lock(mu_);
-    fresh = unwritten_;
+    const size_t count = std::min(unwritten_.size(), kWrittenAtOnceMax);
+    fresh.assign(unwritten_.begin(), unwritten_.begin() + static_cast<ptrdiff_t>(count));
   }
+  const DeviceRecord* before = nullptr;
   for (const DeviceRecord& record : fresh) {
-    if (Status s = insert(db, record); !s) return s;
+    const bool same_site =
+        before && before->topic.account == record.topic.account && before->topic.site == record.topic.site;
+    if (Status s = insert(db, record, same_site ? 2 : 0); !s) return s;
+    before = &record;
   }
   after.push_back([this, count = static_cast<ptrdiff_t>(fresh.size())] {
     const std::unique_lock lock(mu_);

@@ -1,6 +1,7 @@
 #include "registry/login_sessions.h"
 
 #include <algorithm>
+#include <unordered_set>
 #include <utility>
 
 namespace millstream::registry {
@@ -9,7 +10,8 @@ namespace {
 using model::LoginSessionRecord;
 
 constexpr size_t kSha256Bytes = 32;
-constexpr int64_t kSoonMs = 10'000;  // several times as long as from one refresh to the next
+constexpr int64_t kSoonMs = 10'000;                // several times as long as from one refresh to the next
+constexpr int64_t kUsesWrittenWithinMs = 120'000;  // twice as long as from one writing to the next
 
 Result<LoginSessionRecord> read_row(const Statement& row) {
   return LoginSessionRecord{.sha256 = row.bytes(0),
@@ -73,7 +75,7 @@ Status LoginSessions::add(const LoginSessionRecord& record) {
       return Error{Code::unavailable, std::to_string(options_.sessions_max) + " are signed in; try again later"};
     }
     if (const auto ended = end_longest_idle(record.user)) db.ended.push_back(*ended);
-    Result<Statement> insert = db.connection.prepare(
+    Result<Statement> insert = db.connection->prepare(
         "INSERT INTO login_sessions (sha256, user_name, generation, created_at_ms, used_at_ms, expires_at_ms) "
         "VALUES ($1, $2, $3, $4, $5, $6)");
     if (!insert) return insert.error();
@@ -108,7 +110,7 @@ Status LoginSessions::end(std::string_view sha256) {
     table.ended.emplace_back(sha256);
     erase(table, std::string(sha256));
   });
-  return database_.with([&](Database& db) { return remove_ended(db.connection); });
+  return database_.with([&](Database& db) { return remove_ended(*db.connection); });
 }
 
 std::vector<uint64_t> LoginSessions::nearly_idle(int64_t now_ms) const {
@@ -134,13 +136,32 @@ void LoginSessions::touch(const std::vector<uint64_t>& numbers, int64_t now_ms) 
   });
 }
 
-Status LoginSessions::load(Database& db) {
+// What others have added is added here, what they have ended is told as ended.
+Status LoginSessions::reload(Database& db, int64_t now_ms) {
   Result<std::vector<LoginSessionRecord>> records = read_rows<LoginSessionRecord>(
-      db.connection,
+      *db.connection,
       "SELECT sha256, user_name, generation, created_at_ms, used_at_ms, expires_at_ms FROM login_sessions", read_row);
   if (!records) return records.error();
   table_.with([&](Table& table) {
-    for (LoginSessionRecord& record : *records) put(table, {record, record.used_at_ms});
+    std::unordered_set<std::string> gone(table.ended.begin(), table.ended.end());
+    std::unordered_set<std::string_view> there;
+    for (const LoginSessionRecord& record : *records) {
+      there.insert(record.sha256);
+      const auto known = table.by_sha256.find(record.sha256);
+      if (known != table.by_sha256.end()) {
+        known->second.record.used_at_ms = std::max(known->second.record.used_at_ms, record.used_at_ms);
+      } else if (!gone.contains(record.sha256) && is_good(record, now_ms)) {
+        put(table, {record, record.used_at_ms});
+      }
+    }
+    std::vector<std::string> ended;
+    for (const auto& [sha256, entry] : table.by_sha256) {
+      if (!there.contains(sha256)) ended.push_back(sha256);
+    }
+    for (const std::string& sha256 : ended) {
+      db.ended.push_back(model::login_session_number(sha256));
+      erase(table, sha256);
+    }
   });
   return {};
 }
@@ -152,11 +173,19 @@ void LoginSessions::note_ended(Database& db, int64_t now_ms) {
       if (!is_good(entry.record, now_ms)) hashes.push_back(sha256);
     }
     for (std::string& sha256 : hashes) {
+      const LoginSessionRecord record = table.by_sha256.at(sha256).record;
       db.ended.push_back(model::login_session_number(sha256));
       erase(table, sha256);
-      table.ended.push_back(std::move(sha256));
+      // One that was only not used here may be in use elsewhere: remove_idle() knows.
+      const bool idle = now_ms < record.expires_at_ms && users_.is_current(record.user, record.generation);
+      if (!idle) table.ended.push_back(std::move(sha256));
     }
   });
+}
+
+Status LoginSessions::remove_idle(Connection& db, int64_t now_ms) const {
+  Result<Statement> remove = db.prepare("DELETE FROM login_sessions WHERE used_at_ms <= $1");
+  return remove ? remove->bind(now_ms - options_.idle_ms - kUsesWrittenWithinMs).finish() : Status(remove.error());
 }
 
 Status LoginSessions::remove_ended(Connection& db) {

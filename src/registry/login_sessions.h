@@ -40,9 +40,12 @@ class LoginSessions final : public model::LoginSessionLookup {
   void touch(const std::vector<uint64_t>& numbers, int64_t now_ms) const;
 
   // For Registry, which holds the lock.
-  Status load(Database& db);
+  Status reload(Database& db, int64_t now_ms);
   void note_ended(Database& db, int64_t now_ms);
   Status remove_ended(Connection& db);  // their rows
+  // Rows of those that nobody has used for long enough, wherever they were used: another server's last uses may be on
+  // their way.
+  Status remove_idle(Connection& db, int64_t now_ms) const;
   Status write_uses(Connection& db, AfterCommit& after);
 
  private:

@@ -6,6 +6,7 @@
 
 #include "registry/private_file.h"
 #include "registry/schema.h"
+#include "registry/sqlite_connection.h"
 
 namespace millstream::registry {
 namespace {
@@ -22,38 +23,54 @@ Result<std::unique_ptr<Registry>> Registry::open(const std::string& directory, R
   const std::string path = path_in(directory);
   if (Status s = make_private_directory(directory); !s) return s.error();
   if (Status s = make_private_file(path); !s) return s.error();
-  Result<Connection> connection = Connection::open(path);
+  Result<ConnectionPtr> connection = open_sqlite(path);
   if (!connection) return connection.error();
-  if (Status s = make_schema(*connection); !s) return Error{s.error().code, path + ": " + s.error().detail};
-  std::unique_ptr<Registry> registry(new Registry(std::move(*connection), options));
-  const Status read = registry->database_.with([&](Database& db) -> Status {
-    if (Status s = registry->reload(db); !s) return s;
-    return registry->login_sessions_.load(db);
-  });
-  if (!read) return read.error();
+  if (Status s = make_registry_schema(**connection); !s) return Error{s.error().code, path + ": " + s.error().detail};
+  return open_on(std::move(*connection), options);
+}
+
+Result<std::unique_ptr<Registry>> Registry::open(const PostgresOptions& postgres, RegistryOptions options) {
+  ConnectionPtr connection = make_postgres_connection(postgres);
+  if (Status s = make_postgres_schema(*connection, postgres.schema); !s) return s.error();
+  return open_on(std::move(connection), options);
+}
+
+Result<std::unique_ptr<Registry>> Registry::open_on(ConnectionPtr connection, RegistryOptions options) {
+  std::unique_ptr<Registry> registry(new Registry(std::move(connection), options));
+  if (Status s = registry->read_changes(0); !s) return s.error();
   return registry;
 }
 
-Status Registry::reload(Database& db) {
-  // The version first: a change between the two is then read twice, never missed.
-  const Result<int64_t> version = db.connection.read_number("PRAGMA data_version");
-  if (!version) return version.error();
-  if (*version == db.version_read) return {};
-  if (Status s = api_keys_.reload(db); !s) return s;
-  if (Status s = users_.reload(db); !s) return s;
-  if (Status s = devices_.reload(db); !s) return s;
-  if (Status s = silences_.reload(db); !s) return s;
-  if (Status s = rules_.reload(db); !s) return s;
-  db.version_read = *version;
+Status Registry::read_changes(int64_t now_ms) {
+  return database_.with([&](Database& db) { return reload(db, now_ms); });
+}
+
+Status Registry::reload(Database& db, int64_t now_ms) {
+  // The versions first: a change between the two is then read twice, never missed.
+  Result<Versions> now = db.connection->versions();
+  reachable_ = now || now.error().code != Code::unavailable;
+  if (!now) return now.error();
+  if (db.versions_read == *now) return {};
+  const auto read = [&](const char* table, auto&& reload_it) {
+    return is_changed(db, *now, table) ? reload_it() : Status();
+  };
+  if (Status s = read("api_keys", [&] { return api_keys_.reload(db); }); !s) return s;
+  if (Status s = read("users", [&] { return users_.reload(db); }); !s) return s;
+  if (Status s = read("login_sessions", [&] { return login_sessions_.reload(db, now_ms); }); !s) return s;
+  if (Status s = read("devices", [&] { return devices_.reload(db); }); !s) return s;
+  if (Status s = read("silences", [&] { return silences_.reload(db); }); !s) return s;
+  if (Status s = read("rules", [&] { return rules_.reload(db); }); !s) return s;
+  db.versions_read = std::move(*now);
   return {};
 }
 
 Status Registry::write_notes(Database& db) {
   AfterCommit after;
-  const Status written = db.connection.in_transaction([&]() -> Status {
-    if (Status s = api_keys_.write_uses(db.connection, after); !s) return s;
-    if (Status s = login_sessions_.write_uses(db.connection, after); !s) return s;
-    return devices_.write_new(db.connection, after);
+  const Status written = db.connection->in_transaction([&]() -> Status {
+    after.clear();  // of an attempt before
+    if (Status s = api_keys_.write_uses(*db.connection, after); !s) return s;
+    if (Status s = login_sessions_.write_uses(*db.connection, after); !s) return s;
+    return devices_.write_new(*db.connection, after);
   });
   if (!written) return written;
   for (const auto& f : after) f();
@@ -62,21 +79,27 @@ Status Registry::write_notes(Database& db) {
 
 Registry::Refreshed Registry::refresh(int64_t now_ms) {
   return database_.with([&](Database& db) {
-    Status status = reload(db);
+    Status status = reload(db, now_ms);
     api_keys_.note_ended(db, now_ms);
     login_sessions_.note_ended(db, now_ms);
-    if (status) status = login_sessions_.remove_ended(db.connection);
+    if (status) status = login_sessions_.remove_ended(*db.connection);
     if (status) status = silences_.remove_ended(db, now_ms - kEndedSilencesKeptMs);
-    if (status && (now_ms - uses_written_ms_ >= kUsesEveryMs || devices_.has_unwritten())) {
-      status = write_notes(db);
-      if (status) uses_written_ms_ = now_ms;
-    }
+    const bool due = now_ms - uses_written_ms_ >= kUsesEveryMs;
+    if (status && (due || devices_.has_unwritten())) status = write_notes(db);
+    // Other servers take their turn in between.
+    while (status && !shared_ && devices_.has_unwritten()) status = write_notes(db);
+    if (status && due) status = login_sessions_.remove_idle(*db.connection, now_ms);
+    if (status && due) uses_written_ms_ = now_ms;
     return Refreshed{std::exchange(db.ended, {}), std::move(status)};
   });
 }
 
 Status Registry::flush() {
-  return database_.with([&](Database& db) { return write_notes(db); });
+  return database_.with([&](Database& db) {
+    Status written = write_notes(db);
+    while (written && devices_.has_unwritten()) written = write_notes(db);
+    return written;
+  });
 }
 
 }  // namespace millstream::registry

@@ -8,7 +8,7 @@
 #include <iterator>
 
 #include "registry/registry.h"
-#include "registry/sqlite.h"
+#include "registry/sqlite_connection.h"
 
 namespace millstream::registry {
 namespace {
@@ -19,12 +19,13 @@ class RegistryCopy : public testing::Test {
     root_ = testing::TempDir() + "registry-copy-XXXXXX";
     EXPECT_NE(mkdtemp(root_.data()), nullptr);
     EXPECT_TRUE(Registry::open(directory()).ok());
-    Result<Connection> db = Connection::open(directory() + "/registry.db");
+    Result<ConnectionPtr> db = open_sqlite(directory() + "/registry.db");
     EXPECT_TRUE(
-        db->run("INSERT INTO api_keys VALUES ('aaaaaaaaaaaa', zeroblob(32), '123', '*', '*', 'viewer', 'kept', 1,"
-                " NULL, 0, NULL, '');"
-                "INSERT INTO login_sessions VALUES (CAST('a-session-hash-of-thirty-two-byte' AS BLOB), 'anna', 1,"
-                " 1, 1, 9e15)")
+        (*db)
+            ->run("INSERT INTO api_keys VALUES ('aaaaaaaaaaaa', zeroblob(32), '123', '*', '*', 'viewer', 'kept', 1,"
+                  " NULL, 0, NULL, '');"
+                  "INSERT INTO login_sessions VALUES (CAST('a-session-hash-of-thirty-two-byte' AS BLOB), 'anna', 1,"
+                  " 1, 1, 9e15)")
             .ok());
   }
   ~RegistryCopy() override { std::filesystem::remove_all(root_); }

@@ -6,7 +6,7 @@
 #include <fstream>
 
 #include "registry/registry_contract.h"
-#include "registry/sqlite.h"
+#include "registry/sqlite_connection.h"
 
 namespace millstream::registry {
 namespace {
@@ -34,8 +34,8 @@ class RegistryTest : public testing::Test {
   std::string file() const { return directory() + "/registry.db"; }
   std::unique_ptr<Registry> open() { return std::move(*backend_.open({})); }
   void change(const std::string& sql) {
-    Result<Connection> other = Connection::open(file());
-    ASSERT_TRUE(other.ok() && other->run(sql.c_str()).ok()) << sql;
+    Result<ConnectionPtr> other = open_sqlite(file());
+    ASSERT_TRUE(other.ok() && (*other)->run(sql.c_str()).ok()) << sql;
   }
   static mode_t mode_of(const std::string& path) {
     struct stat info {};
@@ -61,7 +61,8 @@ TEST_F(RegistryTest, AFileThatOthersMayReadIsMadePrivate) {
 
 TEST_F(RegistryTest, AFileOfTheFirstVersionIsBroughtUpToDate) {
   { const auto registry = open(); }
-  for (const char* table : {"users", "login_sessions", "accounts", "sites", "devices", "silences", "rules"}) {
+  for (const char* table :
+       {"users", "login_sessions", "accounts", "sites", "devices", "silences", "rules", "checkpoints"}) {
     change(std::string("DROP TABLE ") + table);
   }
   change("ALTER TABLE api_keys DROP COLUMN used_at_ms");
@@ -114,15 +115,15 @@ TEST_F(RegistryTest, WhatHasEndedIsToldThoughTheDiskWillNotHaveIt) {
   const model::LoginSessionRecord session = session_record('s', "anna");
   ASSERT_TRUE(server->login_sessions().add(session).ok());
   ASSERT_TRUE(server->devices().admit(device_topic("a", "1"), kNow).ok());
-  Result<Connection> other = Connection::open(file());
-  ASSERT_TRUE(other.ok() && other->run("BEGIN EXCLUSIVE").ok());
+  Result<ConnectionPtr> other = open_sqlite(file());
+  ASSERT_TRUE(other.ok() && (*other)->run("BEGIN EXCLUSIVE").ok());
   const Registry::Refreshed refreshed = server->refresh(session.expires_at_ms);
   EXPECT_FALSE(refreshed.status.ok());
   EXPECT_EQ(refreshed.ended, std::vector<uint64_t>{model::login_session_number(session.sha256)});
-  ASSERT_TRUE(other->run("ROLLBACK").ok());
+  ASSERT_TRUE((*other)->run("ROLLBACK").ok());
   EXPECT_TRUE(server->refresh(session.expires_at_ms).status.ok()) << "and is written later";
-  EXPECT_EQ(other->read_number("SELECT count(*) FROM login_sessions").value(), 0);
-  EXPECT_EQ(other->read_number("SELECT count(*) FROM devices").value(), 1);
+  EXPECT_EQ((*other)->read_number("SELECT count(*) FROM login_sessions").value(), 0);
+  EXPECT_EQ((*other)->read_number("SELECT count(*) FROM devices").value(), 1);
 }
 
 TEST_F(RegistryTest, AUserWhoMayDoNothingClearIsRefused) {

@@ -119,7 +119,7 @@ Status Rules::add(const RuleRecord& record) {
       return Error{Code::unprocessable, "the account has " + std::to_string(own->second->size()) +
                                             " rules, which is its limit (alerts.rules_per_account_max)"};
     }
-    Result<Statement> insert = db.connection.prepare(kInsert);
+    Result<Statement> insert = db.connection->prepare(kInsert);
     if (!insert) return insert.error();
     insert->bind(account.text()).bind(record.rule.id).bind(static_cast<int64_t>(record.rule.version));
     insert->bind(codec::encode_rule(record.rule)).bind(record.created_at_ms).bind(record.created_by);
@@ -132,14 +132,14 @@ Status Rules::add(const RuleRecord& record) {
 Status Rules::replace(const RuleRecord& record, uint64_t version) {
   const model::Rule& rule = record.rule;
   return database_.with([&](Database& db) -> Status {
-    Result<Statement> update = db.connection.prepare(
+    Result<Statement> update = db.connection->prepare(
         "UPDATE rules SET version = $1, rule = $2, updated_at_ms = $3, updated_by = $4 "
         "WHERE account = $5 AND rule_id = $6 AND version = $7");
     if (!update) return update.error();
     update->bind(static_cast<int64_t>(rule.version)).bind(codec::encode_rule(rule)).bind(record.updated_at_ms);
     update->bind(record.updated_by).bind(rule.scope.account.text()).bind(rule.id);
     if (Status s = update->bind(static_cast<int64_t>(version)).finish(); !s) return s;
-    if (db.connection.changes() == 0) return another_version(rule.id, version);
+    if (db.connection->changes() == 0) return another_version(rule.id, version);
     note(rule.scope.account, rule.id, std::make_shared<const RuleRecord>(record));
     return {};
   });
@@ -148,10 +148,10 @@ Status Rules::replace(const RuleRecord& record, uint64_t version) {
 Status Rules::remove(const model::AccountId& account, std::string_view id, uint64_t version) {
   return database_.with([&](Database& db) -> Status {
     Result<Statement> remove =
-        db.connection.prepare("DELETE FROM rules WHERE account = $1 AND rule_id = $2 AND version = $3");
+        db.connection->prepare("DELETE FROM rules WHERE account = $1 AND rule_id = $2 AND version = $3");
     if (!remove) return remove.error();
     if (Status s = remove->bind(account.text()).bind(id).bind(static_cast<int64_t>(version)).finish(); !s) return s;
-    if (db.connection.changes() == 0) return another_version(id, version);
+    if (db.connection->changes() == 0) return another_version(id, version);
     note(account, std::string(id), nullptr);
     return {};
   });
@@ -175,7 +175,7 @@ model::RuleRecords Rules::given() const {
 }
 
 Status Rules::reload(Database& db) {
-  Result<std::vector<RuleRecord>> records = read_rows<RuleRecord>(db.connection, kSelect, read_row);
+  Result<std::vector<RuleRecord>> records = read_rows<RuleRecord>(*db.connection, kSelect, read_row);
   if (!records) return records.error();
   model::RuleRecords stored;
   for (RuleRecord& record : *records) stored.push_back(std::make_shared<const RuleRecord>(std::move(record)));

@@ -56,9 +56,9 @@ Silences::List Silences::all() const {
 
 Status Silences::add(const Silence& silence, int64_t now_ms) {
   return database_.with([&](Database& db) -> Status {
-    const Status added = db.connection.in_transaction([&]() -> Status {
-      if (Status s = make_room(db.connection, silence.topic.account, now_ms); !s) return s;
-      return insert(db.connection, silence);
+    const Status added = db.connection->in_transaction([&]() -> Status {
+      if (Status s = make_room(*db.connection, silence.topic.account, now_ms); !s) return s;
+      return insert(*db.connection, silence);
     });
     return added ? reload(db) : added;
   });
@@ -77,14 +77,14 @@ Status Silences::make_room(Connection& db, const model::AccountId& account, int6
 
 Status Silences::remove(const model::AccountId& account, std::string_view id) {
   return database_.with([&](Database& db) -> Status {
-    if (Status s = erase(db.connection, account, id); !s) return s;
+    if (Status s = erase(*db.connection, account, id); !s) return s;
     return reload(db);
   });
 }
 
 Status Silences::reload(Database& db) {
-  const Result<List> rows =
-      read_rows<Silence>(db.connection, "SELECT account, silence FROM silences ORDER BY account, silence_id", read_row);
+  const Result<List> rows = read_rows<Silence>(
+      *db.connection, "SELECT account, silence FROM silences ORDER BY account, silence_id", read_row);
   if (!rows) return rows.error();
   std::map<model::AccountId, List> sorted;
   for (const Silence& silence : *rows) sorted[silence.topic.account].push_back(silence);
@@ -102,7 +102,7 @@ Status Silences::remove_ended(Database& db, int64_t before_ms) {
     });
   });
   if (!any) return {};
-  Result<Statement> remove = db.connection.prepare("DELETE FROM silences WHERE ends_at_ms < $1");
+  Result<Statement> remove = db.connection->prepare("DELETE FROM silences WHERE ends_at_ms < $1");
   if (!remove) return remove.error();
   if (Status s = remove->bind(before_ms).finish(); !s) return s;
   return reload(db);

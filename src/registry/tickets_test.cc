@@ -9,6 +9,8 @@
 #include <thread>
 
 #include "model/api_key.h"
+#include "registry/sqlite_connection.h"
+#include "registry/testing_postgres.h"
 
 namespace millstream::registry {
 namespace {
@@ -35,24 +37,46 @@ TicketRecord ticket(char letter) {
   return record;
 }
 
-class TicketsTest : public testing::Test {
- protected:
-  TicketsTest() {
+class SqliteBackend {
+ public:
+  SqliteBackend() {
     std::string pattern = testing::TempDir() + "tickets-XXXXXX";
     directory_ = mkdtemp(pattern.data());
   }
-  ~TicketsTest() override { std::filesystem::remove_all(directory_); }
+  ~SqliteBackend() { std::filesystem::remove_all(directory_); }
+  Result<std::unique_ptr<Tickets>> open(TicketLimits limits) { return Tickets::open(directory_, limits); }
+  Result<ConnectionPtr> connect() { return open_sqlite(file()); }
+  std::string file() const { return directory_ + "/tickets.db"; }
 
-  std::unique_ptr<Tickets> open(TicketLimits limits = {}) {
-    auto opened = Tickets::open(directory_, limits);
-    EXPECT_TRUE(opened.ok()) << (opened.ok() ? "" : opened.error().detail);
-    return std::move(*opened);
-  }
+ private:
   std::string directory_;
 };
 
-TEST_F(TicketsTest, OneNewUseThenOnlyReconnectsUntilTheEnd) {
-  auto tickets = open();
+class PostgresBackend {
+ public:
+  Result<std::unique_ptr<Tickets>> open(TicketLimits limits) { return Tickets::open(options_, limits); }
+  Result<ConnectionPtr> connect() { return make_postgres_connection(options_); }
+
+ private:
+  const PostgresOptions options_ = TestPostgres::get().options();
+};
+
+// What all tickets must do, whatever database keeps them.
+template <class Backend>
+class TicketsContract : public testing::Test {
+ protected:
+  std::unique_ptr<Tickets> open(TicketLimits limits = {}) {
+    auto opened = backend_.open(limits);
+    EXPECT_TRUE(opened.ok()) << (opened.ok() ? "" : opened.error().detail);
+    return std::move(*opened);
+  }
+  Backend backend_;
+};
+using Backends = testing::Types<SqliteBackend, PostgresBackend>;
+TYPED_TEST_SUITE(TicketsContract, Backends);
+
+TYPED_TEST(TicketsContract, OneNewUseThenOnlyReconnectsUntilTheEnd) {
+  auto tickets = this->open();
   const TicketRecord made = ticket('a');
   ASSERT_TRUE(tickets->add(made, kNow).ok());
   ASSERT_TRUE(tickets->use(made.sha256, false, kNow + 29'999).ok());
@@ -62,19 +86,19 @@ TEST_F(TicketsTest, OneNewUseThenOnlyReconnectsUntilTheEnd) {
   EXPECT_EQ(tickets->use(std::string(32, 'b'), true, kNow).error().code, Code::unauthenticated);
 }
 
-TEST_F(TicketsTest, NotUsedInTimeIsNotUsedAtAll) {
-  auto tickets = open();
+TYPED_TEST(TicketsContract, NotUsedInTimeIsNotUsedAtAll) {
+  auto tickets = this->open();
   ASSERT_TRUE(tickets->add(ticket('a'), kNow).ok());
   for (const bool resuming : {false, true}) {
     EXPECT_FALSE(tickets->use(ticket('a').sha256, resuming, kNow + 30'000).ok()) << resuming;
   }
 }
 
-TEST_F(TicketsTest, EverythingItAllowsComesBackAfterARestart) {
+TYPED_TEST(TicketsContract, EverythingItAllowsComesBackAfterARestart) {
   const TicketRecord made = ticket('a');
-  ASSERT_TRUE(open()->add(made, kNow).ok());
-  ASSERT_TRUE(open()->use(made.sha256, false, kNow).ok());
-  const auto used = open()->use(made.sha256, true, kNow);
+  ASSERT_TRUE(this->open()->add(made, kNow).ok());
+  ASSERT_TRUE(this->open()->use(made.sha256, false, kNow).ok());
+  const auto used = this->open()->use(made.sha256, true, kNow);
   ASSERT_TRUE(used.ok());
   EXPECT_EQ(used->grants.subject, made.grants.subject);
   EXPECT_EQ(used->grants.account, made.grants.account);
@@ -88,8 +112,8 @@ TEST_F(TicketsTest, EverythingItAllowsComesBackAfterARestart) {
   EXPECT_EQ(used->origin, made.origin);
 }
 
-TEST_F(TicketsTest, GivenBackItMayBeUsedOnceMoreInItsTime) {
-  auto tickets = open();
+TYPED_TEST(TicketsContract, GivenBackItMayBeUsedOnceMoreInItsTime) {
+  auto tickets = this->open();
   ASSERT_TRUE(tickets->add(ticket('a'), kNow).ok());
   ASSERT_TRUE(tickets->use(ticket('a').sha256, false, kNow).ok());
   ASSERT_TRUE(tickets->give_back(ticket('a').sha256).ok());
@@ -97,8 +121,8 @@ TEST_F(TicketsTest, GivenBackItMayBeUsedOnceMoreInItsTime) {
   EXPECT_FALSE(tickets->use(ticket('a').sha256, false, kNow).ok());
 }
 
-TEST_F(TicketsTest, OfAThousandUsesAtOnceExactlyOneWins) {
-  auto tickets = open();
+TYPED_TEST(TicketsContract, OfAThousandUsesAtOnceExactlyOneWins) {
+  auto tickets = this->open();
   for (const char letter : {'a', 'b', 'c'}) {
     ASSERT_TRUE(tickets->add(ticket(letter), kNow).ok());
     std::atomic<int> won{0};
@@ -113,28 +137,28 @@ TEST_F(TicketsTest, OfAThousandUsesAtOnceExactlyOneWins) {
   }
 }
 
-TEST_F(TicketsTest, WhatRanOutMakesRoom) {
-  auto tickets = open();
+TYPED_TEST(TicketsContract, WhatRanOutMakesRoom) {
+  auto tickets = this->open();
   TicketRecord unused = ticket('a');
   TicketRecord used = ticket('b');
   ASSERT_TRUE(tickets->add(unused, kNow).ok());
   ASSERT_TRUE(tickets->add(used, kNow).ok());
   ASSERT_TRUE(tickets->use(used.sha256, false, kNow).ok());
   ASSERT_TRUE(tickets->add(ticket('c'), kNow + 60'000).ok());
-  Result<Connection> database = Connection::open(directory_ + "/tickets.db");
+  Result<ConnectionPtr> database = this->backend_.connect();
   ASSERT_TRUE(database.ok());
-  EXPECT_EQ(database->read_number("SELECT count(*) FROM tickets").value(), 2) << "the used one, and the new one";
+  EXPECT_EQ((*database)->read_number("SELECT count(*) FROM tickets").value(), 2) << "the used one, and the new one";
 }
 
-TEST_F(TicketsTest, AnAccountThatHasAllItMayHaveLosesThoseLongestNotUsedAndKeepsNobodyElseOut) {
+TYPED_TEST(TicketsContract, AnAccountThatHasAllItMayHaveLosesThoseLongestNotUsedAndKeepsNobodyElseOut) {
   {
-    auto tickets = open({.tickets_per_account_max = 3});
+    auto tickets = this->open({.tickets_per_account_max = 3});
     for (const char letter : {'a', 'b', 'c'}) ASSERT_TRUE(tickets->add(ticket(letter), kNow + letter - 'a').ok());
     ASSERT_TRUE(tickets->use(ticket('a').sha256, false, kNow + 10).ok());
     ASSERT_TRUE(tickets->add(ticket('d'), kNow + 11).ok());
     EXPECT_FALSE(tickets->use(ticket('b').sha256, false, kNow + 12).ok()) << "the one longest not used";
   }
-  auto tickets = open({.tickets_max = 4, .tickets_per_account_max = 3});
+  auto tickets = this->open({.tickets_max = 4, .tickets_per_account_max = 3});
   ASSERT_TRUE(tickets->add(ticket('e'), kNow + 13).ok()) << "counted after a restart too";
   EXPECT_FALSE(tickets->use(ticket('c').sha256, false, kNow + 14).ok());
   EXPECT_TRUE(tickets->use(ticket('a').sha256, true, kNow + 14).ok());
@@ -145,8 +169,8 @@ TEST_F(TicketsTest, AnAccountThatHasAllItMayHaveLosesThoseLongestNotUsedAndKeeps
   EXPECT_EQ(tickets->add(other, kNow + 15).error().code, Code::unavailable) << "too many in all";
 }
 
-TEST_F(TicketsTest, ARenewedStreamsTicketGoesOnWithTheNewCredential) {
-  auto tickets = open();
+TYPED_TEST(TicketsContract, ARenewedStreamsTicketGoesOnWithTheNewCredential) {
+  auto tickets = this->open();
   const TicketRecord made = ticket('a');
   ASSERT_TRUE(tickets->add(made, kNow).ok());
   ASSERT_TRUE(tickets->use(made.sha256, false, kNow).ok());
@@ -168,8 +192,8 @@ TEST_F(TicketsTest, ARenewedStreamsTicketGoesOnWithTheNewCredential) {
   EXPECT_TRUE(tickets->renew(12345, fresh, followed, kNow).ok()) << "none of that number";
 }
 
-TEST_F(TicketsTest, IncompleteRecordsAreRefused) {
-  auto tickets = open();
+TYPED_TEST(TicketsContract, IncompleteRecordsAreRefused) {
+  auto tickets = this->open();
   TicketRecord no_topic = ticket('a');
   no_topic.topics.clear();
   TicketRecord no_role = ticket('a');
@@ -181,9 +205,28 @@ TEST_F(TicketsTest, IncompleteRecordsAreRefused) {
   }
 }
 
-TEST_F(TicketsTest, TheFileIsForItsOwnerOnlyAndADamagedOneIsBegunAnew) {
+TYPED_TEST(TicketsContract, OfTwoServersThatAreShownOneAtOnceExactlyOneLetsItIn) {
+  const auto here = this->open(), there = this->open();
+  for (char letter = 'a'; letter < 'k'; ++letter) {
+    ASSERT_TRUE(here->add(ticket(letter), kNow).ok());
+    std::atomic<int> won{0};
+    std::vector<std::thread> threads;
+    for (Tickets* const tickets : {here.get(), there.get()}) {
+      threads.emplace_back([&, tickets] {
+        for (int use = 0; use < 20; ++use) won += tickets->use(ticket(letter).sha256, false, kNow).ok();
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(won, 1);
+    EXPECT_TRUE(there->use(ticket(letter).sha256, true, kNow).ok()) << "a reconnect goes to either";
+  }
+}
+
+TEST(Tickets, TheFileIsForItsOwnerOnlyAndADamagedOneIsBegunAnew) {
+  SqliteBackend backend;
+  const auto open = [&] { return std::move(*backend.open({})); };
   ASSERT_TRUE(open()->add(ticket('a'), kNow).ok());
-  const std::string path = directory_ + "/tickets.db";
+  const std::string path = backend.file();
   struct stat info {};
   ASSERT_EQ(::stat(path.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0600u);

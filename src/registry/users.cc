@@ -57,7 +57,8 @@ bool Users::is_current(const std::string& name, int64_t generation) const {
 
 Status Users::change(const std::function<Status(Connection&)>& f) {
   return database_.with([&](Database& db) -> Status {
-    if (Status s = f(db.connection); !s) return s;
+    // What f looks at must not change before it writes, nor be another server's to change.
+    if (Status s = db.connection->in_transaction([&] { return f(*db.connection); }); !s) return s;
     return reload(db);
   });
 }
@@ -115,11 +116,11 @@ Status Users::set_disabled(std::string_view name, bool disabled, LastAdmin last_
 }
 
 Result<std::vector<UserRecord>> Users::list() const {
-  return database_.with([](Database& db) { return read_rows<UserRecord>(db.connection, kSelect, read_row); });
+  return database_.with([](Database& db) { return read_rows<UserRecord>(*db.connection, kSelect, read_row); });
 }
 
 Status Users::reload(Database& db) {
-  Result<std::vector<UserRecord>> records = read_rows<UserRecord>(db.connection, kSelect, read_row);
+  Result<std::vector<UserRecord>> records = read_rows<UserRecord>(*db.connection, kSelect, read_row);
   if (!records) return records.error();
   auto fresh = std::make_shared<ByName>();
   for (UserRecord& record : *records) {

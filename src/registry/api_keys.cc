@@ -159,7 +159,8 @@ Status ApiKeys::write_uses(Connection& db, AfterCommit& after) {
   for (const auto& [id, entry] : *current()) {
     const int64_t used_ms = entry.use->at_ms.load(std::memory_order_relaxed);
     if (used_ms <= entry.use->written_ms) continue;
-    Result<Statement> update = db.prepare("UPDATE api_keys SET used_at_ms = $1 WHERE key_id = $2");
+    Result<Statement> update =
+        db.prepare("UPDATE api_keys SET used_at_ms = $1 WHERE key_id = $2 AND coalesce(used_at_ms, 0) < $1");
     if (!update) return update.error();
     if (Status s = update->bind(used_ms).bind(id).finish(); !s) return s;
     after.push_back([use = entry.use, used_ms] { use->written_ms = used_ms; });

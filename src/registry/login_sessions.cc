@@ -149,7 +149,7 @@ Status LoginSessions::reload(Database& db, int64_t now_ms) {
       there.insert(record.sha256);
       const auto known = table.by_sha256.find(record.sha256);
       if (known != table.by_sha256.end()) {
-        known->second.record.used_at_ms = std::max(known->second.record.used_at_ms, record.used_at_ms);
+        note_written_use(known->second, record.used_at_ms);
       } else if (!gone.contains(record.sha256) && is_good(record, now_ms)) {
         put(table, {record, record.used_at_ms});
       }
@@ -166,20 +166,55 @@ Status LoginSessions::reload(Database& db, int64_t now_ms) {
   return {};
 }
 
-void LoginSessions::note_ended(Database& db, int64_t now_ms) {
+void LoginSessions::note_written_use(Entry& entry, int64_t used_at_ms) {
+  entry.record.used_at_ms = std::max(entry.record.used_at_ms, used_at_ms);
+  entry.written_ms = std::max(entry.written_ms, used_at_ms);
+}
+
+bool LoginSessions::is_only_idle(const LoginSessionRecord& record, int64_t now_ms) const {
+  return !is_good(record, now_ms) && now_ms < record.expires_at_ms && users_.is_current(record.user, record.generation);
+}
+
+Status LoginSessions::read_uses_of_idle(Connection& db, int64_t now_ms) {
+  const bool any = table_.with([&](const Table& table) {
+    return std::any_of(table.by_sha256.begin(), table.by_sha256.end(),
+                       [&](const auto& each) { return is_only_idle(each.second.record, now_ms); });
+  });
+  if (!any) return {};
+  Result<Statement> rows = db.prepare("SELECT sha256, used_at_ms FROM login_sessions WHERE used_at_ms > $1");
+  if (!rows) return rows.error();
+  rows->bind(now_ms - options_.idle_ms);
+  while (true) {
+    const Result<bool> there = rows->step();
+    if (!there) return there.error();
+    if (!*there) return {};
+    table_.with([&](Table& table) {
+      const auto known = table.by_sha256.find(rows->bytes(0));
+      if (known != table.by_sha256.end()) note_written_use(known->second, rows->number(1));
+    });
+  }
+}
+
+void LoginSessions::note_ended(Database& db, int64_t now_ms, bool uses_known) {
   table_.with([&](Table& table) {
-    std::vector<std::string> hashes;
+    std::vector<std::pair<std::string, bool>> hashes;
     for (const auto& [sha256, entry] : table.by_sha256) {
-      if (!is_good(entry.record, now_ms)) hashes.push_back(sha256);
+      const bool idle = is_only_idle(entry.record, now_ms);
+      if (idle ? uses_known : !is_good(entry.record, now_ms)) hashes.emplace_back(sha256, idle);
     }
-    for (std::string& sha256 : hashes) {
-      const LoginSessionRecord record = table.by_sha256.at(sha256).record;
+    for (auto& [sha256, idle] : hashes) {
       db.ended.push_back(model::login_session_number(sha256));
       erase(table, sha256);
-      // One that was only not used here may be in use elsewhere: remove_idle() knows.
-      const bool idle = now_ms < record.expires_at_ms && users_.is_current(record.user, record.generation);
-      if (!idle) table.ended.push_back(std::move(sha256));
+      if (!idle) table.ended.push_back(std::move(sha256));  // else remove_idle() does it
     }
+  });
+}
+
+bool LoginSessions::has_late_use() const {
+  return table_.with([&](const Table& table) {
+    return std::any_of(table.by_sha256.begin(), table.by_sha256.end(), [&](const auto& each) {
+      return each.second.record.used_at_ms - each.second.written_ms > options_.idle_ms / 2;
+    });
   });
 }
 
@@ -208,7 +243,8 @@ Status LoginSessions::write_uses(Connection& db, AfterCommit& after) {
     }
   });
   for (const auto& [sha256, used_ms] : uses) {
-    Result<Statement> update = db.prepare("UPDATE login_sessions SET used_at_ms = $1 WHERE sha256 = $2");
+    Result<Statement> update =
+        db.prepare("UPDATE login_sessions SET used_at_ms = $1 WHERE sha256 = $2 AND used_at_ms < $1");
     if (!update) return update.error();
     if (Status s = update->bind(used_ms).bind_bytes(sha256).finish(); !s) return s;
   }

@@ -41,7 +41,11 @@ class LoginSessions final : public model::LoginSessionLookup {
 
   // For Registry, which holds the lock.
   Status reload(Database& db, int64_t now_ms);
-  void note_ended(Database& db, int64_t now_ms);
+  // Those that are idle by what is known here may have been used at another server: it has written that.
+  Status read_uses_of_idle(Connection& db, int64_t now_ms);
+  void note_ended(Database& db, int64_t now_ms, bool uses_known);
+  // A use that must be written soon, as it makes a session last that others may take for idle.
+  bool has_late_use() const;
   Status remove_ended(Connection& db);  // their rows
   // Rows of those that nobody has used for long enough, wherever they were used: another server's last uses may be on
   // their way.
@@ -59,6 +63,8 @@ class LoginSessions final : public model::LoginSessionLookup {
     std::vector<std::string> ended;  // whose rows are still to be removed
   };
   bool is_good(const model::LoginSessionRecord& record, int64_t now_ms) const;
+  bool is_only_idle(const model::LoginSessionRecord& record, int64_t now_ms) const;
+  static void note_written_use(Entry& entry, int64_t used_at_ms);
   // That another of this user's finds a place; gives back its number.
   std::optional<uint64_t> end_longest_idle(const std::string& user);
   static void put(Table& table, Entry entry);

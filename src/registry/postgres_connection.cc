@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <unordered_map>
 
 #include "base/clock.h"
@@ -313,7 +314,9 @@ Result<ResultPtr> PostgresConnection::collect(int64_t deadline_ms) {
 Status PostgresConnection::judge(const ResultPtr& result) {
   const ExecStatusType status = PQresultStatus(result.get());
   if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) {
-    changes_ = std::atoll(PQcmdTuples(result.get()));
+    const std::string_view count = PQcmdTuples(result.get());  // empty of what counts nothing
+    changes_ = 0;
+    std::from_chars(count.data(), count.data() + count.size(), changes_);
     if (is_away_) log_info("PostgreSQL is back", {{"at", host_of(options_.url)}});
     is_away_ = false;
     has_answered_ = true;
@@ -327,7 +330,7 @@ Status PostgresConnection::judge(const ResultPtr& result) {
   const Code code = code_of(sqlstate);
   // Stopping, or a standby now: whoever is asked next may be another.
   if (PQstatus(connection_.get()) != CONNECTION_OK || sqlstate == "25006" || sqlstate.starts_with("57P")) drop();
-  if (code == Code::unavailable) return away(why);
+  if (code == Code::unavailable && !asks_for_another_try(sqlstate)) return away(why);
   return Error{code, "registry: " + why};
 }
 

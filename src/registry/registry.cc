@@ -50,7 +50,7 @@ Status Registry::reload(Database& db, int64_t now_ms) {
   Result<Versions> now = db.connection->versions();
   reachable_ = now || now.error().code != Code::unavailable;
   if (!now) return now.error();
-  if (db.versions_read == *now) return {};
+  if (db.versions_read == *now) return login_sessions_.read_uses_of_idle(*db.connection, now_ms);
   const auto read = [&](const char* table, auto&& reload_it) {
     return is_changed(db, *now, table) ? reload_it() : Status();
   };
@@ -61,7 +61,7 @@ Status Registry::reload(Database& db, int64_t now_ms) {
   if (Status s = read("silences", [&] { return silences_.reload(db); }); !s) return s;
   if (Status s = read("rules", [&] { return rules_.reload(db); }); !s) return s;
   db.versions_read = std::move(*now);
-  return {};
+  return login_sessions_.read_uses_of_idle(*db.connection, now_ms);
 }
 
 Status Registry::write_notes(Database& db) {
@@ -81,11 +81,11 @@ Registry::Refreshed Registry::refresh(int64_t now_ms) {
   return database_.with([&](Database& db) {
     Status status = reload(db, now_ms);
     api_keys_.note_ended(db, now_ms);
-    login_sessions_.note_ended(db, now_ms);
+    login_sessions_.note_ended(db, now_ms, status.ok() || !shared_);
     if (status) status = login_sessions_.remove_ended(*db.connection);
     if (status) status = silences_.remove_ended(db, now_ms - kEndedSilencesKeptMs);
     const bool due = now_ms - uses_written_ms_ >= kUsesEveryMs;
-    if (status && (due || devices_.has_unwritten())) status = write_notes(db);
+    if (status && (due || devices_.has_unwritten() || login_sessions_.has_late_use())) status = write_notes(db);
     // Other servers take their turn in between.
     while (status && !shared_ && devices_.has_unwritten()) status = write_notes(db);
     if (status && due) status = login_sessions_.remove_idle(*db.connection, now_ms);

@@ -318,6 +318,59 @@ TYPED_TEST_P(RegistryContract, AChangedUserEndsTheSessionsUntilThen) {
   EXPECT_EQ(command_line->users().set_disabled("eve", true).error().code, Code::not_found);
 }
 
+TYPED_TEST_P(RegistryContract, ASessionOfAnotherServerIsGoodHereUntilItEndsThere) {
+  const auto here = this->open(), there = this->open();
+  ASSERT_TRUE(there->users().add(user_record("anna")).ok());
+  const model::LoginSessionRecord session = session_record('s', "anna");
+  ASSERT_TRUE(there->login_sessions().add(session).ok());
+  EXPECT_FALSE(here->login_sessions().use_login_session(session.sha256, kNow));
+  ASSERT_TRUE(here->read_changes(kNow).ok());
+  EXPECT_TRUE(here->login_sessions().use_login_session(session.sha256, kNow));
+  ASSERT_TRUE(there->login_sessions().end(session.sha256).ok());
+  EXPECT_EQ(here->refresh(kNow).ended, std::vector<uint64_t>{model::login_session_number(session.sha256)});
+  EXPECT_FALSE(here->login_sessions().use_login_session(session.sha256, kNow));
+  EXPECT_TRUE(here->refresh(kNow).ended.empty());
+}
+
+TYPED_TEST_P(RegistryContract, ASessionThatIsUsedElsewhereIsNotEndedForAllByWhomItIsIdleWith) {
+  const RegistryOptions options{.login_sessions = {.idle_ms = kHour}};
+  const auto here = this->open(options), there = this->open(options);
+  ASSERT_TRUE(there->users().add(user_record("anna")).ok());
+  const model::LoginSessionRecord session = session_record('s', "anna");
+  ASSERT_TRUE(there->login_sessions().add(session).ok());
+  ASSERT_TRUE(here->refresh(kNow).status.ok());
+  ASSERT_TRUE(there->login_sessions().use_login_session(session.sha256, kNow + kHour - 1));
+  ASSERT_TRUE(there->refresh(kNow + kHour - 1).status.ok());  // a use that late is written at once
+  EXPECT_TRUE(here->refresh(kNow + kHour).ended.empty());
+  EXPECT_TRUE(here->login_sessions().use_login_session(session.sha256, kNow + kHour));
+  const int64_t forgotten_ms = kNow + 3 * kHour;
+  EXPECT_EQ(here->refresh(forgotten_ms).ended, std::vector<uint64_t>{model::login_session_number(session.sha256)});
+  EXPECT_FALSE(this->open(options)->login_sessions().use_login_session(session.sha256, kNow + kHour + 1))
+      << "its row is gone";
+}
+
+TYPED_TEST_P(RegistryContract, TheLastAdminStaysThoughTwoServersDisableOneEachAtOnce) {
+  const auto here = this->open(), there = this->open();
+  for (int round = 0; round < 5; ++round) {
+    const std::string a = "a" + std::to_string(round), b = "b" + std::to_string(round);
+    for (const std::string& name : {a, b}) {
+      model::UserRecord admin = user_record(name);
+      admin.grants.account = *model::AccountId::parse(std::to_string(round));
+      admin.grants.roles = model::Roles().with(model::Role::admin);
+      ASSERT_TRUE(here->users().add(admin).ok());
+    }
+    std::atomic<int> disabled = 0;
+    const auto disable = [&disabled](Registry& registry, const std::string& name) {
+      disabled += registry.users().set_disabled(name, true, Users::LastAdmin::stays).ok() ? 1 : 0;
+    };
+    std::thread first([&] { disable(*here, a); });
+    std::thread second([&] { disable(*there, b); });
+    first.join();
+    second.join();
+    EXPECT_EQ(disabled, 1);
+  }
+}
+
 TYPED_TEST_P(RegistryContract, NoMoreSessionsThanThereMayBe) {
   const auto registry = this->open({.login_sessions = {.sessions_max = 1}});
   ASSERT_TRUE(registry->users().add(user_record("anna")).ok());
@@ -585,7 +638,9 @@ REGISTER_TYPED_TEST_SUITE_P(
     ChangesOfAnotherProcessAreSeenAndWhatEndedIsNamedOnce, AKeyThatIsEndedInThePastIsToldAllTheSame,
     AUserHasSoManySessionsAndTheLongestIdleGivesWay, TheLastUseOfAKeyIsKept, UsersComeBackTheSameAfterReopening,
     ASessionGivesWhatItsUserMayDoNowUntilItEnds, ASessionThatIsNotUsedEndsUnlessAStreamIsOpen,
-    SessionsOutliveARestartWithTheirLastUse, AChangedUserEndsTheSessionsUntilThen, NoMoreSessionsThanThereMayBe,
+    SessionsOutliveARestartWithTheirLastUse, AChangedUserEndsTheSessionsUntilThen,
+    ASessionOfAnotherServerIsGoodHereUntilItEndsThere, ASessionThatIsUsedElsewhereIsNotEndedForAllByWhomItIsIdleWith,
+    TheLastAdminStaysThoughTwoServersDisableOneEachAtOnce, NoMoreSessionsThanThereMayBe,
     DevicesAreKnownFromTheirFirstPointUpToTheLimit, SilencesComeBackTheSameAndOnlyToTheirAccount,
     SilencesAreSoManyAndEndedOnesGiveWayAndAreRemovedAfterADay, RulesComeBackTheSameAfterReopeningAndAreTheAccountsOwn,
     ARuleIsReplacedAndRemovedOnlyAtTheVersionThatWasLookedAt, AnAccountHasSoManyRules,

@@ -6,21 +6,20 @@
 // Thread   one
 #pragma once
 
-#include <dirent.h>
 #include <gtest/gtest.h>
 #include <libpq-fe.h>
+#include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "registry/postgres_connection.h"
@@ -41,11 +40,12 @@ class TestPostgres {
   std::string url(const std::string& more = "") const {
     return "postgresql://postgres@/postgres?host=" + directory_ + more;
   }
-  void pause() const { ::kill(server_, SIGSTOP); }
-  void go_on() const { ::kill(server_, SIGCONT); }
+  // All of it: those who serve connections are processes of their own.
+  void pause() const { signal_all(SIGSTOP); }
+  void go_on() const { signal_all(SIGCONT); }
   void stop() {
     if (server_ <= 0) return;
-    ::kill(server_, SIGCONT);
+    go_on();
     ::kill(server_, SIGINT);  // rolls back what is under way, and ends
     ::waitpid(server_, nullptr, 0);
     server_ = 0;
@@ -53,9 +53,7 @@ class TestPostgres {
   void start() {
     server_ = spawn({binary("postgres"), "-D", data(), "-k", directory_, "-c", "listen_addresses=", "-c", "fsync=off",
                      "-c", "max_connections=50", "-c", "logging_collector=off"});
-    for (int i = 0; i < 1000 && PQping(url().c_str()) != PQPING_OK; ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
+    for (int i = 0; i < 1000 && PQping(url().c_str()) != PQPING_OK; ++i) ::poll(nullptr, 0, 10);
   }
   // What an operator types, in no transaction of ours.
   void run(const std::string& sql) const {
@@ -86,6 +84,11 @@ class TestPostgres {
     std::filesystem::remove_all(directory_, ignored);
   }
 
+  void signal_all(int signal) const {
+    std::ifstream children("/proc/" + std::to_string(server_) + "/task/" + std::to_string(server_) + "/children");
+    ::kill(server_, signal);  // it first: it starts no others then
+    for (pid_t child = 0; children >> child;) ::kill(child, signal);
+  }
   std::string data() const { return directory_ + "/data"; }
 
   static std::string binary(const std::string& name) {

@@ -53,11 +53,12 @@ struct Context {
   const ingest::Validator& validator;
   const notify::Channels& channels;
   const notify::DeliveryBook& deliveries;
-  WorkQueue& readers;  // blocking reads of the log
-  WorkQueue& series;   // reads of up to the whole log, apart, so that no replay waits for charts
-  WorkQueue& workers;  // large bodies, and what is stored of credentials
-  WorkQueue& changes;  // of rules: one thread, so that they reach the registry and the log in one order
-  WorkQueue& hashers;  // passwords: few and slow, and apart, so that a flood of guesses stops nothing else
+  WorkQueue& readers;        // blocking reads of the log
+  WorkQueue& series;         // reads of up to the whole log, apart, so that no replay waits for charts
+  WorkQueue& workers;        // large bodies
+  WorkQueue& registry_work;  // what is stored of credentials, devices and silences: its database may be slow, or away
+  WorkQueue& changes;        // of rules: one thread, so that they reach the registry and the log in one order
+  WorkQueue& hashers;        // passwords: few and slow, and apart, so that a flood of guesses stops nothing else
 
   std::string version;
   int64_t retention_ms = 0;

@@ -89,21 +89,18 @@ Result<model::Grants> grants_of_role(const Context& context, const http::Request
   return with_role(grants_of(context, request), role);
 }
 
+std::string shown_credential(const http::Request& request) {
+  if (const auto password = request.query.get("p")) return std::string(*password);
+  const std::string_view header = request.headers.get("authorization");
+  if (header.empty()) return {};
+  if (const auto token = after_scheme(header, "token")) return after_colon(*token);
+  if (const auto basic = after_scheme(header, "basic")) return after_colon(decode_base64(*basic));
+  const auto bearer = after_scheme(header, "bearer");
+  return std::string(bearer ? *bearer : "?");
+}
+
 Result<model::Grants> influx_grants_of(const Context& context, const http::Request& request) {
-  std::string credential;
-  if (const auto password = request.query.get("p")) {
-    credential = *password;
-  } else if (const std::string_view header = request.headers.get("authorization"); !header.empty()) {
-    if (const auto token = after_scheme(header, "token")) {
-      credential = after_colon(*token);
-    } else if (const auto basic = after_scheme(header, "basic")) {
-      credential = after_colon(decode_base64(*basic));
-    } else if (const auto bearer = after_scheme(header, "bearer")) {
-      credential = *bearer;
-    } else {
-      credential = "?";
-    }
-  }
+  const std::string credential = shown_credential(request);
   if (!credential.empty()) {
     Result<model::Grants> grants = context.authenticator.authenticate(credential);
     if (grants || credential.starts_with("ms_")) return grants;

@@ -19,6 +19,9 @@ namespace millstream::api {
 // The value of the session cookie, good or not; nothing: there is none.
 std::optional<std::string> session_cookie_of(const Context& context, const http::Request& request);
 
+// In any of the ways that Influx clients have, of which Bearer is one; empty: in none.
+std::string shown_credential(const http::Request& request);
+
 // Errors as auth::Authenticator gives them; Code::forbidden when a page of another origin makes use of a cookie.
 Result<model::Grants> grants_of(const Context& context, const http::Request& request);
 Result<model::Grants> influx_grants_of(const Context& context, const http::Request& request);

@@ -229,7 +229,7 @@ void handle_change(Context& context, const http::ExchangePtr& exchange, const mo
                    const Error& unknown, std::function<http::Response(const model::Topic&)> change) {
   Result<Named> named = parse_named(exchange->request(), grants);
   if (!named) return exchange->respond(problem(named.error()));
-  respond_from(context.workers, exchange,
+  respond_from(context.registry_work, exchange,
                [&context, grants, named = std::move(*named), unknown, change = std::move(change)] {
                  const Result<model::Topic> topic = topic_of(context, grants, named, unknown);
                  return topic ? change(*topic) : problem(topic.error());

@@ -96,7 +96,7 @@ Result<std::shared_ptr<const ApiKeyRecord>> own_key(const Context& context, cons
 void handle_list(Context& context, const http::ExchangePtr& exchange) {
   Result<model::Grants> holder = admin_grants(context, exchange->request());
   if (!holder) return exchange->respond(problem(holder.error()));
-  respond_from(context.workers, exchange, [&context, holder = std::move(*holder)] {
+  respond_from(context.registry_work, exchange, [&context, holder = std::move(*holder)] {
     const Result<std::vector<ApiKeyRecord>> keys = context.registry.api_keys().list();
     if (!keys) return problem(keys.error());
     std::string body = "{\"keys\":[";
@@ -126,7 +126,7 @@ void handle_create(Context& context, const http::ExchangePtr& exchange) {
   if (const Status may = auth::authorize_giving(*holder, asked->grants); !may) {
     return exchange->respond(problem(may.error()));
   }
-  respond_from(context.workers, exchange, [&context, asked = std::move(*asked), by = holder->subject, now_ms] {
+  respond_from(context.registry_work, exchange, [&context, asked = std::move(*asked), by = holder->subject, now_ms] {
     return add_key(context, auth::make_api_key(asked.name, asked.grants, now_ms), by);
   });
 }
@@ -137,7 +137,7 @@ void handle_revoke(Context& context, const http::ExchangePtr& exchange) {
   if (!holder) return exchange->respond(problem(holder.error()));
   const auto key = own_key(context, *holder, request.captures.front());
   if (!key) return exchange->respond(problem(key.error()));
-  respond_from(context.workers, exchange, [&context, id = (*key)->key_id, by = holder->subject] {
+  respond_from(context.registry_work, exchange, [&context, id = (*key)->key_id, by = holder->subject] {
     if (const Status revoked = context.registry.api_keys().revoke(id); !revoked) return problem(revoked.error());
     context.end_streams({model::api_key_number(id)});
     log_info("a key was revoked", {{"key_id", id}, {"by", by}});
@@ -170,7 +170,7 @@ void handle_rotate(Context& context, const http::ExchangePtr& exchange) {
   if (old.revoked || (old.grants.expires_at_ms && *old.grants.expires_at_ms <= now_ms)) {
     return exchange->respond(problem(409, "the key has ended; make a new one"));
   }
-  respond_from(context.workers, exchange,
+  respond_from(context.registry_work, exchange,
                [&context, key = *key, end_ms = now_ms + *overlap_ms, now_ms, by = holder->subject] {
                  http::Response made = add_key(context, auth::make_api_key(key->name, key->grants, now_ms), by);
                  if (made.status != 201) return made;

@@ -106,7 +106,7 @@ void decide(const AttemptPtr& attempt, bool right) {
   }
   count_login(context, "ok");
   context.login_throttle.succeeded(attempt->login.user, address_block(attempt->address));
-  respond_from(context.workers, std::move(attempt->exchange),
+  respond_from(context.registry_work, std::move(attempt->exchange),
                [&context, user = *attempt->user, before = attempt->before] { return sign_in(context, user, before); });
 }
 
@@ -170,7 +170,7 @@ void handle_logout(Context& context, const http::ExchangePtr& exchange) {
   done.headers.add("Cache-Control", "no-store");
   const std::optional<std::string> sha256 = session_hash_of(context, request);
   if (!sha256) return exchange->respond(std::move(done));
-  respond_from(context.workers, exchange, [&context, sha256 = *sha256, done = std::move(done)] {
+  respond_from(context.registry_work, exchange, [&context, sha256 = *sha256, done = std::move(done)] {
     const Status ended = context.registry.login_sessions().end(sha256);
     context.end_streams({model::login_session_number(sha256)});
     if (!ended) return problem(ended.error());

@@ -18,13 +18,17 @@ http::Response health(const Context& context) {
   return http::Response::json(200, std::move(body));
 }
 
+// Who is known stays known, and streams go on: that its database is away is no reason either.
+std::string_view registry_state(const Context& context) { return context.registry.is_reachable() ? "ok" : "away"; }
+
 // A disk that takes nothing more is no reason to take the server out of service: streams and reads go on.
 http::Response ready(const Context& context) {
   if (context.draining) return problem(503, "draining");
   if (!context.ready) return problem(503, "starting");
   std::string body = "{\"status\":\"ready\",\"started\":\"" + rfc3339_ms(context.started_at_ms) + "\",\"up\":\"" +
                      duration_text((context.clock.wall_ms() - context.started_at_ms) / 1000 * 1000) +
-                     "\",\"storage\":\"" + std::string(log::storage_name(context.log.storage())) + "\"}";
+                     "\",\"storage\":\"" + std::string(log::storage_name(context.log.storage())) +
+                     "\",\"registry\":\"" + std::string(registry_state(context)) + "\"}";
   return http::Response::json(200, std::move(body));
 }
 

@@ -1,6 +1,7 @@
 #include "api/routes.h"
 
 #include "api/replays.h"
+#include "api/second_look.h"
 #include "base/check.h"
 
 namespace millstream::api {
@@ -22,6 +23,24 @@ void Context::end_streams(const std::vector<uint64_t>& credentials) const {
     });
   }
 }
+
+namespace {
+
+// The handlers live as long as the router, which holds them.
+void look_twice(http::Router& router, const Context& context) {
+  const auto look = std::make_shared<SecondLook>(context);
+  router.wrap(
+      [look](http::Handler handler) -> http::Handler {
+        return [look, handler = std::make_shared<http::Handler>(std::move(handler))](http::ExchangePtr exchange) {
+          look->before(*handler, std::move(exchange));
+        };
+      },
+      [look](http::Admit admit) -> http::Admit {
+        return [look, admit = std::move(admit)](const http::Request& request) { return look->before(admit, request); };
+      });
+}
+
+}  // namespace
 
 void add_routes(http::Router& router, Context& context) {
   add_stream_routes(router, context);
@@ -45,6 +64,7 @@ void add_routes(http::Router& router, Context& context) {
   add_notification_routes(router, context);
   add_backtest_routes(router, context);
   add_stats_routes(router, context);
+  if (context.registry.is_shared()) look_twice(router, context);
   add_operation_routes(router, context);
 }
 

@@ -102,7 +102,7 @@ void handle_create(Context& context, const http::ExchangePtr& exchange) {
     return exchange->respond(problem(may.error()));
   }
   asked->created_by = grants->subject;
-  respond_from(context.workers, exchange,
+  respond_from(context.registry_work, exchange,
                [&context, asked = std::move(*asked)] { return add_silence(context, asked); });
 }
 
@@ -128,7 +128,7 @@ void handle_delete(Context& context, const http::ExchangePtr& exchange) {
   if (const Status may = auth::authorize_silence(*grants, silence->topic); !may) {
     return exchange->respond(problem(may.error()));
   }
-  respond_from(context.workers, exchange,
+  respond_from(context.registry_work, exchange,
                [&context, silence = std::move(*silence), by = grants->subject, now_ms = context.clock.wall_ms()] {
                  return delete_silence(context, silence, by, now_ms);
                });

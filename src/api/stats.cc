@@ -85,6 +85,7 @@ std::string stats_json(const Context& context, const hub::ShardStats& stats, siz
   append_member("version", context.version, out);
   append_member("started", rfc3339_ms(context.started_at_ms), out);
   append_member("storage", log::storage_name(context.log.storage()), out);
+  append_member("registry", context.registry.is_reachable() ? "ok" : "away", out);
   append_member("streams", static_cast<int64_t>(stats.streams), out);
   append_member("behind", static_cast<int64_t>(stats.behind), out);
   append_member("slow", static_cast<int64_t>(stats.slow), out);

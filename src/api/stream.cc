@@ -115,7 +115,7 @@ struct Opening {
 // Whoever is turned away comes back with the same ticket.
 void keep_ticket(Context& context, const Opening& opening) {
   if (opening.ticket.empty()) return;
-  const bool posted = context.workers.post([&context, ticket = opening.ticket] {
+  const bool posted = context.registry_work.post([&context, ticket = opening.ticket] {
     if (const Status s = context.tickets.give_back(ticket); !s) {
       log_warning("a ticket could not be given back", {{"reason", s.error().detail}});
     }
@@ -200,6 +200,10 @@ void open_with_ticket(Context& context, const http::ExchangePtr& exchange, const
                       Parameters parameters, bool resuming) {
   const http::Request& request = exchange->request();
   const std::string_view origin = request.headers.get("origin");
+  // Nobody knows whether it is good: a refusal would end the stream of a browser for good.
+  if (!ticket && ticket.error().code == Code::unavailable) {
+    return turn_away(context, exchange, "overloaded", parameters.session.view.unnamed);
+  }
   const char* why = nullptr;
   if (ticket && !context.authenticator.still_holds(ticket->grants)) why = "its credential is not good any more";
   if (ticket && !origin.empty() && !ticket->origin.empty() && origin != ticket->origin) why = "from another origin";
@@ -239,7 +243,7 @@ void handle_ticket(Context& context, const http::ExchangePtr& exchange, std::str
       open_with_ticket(context, exchange, ticket, std::move(*parameters), resuming);
     });
   };
-  if (!context.workers.post(std::move(job))) turn_away(context, exchange, "overloaded", unnamed);
+  if (!context.registry_work.post(std::move(job))) turn_away(context, exchange, "overloaded", unnamed);
 }
 
 void handle_stream(Context& context, const http::ExchangePtr& exchange) {
@@ -278,7 +282,7 @@ void answer_renewal(Context& context, const http::ExchangePtr& exchange, const m
   const std::string until = grants.expires_at_ms ? '"' + rfc3339_ms(*grants.expires_at_ms) + '"' : "null";
   http::Response done = http::Response::json(200, "{\"expiresAt\":" + until + "}");
   if (renewed.ticket == 0) return exchange->respond(std::move(done));
-  respond_from(context.workers, exchange, [&context, grants, renewed, done = std::move(done)] {
+  respond_from(context.registry_work, exchange, [&context, grants, renewed, done = std::move(done)] {
     const int64_t ends_at_ms = ticket_end(grants, context.clock.wall_ms());
     const Status moved = context.tickets.renew(renewed.ticket, grants, renewed.patterns, ends_at_ms);
     return moved ? done : problem(moved.error());

@@ -242,6 +242,7 @@ class ApiTest : public ::testing::Test {
                   .readers = readers,
                   .series = series,
                   .workers = workers,
+                  .registry_work = workers,
                   .changes = workers,
                   .hashers = workers,
                   .version = "test",

@@ -75,7 +75,7 @@ void handle_ticket_request(Context& context, http::ExchangePtr exchange) {
   const int64_t now_ms = context.clock.wall_ms();
   Result<model::TicketRecord> record = make_record(context, *grants, *asked, request.headers.get("origin"), now_ms);
   if (!record) return exchange->respond(problem(record.error()));
-  respond_from(context.workers, std::move(exchange), [&context, record = std::move(*record), now_ms]() mutable {
+  respond_from(context.registry_work, std::move(exchange), [&context, record = std::move(*record), now_ms]() mutable {
     const std::string text = auth::make_ticket_text();
     record.sha256 = *auth::ticket_sha256(text);
     const Status added = context.tickets.add(record, now_ms);

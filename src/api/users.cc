@@ -81,7 +81,7 @@ void store_hashed(Context& context, const http::ExchangePtr& exchange, const mod
     Result<std::string> hash = auth::hash_password(password);
     // The exchange is given up on its own loop.
     loop.post([&context, exchange = std::move(exchange), hash = std::move(hash), store = std::move(store)]() mutable {
-      respond_from(context.workers, std::move(exchange), [hash = std::move(hash), store = std::move(store)] {
+      respond_from(context.registry_work, std::move(exchange), [hash = std::move(hash), store = std::move(store)] {
         return hash ? store(*hash) : problem(hash.error());
       });
     });
@@ -96,7 +96,7 @@ void store_hashed(Context& context, const http::ExchangePtr& exchange, const mod
 void handle_list(Context& context, const http::ExchangePtr& exchange) {
   Result<model::Grants> holder = admin_grants(context, exchange->request());
   if (!holder) return exchange->respond(problem(holder.error()));
-  respond_from(context.workers, exchange, [&context, holder = std::move(*holder)] {
+  respond_from(context.registry_work, exchange, [&context, holder = std::move(*holder)] {
     const Result<std::vector<UserRecord>> users = context.registry.users().list();
     if (!users) return problem(users.error());
     std::string body = "{\"users\":[";
@@ -170,7 +170,7 @@ void handle_change(Context& context, const http::ExchangePtr& exchange) {
       return exchange->respond(problem(409, "nobody disables themselves: another admin can"));
     }
     respond_from(
-        context.workers, exchange,
+        context.registry_work, exchange,
         [&context, record = std::move(user), disabled = *disabled, by = holder.subject]() mutable {
           const Status set =
               context.registry.users().set_disabled(record.name, disabled, registry::Users::LastAdmin::stays);

@@ -11,6 +11,7 @@
 #include "app/backup.h"
 #include "app/commands.h"
 #include "app/node_name.h"
+#include "app/open_registry.h"
 #include "app/progress_line.h"
 #include "app/scratch_directory.h"
 #include "base/time_text.h"
@@ -99,6 +100,10 @@ Result<int> run_backup(const Config& config, const BackupOptions& options, const
       written_bytes = static_cast<uint64_t>(::lseek(file.get(), 0, SEEK_CUR));
       if (Status s = keep(file.get(), archive, options); !s) return s.error();
     }
+  }
+  if (config.postgres.enabled()) {
+    std::fprintf(stderr, "without the registry, which is in %s: pg_dump --schema=%s backs it up\n",
+                 registry_place(config).c_str(), config.postgres.schema.c_str());
   }
   const std::string to = options.file == "-" ? "" : " to " + options.file + ", " + size_text(written_bytes);
   std::fprintf(options.file == "-" ? stderr : stdout, "backed up %s%s; %s\n", count_text(*manifest).c_str(), to.c_str(),

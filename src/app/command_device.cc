@@ -2,7 +2,7 @@
 #include <cstdio>
 
 #include "app/commands.h"
-#include "app/existing_registry.h"
+#include "app/open_registry.h"
 #include "app/text_table.h"
 #include "base/time_text.h"
 

@@ -2,7 +2,7 @@
 
 #include "app/commands.h"
 #include "app/event_text.h"
-#include "app/existing_registry.h"
+#include "app/open_registry.h"
 #include "app/text_table.h"
 #include "auth/authenticator.h"
 #include "base/clock.h"
@@ -44,13 +44,13 @@ Result<int> run_key_create(const Config& config, const KeyCreateOptions& options
     if (!ttl_ms || *ttl_ms < 1000) return Error{Code::invalid, "--ttl must be a duration such as 90d, at least 1s"};
     grants->expires_at_ms = now_ms + *ttl_ms;
   }
-  const Result<std::unique_ptr<Registry>> registry = Registry::open(config.server.data_directory);
+  const Result<std::unique_ptr<Registry>> registry = open_registry(config);
   if (!registry) return registry.error();
   const auth::NewApiKey key = auth::make_api_key(options.name, std::move(*grants), now_ms);
   if (Status s = (*registry)->api_keys().add(key.record); !s) return s.error();
   std::printf("%s\n", key.text.c_str());
   std::fprintf(stderr, "Stored in %s. Keep the key: it is shown this once. To end it: millstream key revoke %s\n",
-               config.server.data_directory.c_str(), key.record.key_id.c_str());
+               registry_place(config).c_str(), key.record.key_id.c_str());
   return 0;
 }
 

@@ -6,7 +6,7 @@
 #include <iostream>
 
 #include "app/commands.h"
-#include "app/existing_registry.h"
+#include "app/open_registry.h"
 #include "app/secret_file.h"
 #include "app/text_table.h"
 #include "auth/password.h"
@@ -82,7 +82,7 @@ Result<int> run_user_add(const Config& config, const UserAddOptions& options) {
   if (!model::may_be_added(options.name)) {
     return Error{Code::invalid, "\"" + options.name + "\": " + model::kUserNameRule};
   }
-  const Result<std::unique_ptr<Registry>> registry = Registry::open(config.server.data_directory);
+  const Result<std::unique_ptr<Registry>> registry = open_registry(config);
   if (!registry) return registry.error();
   if ((*registry)->users().find(options.name)) {
     return Error{Code::conflict,
@@ -96,7 +96,7 @@ Result<int> run_user_add(const Config& config, const UserAddOptions& options) {
   user.created_at_ms = SystemClock().wall_ms();
   if (const Status added = (*registry)->users().add(user); !added) return added.error();
   std::printf("added %s to account %s in %s\n", user.name.c_str(), user.grants.account.text().c_str(),
-              config.server.data_directory.c_str());
+              registry_place(config).c_str());
   return 0;
 }
 

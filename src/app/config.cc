@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <filesystem>
 #include <functional>
 #include <set>
 
@@ -13,6 +12,7 @@
 #include "app/config_rows.h"
 #include "app/issuer_settings.h"
 #include "app/mqtt_settings.h"
+#include "app/open_registry.h"
 #include "app/redis_settings.h"
 #include "app/rule_settings.h"
 #include "app/rules_file.h"
@@ -21,7 +21,6 @@
 #include "app/toml_file.h"
 #include "auth/authenticator.h"
 #include "net/tls.h"
-#include "registry/registry.h"
 
 namespace millstream::app {
 namespace {
@@ -86,7 +85,12 @@ bool is_for_others(std::string_view variable) {
   for (const std::string_view name : {"MILLSTREAM_TOKEN", "MILLSTREAM_KEY", "MILLSTREAM_CONFIG"}) {
     if (variable == name) return true;
   }
-  return variable.starts_with("MILLSTREAM_SERVICE_") || variable.starts_with("MILLSTREAM_PORT");
+  for (const std::string_view service : {"MILLSTREAM_", "MILLSTREAM_POSTGRES_"}) {
+    if (!variable.starts_with(service)) continue;
+    const std::string_view rest = variable.substr(service.size());
+    if (rest.starts_with("SERVICE_") || rest == "PORT" || rest.starts_with("PORT_")) return true;
+  }
+  return false;
 }
 
 Status apply_environment(const std::map<std::string, std::string>& environment, ConfigDraft& draft) {
@@ -107,7 +111,7 @@ Status apply_environment(const std::map<std::string, std::string>& environment, 
 
 Status apply_flags(const std::map<std::string, std::string>& flags, ConfigDraft& draft) {
   for (const auto& [key, value] : flags) {
-    const Setting setting{key, "command line", Setting::Text{value}};
+    const Setting setting{key, kCommandLine, Setting::Text{value}};
     const ConfigRow* row = find_row(key);
     if (row && row->key.secret) {
       return setting.wrong("not as a flag, which others on this machine can read; use " + key + "_file or " +
@@ -118,16 +122,21 @@ Status apply_flags(const std::map<std::string, std::string>& flags, ConfigDraft&
   return {};
 }
 
-Status take_secret_file(ConfigDraft& draft) {
-  if (!draft.jwt_secret_file) return {};
-  const Setting& setting = *draft.jwt_secret_file;
-  const Result<std::string> path = read_text(setting);
+Status take_secret_file(const std::optional<Setting>& file, const char* key, std::string& secret) {
+  if (!file) return {};
+  const Result<std::string> path = read_text(*file);
   if (!path) return path.error();
-  if (!draft.config.auth.jwt_secret.empty()) return setting.wrong("auth.jwt_secret is given too; keep one of them");
-  Result<std::string> secret = read_secret_file(*path);
-  if (!secret) return setting.wrong(secret.error().detail);
-  draft.config.auth.jwt_secret = std::move(*secret);
+  if (!secret.empty()) return file->wrong(std::string(key) + " is given too; keep one of them");
+  Result<std::string> read = read_secret_file(*path);
+  if (!read) return file->wrong(read.error().detail);
+  secret = std::move(*read);
   return {};
+}
+
+Status take_secret_files(ConfigDraft& draft) {
+  Config& config = draft.config;
+  if (Status s = take_secret_file(draft.jwt_secret_file, "auth.jwt_secret", config.auth.jwt_secret); !s) return s;
+  return take_secret_file(draft.postgres_password_file, "postgres.password", config.postgres.password);
 }
 
 Status check_order(const Config& config) {
@@ -146,10 +155,10 @@ Status check_order(const Config& config) {
 bool is_loopback_v4(const in_addr& address) { return (ntohl(address.s_addr) >> 24) == 127; }
 
 // Looks without leaving a trace: a check must not make a data directory.
-Result<bool> has_key_or_user(const std::string& directory) {
-  std::error_code error;
-  if (!std::filesystem::exists(directory + "/registry.db", error)) return false;
-  const Result<std::unique_ptr<registry::Registry>> registry = registry::Registry::open(directory);
+Result<bool> has_key_or_user(const Config& config) {
+  const Result<bool> there = await_registry_exists(config);
+  if (!there || !*there) return there;
+  const Result<std::unique_ptr<registry::Registry>> registry = open_registry(config);
   if (!registry) return registry.error();
   const Result<std::vector<model::ApiKeyRecord>> keys = (*registry)->api_keys().list();
   if (!keys) return keys.error();
@@ -224,7 +233,7 @@ Result<Config> load_settings(const std::string& file, const std::map<std::string
   }
   if (Status s = apply_environment(environment, draft); !s) return s.error();
   if (Status s = apply_flags(flags, draft); !s) return s.error();
-  if (Status s = take_secret_file(draft); !s) return s.error();
+  if (Status s = take_secret_files(draft); !s) return s.error();
   if (Status s = check_order(draft.config); !s) return s.error();
   // The one name that everyone means the same by; sockets are opened by number.
   std::string& listen = draft.config.server.listen;
@@ -280,7 +289,7 @@ Status check_config(const Config& config) {
     return {};
   }
   if (!config.auth.jwt_secret.empty() || !issuer_sources(config).empty()) return {};
-  const Result<bool> anyone = has_key_or_user(config.server.data_directory);
+  const Result<bool> anyone = has_key_or_user(config);
   if (!anyone) return anyone.error();
   if (*anyone) return {};
   return Error{Code::invalid,

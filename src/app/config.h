@@ -47,6 +47,16 @@ struct Config {
     bool enabled() const { return self_signed || !certificate_file.empty(); }
   } tls;
 
+  // Where the registry and the tickets are when a URL is given; else in the data directory.
+  struct Postgres {
+    std::string url;             // postgresql://user@host:port/database?sslmode=…
+    std::string password;        // or password_file, or in the URL; never a flag
+    int64_t timeout_ms = 2'000;  // of each call
+    std::string schema = "millstream";
+
+    bool enabled() const { return !url.empty(); }
+  } postgres;
+
   struct Log {
     LogLevel level = LogLevel::info;
     LogFormat format = LogFormat::text;
@@ -184,7 +194,8 @@ std::string environment_name(const std::string& key);  // "server.listen" -> "MI
 
 // `file` empty: no file. `environment`: the MILLSTREAM_* variables; those of the command line tools (MILLSTREAM_TOKEN,
 // MILLSTREAM_KEY, MILLSTREAM_CONFIG) and those Kubernetes makes for a service named millstream are passed over.
-// `flags`: key -> value, already split. Reads auth.jwt_secret_file, which nobody but its owner may be able to read.
+// `flags`: key -> value, already split. Reads auth.jwt_secret_file and postgres.password_file, which nobody but its
+// owner may be able to read.
 Result<Config> load_config(const std::string& file, const std::map<std::string, std::string>& environment,
                            const std::map<std::string, std::string>& flags);
 // The same without the rules of alerts.rules_file: whoever locks out a key must not have to mend a rule first.

@@ -9,6 +9,7 @@
 #include "base/time_text.h"
 #include "model/topic.h"
 #include "redis/client.h"
+#include "registry/postgres_connection.h"
 
 namespace millstream::app {
 namespace {
@@ -155,22 +156,21 @@ std::optional<std::string> check_network(const std::string& text) {
   return parsed ? std::nullopt : std::optional<std::string>(parsed.error().detail);
 }
 
-ConfigRow jwt_secret() {
-  ConfigRow made =
-      text("auth.jwt_secret", &Config::auth, &Config::Auth::jwt_secret,
-           "HS256 secret of at least 32 bytes; not given: no tokens. Prefer auth.jwt_secret_file", check_not_empty);
+template <class S>
+ConfigRow secret(std::string name, S Config::*section, std::string S::*member, std::string help) {
+  ConfigRow made = text(std::move(name), section, member, std::move(help), check_not_empty);
   made.key.secret = true;
   return made;
 }
 
-ConfigRow jwt_secret_file() {
-  ConfigRow made{{"auth.jwt_secret_file", "", "file that holds the secret, readable by its owner only", false},
-                 nullptr};
-  made.set = [](const Setting& setting, ConfigDraft& draft) -> Status {
+// Read when all settings are known.
+ConfigRow secret_file(std::string name, std::optional<Setting> ConfigDraft::*file, std::string help) {
+  ConfigRow made{{std::move(name), "", std::move(help), false}, nullptr};
+  made.set = [file](const Setting& setting, ConfigDraft& draft) -> Status {
     const Result<std::string> path = read_text(setting);
     if (!path) return path.error();
     if (const auto wrong = check_not_empty(*path)) return setting.wrong(*wrong);
-    draft.jwt_secret_file = setting;
+    draft.*file = setting;
     return {};
   };
   return made;
@@ -185,13 +185,37 @@ ConfigRow redis_url() {
     if (!url) return url.error();
     const Result<redis::Options> parsed = redis::parse_url(*url);
     if (!parsed) return setting.wrong(parsed.error().detail);
-    const bool is_flag = setting.place.starts_with("--");
+    const bool is_flag = setting.place == kCommandLine;
     if (is_flag && !(parsed->password.empty() && parsed->sentinel_password.empty())) {
       return setting.wrong("a password on the command line can be read by others: use the file or the environment");
     }
     return set(setting, draft);
   };
   return made;
+}
+
+ConfigRow postgres_url() {
+  const auto check = [](const std::string& url) -> std::optional<std::string> {
+    const Status good = url.empty() ? Status() : registry::check_postgres_url(url);
+    return good ? std::nullopt : std::optional(good.error().detail);
+  };
+  ConfigRow made = text("postgres.url", &Config::postgres, &Config::Postgres::url,
+                        "postgresql://user@host:5432/database?sslmode=require: keys, users, devices, silences, rules "
+                        "and tickets are there, for several servers. Empty: in the data directory",
+                        check);
+  made.set = [set = made.set](const Setting& setting, ConfigDraft& draft) -> Status {
+    if (Status s = set(setting, draft); !s) return s;
+    if (setting.place != kCommandLine || !registry::has_password(draft.config.postgres.url)) return {};
+    return setting.wrong(
+        "not with the password in it as a flag, which others on this machine can read; use "
+        "postgres.password_file");
+  };
+  return made;
+}
+
+std::optional<std::string> check_schema(const std::string& name) {
+  if (registry::is_schema_name(name)) return std::nullopt;
+  return "must be 1 to 63 of a-z 0-9 _, not beginning with a digit or pg_";
 }
 
 std::vector<ConfigRow> make_rows() {
@@ -242,6 +266,16 @@ std::vector<ConfigRow> make_rows() {
       flag("tls.self_signed", &C::tls, &C::Tls::self_signed,
            "HTTPS with a certificate made here, for development; the same as --tls self-signed"),
 
+      postgres_url(),
+      secret("postgres.password", &C::postgres, &C::Postgres::password,
+             "instead of one in the URL. Prefer postgres.password_file"),
+      secret_file("postgres.password_file", &ConfigDraft::postgres_password_file,
+                  "file that holds the password, readable by its owner only"),
+      duration("postgres.timeout", &C::postgres, &C::Postgres::timeout_ms, 100, kMinuteMs,
+               "for each call, connecting included; then it counts as away"),
+      text("postgres.schema", &C::postgres, &C::Postgres::schema, "that the tables are in, made if it is not there",
+           check_schema),
+
       word("log.level", &C::log, &C::Log::level, {"debug", "info", "warning", "error"}, "lines below it are dropped"),
       word("log.format", &C::log, &C::Log::format, {"text", "json"}, "how a line looks"),
 
@@ -262,8 +296,10 @@ std::vector<ConfigRow> make_rows() {
             "the same from one address"),
       duration("auth.login_window", &C::auth, &C::Auth::login_window_ms, kSecondMs, kDayMs,
                "failed sign-ins are forgotten after so long"),
-      jwt_secret(),
-      jwt_secret_file(),
+      secret("auth.jwt_secret", &C::auth, &C::Auth::jwt_secret,
+             "HS256 secret of at least 32 bytes; not given: no tokens. Prefer auth.jwt_secret_file"),
+      secret_file("auth.jwt_secret_file", &ConfigDraft::jwt_secret_file,
+                  "file that holds the secret, readable by its owner only"),
       text("auth.jwt_issuer", &C::auth, &C::Auth::jwt_issuer, "what iss must say; empty: not checked"),
       text("auth.jwt_audience", &C::auth, &C::Auth::jwt_audience, "what aud must hold; empty: not checked"),
       text("auth.jwks_file", &C::auth, &C::Auth::jwks_file,

@@ -17,6 +17,7 @@ namespace millstream::app {
 struct ConfigDraft {
   Config config;
   std::optional<Setting> jwt_secret_file;
+  std::optional<Setting> postgres_password_file;
 };
 
 struct ConfigRow {

@@ -142,7 +142,8 @@ TEST_F(ConfigTest, EveryKeyCanBeSetFromItsDefaultTextInEveryWay) {
     SCOPED_TRACE(key.name);
     EXPECT_TRUE(names.insert(key.name).second);
     EXPECT_FALSE(key.help.empty());
-    const bool is_about_a_secret = key.secret || key.name == "auth.jwt_secret_file";
+    const bool is_about_a_secret =
+        key.secret || key.name.ends_with("secret_file") || key.name.ends_with("password_file");
     const auto by_variable = load_config("", {{environment_name(key.name), key.default_text}}, {});
     EXPECT_EQ(by_variable.ok(), !is_about_a_secret) << "an empty secret is a mistake: " << error_of(by_variable);
     const auto by_flag = load_config("", {}, {{key.name, key.default_text}});

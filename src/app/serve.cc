@@ -15,6 +15,7 @@ namespace millstream::app {
 namespace {
 
 constexpr int64_t kRefreshMs = 2000;
+constexpr int64_t kSharedRefreshMs = 200;  // where other servers change credentials too
 constexpr int64_t kDrainPollMs = 50;
 
 // Blocked in every thread (inherited), so that only wait() takes them.
@@ -39,8 +40,9 @@ class Signals {
 bool ends(int signal) { return signal == SIGINT || signal == SIGTERM; }
 
 void serve_until_signal(Server& server, const Signals& signals, const Config& config) {
+  const int64_t refresh_ms = config.postgres.enabled() ? kSharedRefreshMs : kRefreshMs;
   while (true) {
-    const int signal = signals.wait(kRefreshMs);
+    const int signal = signals.wait(refresh_ms);
     if (ends(signal)) return;
     if (signal == SIGHUP) {
       log_info("SIGHUP: credentials, the certificate and the rules file are read again; other settings need a restart");

@@ -15,6 +15,8 @@
 
 namespace millstream::app {
 
+inline constexpr const char* kCommandLine = "command line";  // a place
+
 struct Setting {
   struct Text {  // not yet typed: an environment variable or a flag
     std::string text;

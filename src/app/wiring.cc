@@ -21,6 +21,7 @@
 #include "app/issuer_keys.h"
 #include "app/jwt_settings.h"
 #include "app/node_name.h"
+#include "app/open_registry.h"
 #include "auth/authenticator.h"
 #include "auth/password.h"
 #include "base/log_line.h"
@@ -53,6 +54,8 @@ constexpr size_t kSeriesThreads = 2;
 constexpr size_t kSeriesJobsMax = 128;  // each may read the whole log
 constexpr size_t kWorkerThreads = 2;
 constexpr size_t kWorkerJobsMax = 256;
+constexpr size_t kRegistryThreads = 2;  // one for each of its connections
+constexpr size_t kRegistryJobsMax = 256;
 constexpr size_t kChangeJobsMax = 64;
 constexpr size_t kHasherThreadsMax = 2;
 constexpr size_t kHasherJobsMax = 32;  // at 25 ms each; beyond, whoever signs in is asked to come back
@@ -271,6 +274,7 @@ struct Server::Parts {
   std::unique_ptr<WorkQueue> series;
   std::unique_ptr<WorkQueue> backtests;
   std::unique_ptr<WorkQueue> workers;
+  std::unique_ptr<WorkQueue> registry_work;
   std::unique_ptr<WorkQueue> changes;
   std::unique_ptr<WorkQueue> hashers;
   std::unique_ptr<auth::LoginThrottle> login_throttle;
@@ -342,10 +346,10 @@ Status Server::Parts::open_storage(const Config& config) {
       .devices = {.devices_per_account_max = static_cast<size_t>(config.ingest.devices_per_account_max)},
       .silences = {.silences_per_account_max = static_cast<size_t>(config.alerts.silences_per_account_max)},
       .rules = {.rules_per_account_max = static_cast<size_t>(config.alerts.rules_per_account_max)}};
-  Result<std::unique_ptr<registry::Registry>> opened = registry::Registry::open(config.server.data_directory, known);
+  Result<std::unique_ptr<registry::Registry>> opened = await_registry(config, known);
   if (!opened) return opened.error();
   registry = std::move(*opened);
-  Result<std::unique_ptr<registry::Tickets>> ticket_file = registry::Tickets::open(config.server.data_directory);
+  Result<std::unique_ptr<registry::Tickets>> ticket_file = open_tickets(config);
   if (!ticket_file) return ticket_file.error();
   tickets = std::move(*ticket_file);
 
@@ -406,6 +410,7 @@ void Server::Parts::make_context(const Config& config, const std::string& versio
   // Parsing can use every core there is: what is live, and the small requests among it, comes first.
   workers = std::make_unique<WorkQueue>("ms-work", kWorkerThreads, kWorkerJobsMax, WorkQueue::AtStop::run,
                                         WorkQueue::Priority::background);
+  registry_work = std::make_unique<WorkQueue>("ms-registry", kRegistryThreads, kRegistryJobsMax);
   changes = std::make_unique<WorkQueue>("ms-change", 1, kChangeJobsMax);
   hashers = std::make_unique<WorkQueue>("ms-hash", hasher_threads, kHasherJobsMax, WorkQueue::AtStop::drop,
                                         WorkQueue::Priority::last);
@@ -443,6 +448,7 @@ void Server::Parts::make_context(const Config& config, const std::string& versio
                                  .readers = *readers,
                                  .series = *series,
                                  .workers = *workers,
+                                 .registry_work = *registry_work,
                                  .changes = *changes,
                                  .hashers = *hashers,
                                  .version = version,
@@ -593,6 +599,9 @@ void Server::Parts::add_gauges() {
                      [this] { return static_cast<int64_t>(log->queued_events()); });
   metrics.gauge_from("millstream_log_storage_full", "1: the last commit found no room on the disk",
                      [this] { return static_cast<int64_t>(log->storage() == log::Storage::full); });
+  metrics.gauge_from("millstream_registry_away",
+                     "1: the database of the registry did not answer when it was last asked",
+                     [this] { return static_cast<int64_t>(!registry->is_reachable()); });
   metrics.gauge_from("millstream_reader_queue_jobs", "Reads of the past waiting for a thread",
                      [this] { return static_cast<int64_t>(readers->depth()); });
   metrics.gauge_from("millstream_http_body_bytes", "Request bodies being received or worked on",
@@ -603,6 +612,8 @@ void Server::Parts::add_gauges() {
                      [this] { return static_cast<int64_t>(backtests->depth()); });
   metrics.gauge_from("millstream_worker_queue_jobs", "Large bodies waiting for a thread",
                      [this] { return static_cast<int64_t>(workers->depth()); });
+  metrics.gauge_from("millstream_registry_queue_jobs", "Readings and changes of the registry waiting for a thread",
+                     [this] { return static_cast<int64_t>(registry_work->depth()); });
   if (tls) {
     metrics.gauge_from("millstream_tls_certificate_expires_seconds", "Unix time at which the certificate ends",
                        [this] { return tls->expires_at_s(); });
@@ -774,6 +785,7 @@ void Server::stop() {
   p.stop_feeds();
   p.stop_senders();
   if (p.workers) p.workers->stop();  // what they parse still reaches the log
+  if (p.registry_work) p.registry_work->stop();
   if (p.changes) p.changes->stop();
   if (p.hashers) p.hashers->stop();
   if (p.runner) p.runner->stop();

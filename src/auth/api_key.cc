@@ -30,6 +30,11 @@ std::optional<KeyParts> split_key(std::string_view text) {
 
 }  // namespace
 
+std::optional<std::string_view> api_key_id(std::string_view text) {
+  const std::optional<KeyParts> parts = split_key(text);
+  return parts ? std::optional(parts->id) : std::nullopt;
+}
+
 NewApiKey make_api_key(std::string name, model::Grants grants, int64_t now_ms) {
   const std::string id = random_name(kIdBytes);
   const std::string secret = encode_base64url(random_bytes(kSecretBytes));

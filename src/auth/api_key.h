@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "base/result.h"
@@ -17,6 +18,8 @@ namespace millstream::auth {
 
 inline constexpr std::string_view kApiKeyPrefix = "ms_";
 
+// The public part; nothing: not the form of a key.
+std::optional<std::string_view> api_key_id(std::string_view text);
 Result<model::Grants> verify_api_key(const model::ApiKeyLookup& keys, std::string_view text, int64_t now_ms);
 
 }  // namespace millstream::auth

@@ -58,6 +58,13 @@ void Router::add(std::string method, std::string path, size_t body_bytes_max, Ha
   routes_.push_back(std::move(route));
 }
 
+void Router::wrap(const std::function<Handler(Handler)>& handlers, const std::function<Admit(Admit)>& admissions) {
+  for (Route& route : routes_) {
+    route.handler = handlers(std::move(route.handler));
+    if (route.admit) route.admit = admissions(std::move(route.admit));
+  }
+}
+
 void Router::set_fallback(Handler handler) { fallback_ = std::move(handler); }
 
 Router::Match Router::find(std::string_view method, std::string_view path) const {

@@ -55,6 +55,8 @@ class Router {
   // `path` may hold "{}" segments, each taking one non-empty segment. body_bytes_max 0: a body is refused (413).
   // `admit`: asked before a byte of the body is kept, so that a stranger cannot make the server hold one.
   void add(std::string method, std::string path, size_t body_bytes_max, Handler handler, Admit admit = nullptr);
+  // In place of the handlers and admissions of the routes added so far, what these make of them.
+  void wrap(const std::function<Handler(Handler)>& handlers, const std::function<Admit(Admit)>& admissions);
   // Called for GET and HEAD that no route takes (the page). Not found otherwise.
   void set_fallback(Handler handler);
 

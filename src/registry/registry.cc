@@ -19,6 +19,10 @@ std::string path_in(const std::string& directory) { return directory + "/registr
 
 bool Registry::exists(const std::string& directory) { return ::access(path_in(directory).c_str(), F_OK) == 0; }
 
+Result<bool> Registry::exists(const PostgresOptions& postgres) {
+  return has_postgres_schema(*make_postgres_connection(postgres), postgres.schema);
+}
+
 Result<std::unique_ptr<Registry>> Registry::open(const std::string& directory, RegistryOptions options) {
   const std::string path = path_in(directory);
   if (Status s = make_private_directory(directory); !s) return s.error();

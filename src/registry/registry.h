@@ -41,6 +41,7 @@ class Registry {
   static Result<std::unique_ptr<Registry>> open(const std::string& directory, RegistryOptions options = {});
   static Result<std::unique_ptr<Registry>> open(const PostgresOptions& postgres, RegistryOptions options = {});
   static bool exists(const std::string& directory);
+  static Result<bool> exists(const PostgresOptions& postgres);
 
   ApiKeys& api_keys() { return api_keys_; }
   Users& users() { return users_; }

@@ -204,16 +204,30 @@ Status make_namespace(Connection& db, const std::string& schema) {
 constexpr const char* kRegistryPart = "registry";
 constexpr const char* kTicketPart = "tickets";
 
+struct PostgresVersions {
+  int64_t registry = 0;
+  int64_t tickets = 0;
+};
+
+Result<PostgresVersions> read_versions(Connection& db, const std::string& schema) {
+  const Result<int64_t> version = version_of(db, kRegistryPart), tickets = version_of(db, kTicketPart);
+  if (!version || !tickets) return version ? tickets.error() : version.error();
+  if (*version > static_cast<int64_t>(kSteps.size()) || *tickets > kTicketVersion) {
+    return newer("schema \"" + schema + "\" of PostgreSQL");
+  }
+  return PostgresVersions{*version, *tickets};
+}
+
 Status bring_up(Connection& db, const std::string& schema) {
   if (Status s = make_namespace(db, schema); !s) return s;
   if (Status s = db.run(kOwnTables); !s) return s;
-  const Result<int64_t> version = version_of(db, kRegistryPart), tickets = version_of(db, kTicketPart);
-  if (!version || !tickets) return version ? tickets.error() : version.error();
-  for (size_t step = static_cast<size_t>(*version); step < kSteps.size(); ++step) {
+  const Result<PostgresVersions> versions = read_versions(db, schema);  // again: another may just have made it
+  if (!versions) return versions.error();
+  for (size_t step = static_cast<size_t>(versions->registry); step < kSteps.size(); ++step) {
     if (Status s = db.run(as_postgres(kSteps[step]).c_str()); !s) return s;
   }
   if (Status s = note_changes(db); !s) return s;
-  if (*tickets != kTicketVersion) {
+  if (versions->tickets != kTicketVersion) {
     if (Status s = db.run((kDropTickets + (";" + as_postgres(kTickets))).c_str()); !s) return s;
   }
   if (Status s = set_version(db, kRegistryPart, static_cast<int64_t>(kSteps.size())); !s) return s;
@@ -251,13 +265,15 @@ Status make_ticket_schema(Connection& db) {
   return set_user_version(db, kTicketVersion);
 }
 
+Result<bool> has_postgres_schema(Connection& db, const std::string& schema) {
+  const Result<PostgresVersions> versions = read_versions(db, schema);
+  return versions ? Result<bool>(versions->registry > 0) : Result<bool>(versions.error());
+}
+
 Status make_postgres_schema(Connection& db, const std::string& schema) {
-  const Result<int64_t> version = version_of(db, kRegistryPart), tickets = version_of(db, kTicketPart);
-  if (!version || !tickets) return version ? tickets.error() : version.error();
-  if (*version > static_cast<int64_t>(kSteps.size()) || *tickets > kTicketVersion) {
-    return newer("schema \"" + schema + "\" of PostgreSQL");
-  }
-  if (*version == static_cast<int64_t>(kSteps.size()) && *tickets == kTicketVersion) return {};
+  const Result<PostgresVersions> versions = read_versions(db, schema);
+  if (!versions) return versions.error();
+  if (versions->registry == static_cast<int64_t>(kSteps.size()) && versions->tickets == kTicketVersion) return {};
   return db.in_transaction([&] { return bring_up(db, schema); });
 }
 

@@ -18,6 +18,8 @@ namespace millstream::registry {
 Status make_registry_schema(Connection& sqlite);
 // Forgets the tickets of another version: they are not worth a conversion, whoever has one asks for another.
 Status make_ticket_schema(Connection& sqlite);
+// Whether there are any of ours. Makes none.
+Result<bool> has_postgres_schema(Connection& postgres, const std::string& schema);
 // Both, in this schema (is_schema_name()), which is made where there is none.
 Status make_postgres_schema(Connection& postgres, const std::string& schema);
 

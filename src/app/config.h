@@ -193,9 +193,9 @@ const std::vector<ConfigKey>& config_keys();
 std::string environment_name(const std::string& key);  // "server.listen" -> "MILLSTREAM_SERVER_LISTEN"
 
 // `file` empty: no file. `environment`: the MILLSTREAM_* variables; those of the command line tools (MILLSTREAM_TOKEN,
-// MILLSTREAM_KEY, MILLSTREAM_CONFIG) and those Kubernetes makes for a service named millstream are passed over.
-// `flags`: key -> value, already split. Reads auth.jwt_secret_file and postgres.password_file, which nobody but its
-// owner may be able to read.
+// MILLSTREAM_KEY, MILLSTREAM_CONFIG) and those Kubernetes makes for services named millstream and millstream-postgres
+// are passed over. `flags`: key -> value, already split. Reads auth.jwt_secret_file and postgres.password_file, which
+// nobody but its owner may be able to read.
 Result<Config> load_config(const std::string& file, const std::map<std::string, std::string>& environment,
                            const std::map<std::string, std::string>& flags);
 // The same without the rules of alerts.rules_file: whoever locks out a key must not have to mend a rule first.

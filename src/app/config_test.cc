@@ -172,6 +172,8 @@ TEST_F(ConfigTest, VariablesOfOthersArePassedOver) {
                         {"MILLSTREAM_PORT", "tcp://10.0.0.1:8080"},
                         {"MILLSTREAM_PORT_8080_TCP_ADDR", "10.0.0.1"},
                         {"MILLSTREAM_SERVICE_HOST", "10.0.0.1"},
+                        {"MILLSTREAM_POSTGRES_SERVICE_HOST", "10.0.0.1"},
+                        {"MILLSTREAM_POSTGRES_PORT", "tcp://10.0.0.1:5432"},
                         {"PATH", "/bin"}})
                   .ok());
 }
@@ -388,6 +390,29 @@ TEST_F(ConfigTest, SecretIsReadFromAFileOfItsOwnerOnly) {
   EXPECT_THAT(error_of(with(root_)), HasSubstr("not a regular file"));
   EXPECT_THAT(error_of(load("[auth]\njwt_secret_file = '" + good + "'", {{"MILLSTREAM_AUTH_JWT_SECRET", kSecret}})),
               HasSubstr("keep one of them"));
+}
+
+TEST_F(ConfigTest, ThePasswordOfPostgresIsNeverAFlagAndNeverQuoted) {
+  const std::string url = "postgresql://u@db.example:5433/m";
+  const std::string with_password = "postgresql://u:hunter2@db.example/m";
+  const std::string file = write("password", "hunter2\n");
+  const Result<Config> good = load("[postgres]\nurl = '" + url + "'\npassword_file = '" + file + "'\ntimeout = '1s'");
+  ASSERT_TRUE(good.ok()) << error_of(good);
+  EXPECT_TRUE(good->postgres.enabled());
+  EXPECT_EQ(good->postgres.password, "hunter2");
+  EXPECT_EQ(good->postgres.timeout_ms, 1000);
+  EXPECT_EQ(good->postgres.schema, "millstream");
+  EXPECT_TRUE(load("", {{"MILLSTREAM_POSTGRES_URL", with_password}}).ok());
+  EXPECT_TRUE(load("", {}, {{"postgres.url", url}}).ok());
+  const Result<Config> wrong[] = {
+      load("", {}, {{"postgres.url", with_password}}), load("", {}, {{"postgres.password", "hunter2"}}),
+      load("[postgres]\nurl = 'mysql://u:hunter2@h/d'"), load("[postgres]\nurl = 'postgresql://u:hunter2%@h/d'"),
+      load("[postgres]\npassword_file = '" + file + "'", {{"MILLSTREAM_POSTGRES_PASSWORD", "hunter2"}})};
+  for (const Result<Config>& each : wrong) {
+    EXPECT_THAT(error_of(each), HasSubstr("postgres."));
+    EXPECT_THAT(error_of(each), testing::Not(HasSubstr("hunter2")));
+  }
+  EXPECT_THAT(error_of(load("[postgres]\nschema = 'a-b'")), HasSubstr("m.toml:2: postgres.schema: must be"));
 }
 
 TEST_F(ConfigTest, WhatMustNotStartIsRefused) {

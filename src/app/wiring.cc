@@ -715,7 +715,9 @@ void Server::refresh() {
   const registry::Registry::Refreshed refreshed = parts_->registry->refresh(parts_->clock.wall_ms());
   // After the registry has forgotten them: a stream asked for later is refused, one opened earlier is ended here.
   parts_->context->end_streams(refreshed.ended);
-  if (!refreshed.status) {
+  // That its database is away the registry says itself, once.
+  const bool away = !parts_->registry->is_reachable();
+  if (!refreshed.status && !away) {
     log_warning("the registry could not be read or written; what is known stays valid",
                 {{"reason", refreshed.status.error().detail}});
   }

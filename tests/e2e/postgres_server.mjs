@@ -27,6 +27,25 @@ function spawn(program, args, options) {
 
 export class Postgres {
   static async start() {
+    const postgres = await Postgres.#prepare();
+    await postgres.#make('initdb', ['-D', postgres.#data(), '-U', 'millstream', '-A', 'scram-sha-256', '-N', '--no-locale',
+      '-E', 'UTF8', `--pwfile=${postgres.passwordFile}`]);
+    await postgres.launch();
+    return postgres;
+  }
+
+  /** Follows this one, read only, until it is promoted. */
+  async startStandby() {
+    const standby = await Postgres.#prepare();
+    await standby.#make('pg_basebackup', ['-D', standby.#data(), '-R', '-X', 'stream', '-c', 'fast', '-d', this.urlWithPassword]);
+    await standby.launch();
+    return standby;
+  }
+  async promote() {
+    await this.#make('pg_ctl', ['promote', '-D', this.#data()]);
+  }
+
+  static async #prepare() {
     assert.ok(programs, 'PostgreSQL is not installed (./dev setup)');
     const postgres = new Postgres();
     postgres.directory = tempDirectory('postgres');
@@ -38,12 +57,13 @@ export class Postgres {
       const [, , uid, gid] = /^postgres:.*$/m.exec(fs.readFileSync('/etc/passwd', 'utf8'))[0].split(':').map(Number);
       for (const file of [postgres.directory, postgres.passwordFile]) fs.chownSync(file, uid, gid);
     }
-    const made = spawn('initdb', ['-D', postgres.#data(), '-U', 'millstream', '-A', 'scram-sha-256', '-N', '--no-locale',
-      '-E', 'UTF8', `--pwfile=${postgres.passwordFile}`]);
-    assert.equal((await made.wait(60_000, 'initdb')).code, 0, made.output);
     atEnd(() => postgres.stop());
-    await postgres.launch();
     return postgres;
+  }
+
+  async #make(program, args) {
+    const made = spawn(program, args);
+    assert.equal((await made.wait(60_000, program)).code, 0, made.output);
   }
 
   #data() {
@@ -61,7 +81,7 @@ export class Postgres {
       'listen_addresses=127.0.0.1', '-c', 'fsync=off', '-c', 'max_connections=60']);
     await until(() => {
       if (!this.child.running()) throw new Error(`postgres ended: ${this.child.output}`);
-      return /ready to accept connections/.test(this.child.output);
+      return /ready to accept (read-only )?connections/.test(this.child.output);
     }, 'PostgreSQL is ready');
   }
 

@@ -203,6 +203,30 @@ test('PostgreSQL stopped and started again: the same', async () => {
   await check();
 });
 
+test('a standby that is promoted takes over', async () => {
+  const standby = await postgres.startStandby();
+  const both = postgres.url.replace(/@.*\//, `@127.0.0.1:${postgres.port},127.0.0.1:${standby.port}/`);
+  const server = await Server.start({
+    development: false, env: environment, arguments: [`--postgres.url=${both}?target_session_attrs=read-write`,
+      `--postgres.password_file=${postgres.passwordFile}`],
+  });
+  const { key } = await makeKey(server);
+  await postgres.stop();
+  assert.equal(await statusOf(server, '/api/me', bearer(key)), 200);
+  assert.equal((await send(server, 'POST', '/api/keys', { name: 'x', roles: ['viewer'] })).status, 503, 'it takes no writes yet');
+  const began = Date.now();
+  await standby.promote();
+  const made_ = await until(async () => {
+    const answer = await send(server, 'POST', '/api/keys', { name: 'after', roles: ['viewer'] });
+    return answer.status === 201 && answer.json();
+  }, 'it takes over', heals);
+  console.log(`  the promoted standby was used after ${Date.now() - began} ms`);
+  for (const each of [key, made_.key]) assert.equal(await statusOf(server, '/api/me', bearer(each)), 200);
+  await server.stop();
+  await standby.stop();
+  await postgres.launch();
+});
+
 test('a server that cannot reach PostgreSQL does not start, and says why in one line', async () => {
   const ended = await run(['serve', `--server.data_directory=${path.join(tempDirectory('none'), 'data')}`, '--server.listen=127.0.0.1:0'], {
     env: { ...environment, MILLSTREAM_POSTGRES_URL: 'postgresql://u:secret-word@127.0.0.1:1/d' }, timeoutMs: 30_000,

@@ -7,6 +7,7 @@
 // device
 //          that nobody described has none.
 // Limits   devices_per_account_max, so that one key cannot fill the memory with made-up names.
+//          What other servers have seen counts within a minute.
 // Errors   Code::unprocessable, naming the limit, or saying why a gateway cannot be one.
 // Thread   admit, counts, what is asked of settings: any, without waiting for the disk. The rest blocks.
 #pragma once

@@ -12,6 +12,10 @@ namespace millstream::registry {
 namespace {
 
 constexpr int64_t kUsesEveryMs = 60'000;
+constexpr int64_t kNewDevicesEveryMs = 60'000;
+// As PostgreSQL's triggers name what they count (registry/schema.cc).
+constexpr const char* kDevices = "devices";
+constexpr const char* kNewDevices = "new_devices";
 
 std::string path_in(const std::string& directory) { return directory + "/registry.db"; }
 
@@ -61,11 +65,25 @@ Status Registry::reload(Database& db, int64_t now_ms) {
   if (Status s = read("api_keys", [&] { return api_keys_.reload(db); }); !s) return s;
   if (Status s = read("users", [&] { return users_.reload(db); }); !s) return s;
   if (Status s = read("login_sessions", [&] { return login_sessions_.reload(db, now_ms); }); !s) return s;
-  if (Status s = read("devices", [&] { return devices_.reload(db); }); !s) return s;
+  if (Status s = reload_devices(db, *now, now_ms); !s) return s;
   if (Status s = read("silences", [&] { return silences_.reload(db); }); !s) return s;
   if (Status s = read("rules", [&] { return rules_.reload(db); }); !s) return s;
   db.versions_read = std::move(*now);
   return login_sessions_.read_uses_of_idle(*db.connection, now_ms);
+}
+
+// A large table, and each server knows the devices that send to it: those that others have only seen can wait.
+Status Registry::reload_devices(Database& db, Versions& now, int64_t now_ms) {
+  const bool due = now_ms - devices_read_ms_ >= kNewDevicesEveryMs;
+  if (is_changed(db, now, kDevices) || (due && is_changed(db, now, kNewDevices))) {
+    if (Status s = devices_.reload(db); !s) return s;
+    devices_read_ms_ = now_ms;
+    return {};
+  }
+  now.erase(kNewDevices);  // as it was when they were read
+  const auto before = db.versions_read->find(kNewDevices);
+  if (before != db.versions_read->end()) now.insert(*before);
+  return {};
 }
 
 Status Registry::write_notes(Database& db) {

@@ -78,6 +78,7 @@ class Registry {
         rules_(options.rules, database_) {}
   static Result<std::unique_ptr<Registry>> open_on(ConnectionPtr connection, RegistryOptions options);
   Status reload(Database& db, int64_t now_ms);
+  Status reload_devices(Database& db, Versions& now, int64_t now_ms);
   Status write_notes(Database& db);
 
   const bool shared_;
@@ -90,6 +91,7 @@ class Registry {
   Silences silences_;
   Rules rules_;
   int64_t uses_written_ms_ = 0;  // with the database
+  int64_t devices_read_ms_ = 0;  // the same
 };
 
 }  // namespace millstream::registry

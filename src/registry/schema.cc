@@ -1,7 +1,6 @@
 #include "registry/schema.h"
 
 #include <array>
-#include <utility>
 
 namespace millstream::registry {
 namespace {
@@ -133,20 +132,30 @@ constexpr const char* kOwnTables = R"(
   CREATE TABLE IF NOT EXISTS changes (name TEXT PRIMARY KEY, number BIGINT NOT NULL);
   CREATE OR REPLACE FUNCTION note_change() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
   BEGIN
-    INSERT INTO changes (name, number) VALUES (TG_TABLE_NAME, 1)
+    INSERT INTO changes (name, number) VALUES (TG_ARGV[0], 1)
       ON CONFLICT (name) DO UPDATE SET number = changes.number + 1;
     RETURN NULL;
   END $$;
 )";
 
-// What others want to know of. A use of a key or session is nothing they would read the table again for.
-constexpr std::pair<const char*, const char*> kNoted[] = {
-    {"api_keys", "UPDATE OF key_id, secret_sha256, account, sites, devices, roles, name, expires_at_ms, revoked"},
-    {"users", "UPDATE"},
-    {"login_sessions", "UPDATE OF sha256, user_name, generation, expires_at_ms"},
-    {"devices", "UPDATE"},
-    {"silences", "UPDATE"},
-    {"rules", "UPDATE"}};
+// What others want to know of. A use of a key or session is nothing they would read the table again for, and a device
+// that has only been seen is nothing they would read it again for at once.
+struct Noted {
+  const char* table;
+  const char* of;  // changes
+  const char* as;
+};
+constexpr Noted kNoted[] = {
+    {"api_keys",
+     "INSERT OR DELETE OR UPDATE OF key_id, secret_sha256, account, sites, devices, roles, name, expires_at_ms, "
+     "revoked",
+     "api_keys"},
+    {"users", "INSERT OR DELETE OR UPDATE", "users"},
+    {"login_sessions", "INSERT OR DELETE OR UPDATE OF sha256, user_name, generation, expires_at_ms", "login_sessions"},
+    {"devices", "DELETE OR UPDATE", "devices"},
+    {"devices", "INSERT", "new_devices"},
+    {"silences", "INSERT OR DELETE OR UPDATE", "silences"},
+    {"rules", "INSERT OR DELETE OR UPDATE", "rules"}};
 
 void replace_all(std::string& text, std::string_view from, std::string_view to) {
   for (size_t at = text.find(from); at != text.npos; at = text.find(from, at + to.size())) {
@@ -165,11 +174,11 @@ std::string as_postgres(const char* sqlite) {
 }
 
 Status note_changes(Connection& db) {
-  for (const auto& [table, update] : kNoted) {
-    const std::string name = table;
-    const std::string sql = "DROP TRIGGER IF EXISTS note_change ON " + name +
-                            "; CREATE TRIGGER note_change AFTER INSERT OR DELETE OR " + update + " ON " + name +
-                            " FOR EACH ROW EXECUTE FUNCTION note_change()";
+  for (const Noted& noted : kNoted) {
+    const std::string name = std::string("note_") + noted.as, table = noted.table;
+    const std::string sql = "DROP TRIGGER IF EXISTS " + name + " ON " + table + "; CREATE TRIGGER " + name + " AFTER " +
+                            noted.of + " ON " + table + " FOR EACH ROW EXECUTE FUNCTION note_change('" + noted.as +
+                            "')";
     if (Status s = db.run(sql.c_str()); !s) return s;
   }
   return {};

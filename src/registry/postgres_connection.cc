@@ -154,6 +154,7 @@ class PostgresConnection final : public Connection {
   Status connect_to(const Host& host, int64_t deadline_ms);
   Status be_connected();
   Result<ResultPtr> call(const Send& send);
+  Result<ResultPtr> call_connected(const Send& send);
   Result<ResultPtr> exchange(const Send& send, int64_t deadline_ms);
   Status flush(int64_t deadline_ms);
   Result<ResultPtr> collect(int64_t deadline_ms);
@@ -221,11 +222,12 @@ Result<Statement> PostgresConnection::prepare(const char* sql) {
 }
 
 Result<ResultPtr> PostgresConnection::execute(const char* sql, const std::vector<Value>& values) {
-  if (Status s = be_connected(); !s) return s.error();  // first: what was prepared goes with the connection
+  // Once, at the beginning: what is prepared goes with the connection.
+  if (Status s = be_connected(); !s) return s.error();
   auto known = prepared_.find(sql);
   if (known == prepared_.end()) {
     const std::string name = "s" + std::to_string(prepared_.size());
-    const auto made = call([&](PGconn* c) { return PQsendPrepare(c, name.c_str(), sql, 0, nullptr); });
+    const auto made = call_connected([&](PGconn* c) { return PQsendPrepare(c, name.c_str(), sql, 0, nullptr); });
     if (!made) return made.error();
     known = prepared_.emplace(sql, name).first;
   }
@@ -237,7 +239,7 @@ Result<ResultPtr> PostgresConnection::execute(const char* sql, const std::vector
     formats.push_back(value.binary ? 1 : 0);
   }
   constexpr int kBinaryRows = 1;
-  return call([&, name = known->second](PGconn* c) {
+  return call_connected([&, name = known->second](PGconn* c) {
     return PQsendQueryPrepared(c, name.c_str(), static_cast<int>(values.size()), texts.data(), sizes.data(),
                                formats.data(), kBinaryRows);
   });
@@ -275,6 +277,10 @@ Status PostgresConnection::transact_once(const std::function<Status()>& f) {
 
 Result<ResultPtr> PostgresConnection::call(const Send& send) {
   if (Status s = be_connected(); !s) return s.error();
+  return call_connected(send);
+}
+
+Result<ResultPtr> PostgresConnection::call_connected(const Send& send) {
   Result<ResultPtr> result = exchange(send, clock_.steady_ms() + options_.timeout_ms);
   if (!result) return result;
   if (Status s = judge(*result); !s) return s.error();

@@ -22,6 +22,7 @@
 #include "history/latest_values.h"
 #include "http/server.h"
 #include "hub/shard.h"
+#include "influx/history_writer.h"
 #include "ingest/validator.h"
 #include "log/event_log.h"
 #include "metrics/registry.h"
@@ -74,7 +75,8 @@ struct Context {
   auth::RateLimits& ingest_rates;  // in points
   auth::SessionCookie session_cookie{false};
   int64_t session_max_ms = 12 * kHourMs;
-  std::vector<std::string> allowed_origins;  // of pages that may use a session cookie
+  std::function<influx::WriterState()> influx_state = {};  // empty: telemetry goes to no InfluxDB
+  std::vector<std::string> allowed_origins;                // of pages that may use a session cookie
   TrustedProxies trusted_proxies;
   SharedResults<hub::SessionRequest::Snapshot> snapshots{clock, kSnapshotKeptMs, kSnapshotsKept};
   // Per I/O thread; at either, a stream is told "overloaded" and comes back later. The last connections are kept for

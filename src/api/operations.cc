@@ -28,7 +28,12 @@ http::Response ready(const Context& context) {
   std::string body = "{\"status\":\"ready\",\"started\":\"" + rfc3339_ms(context.started_at_ms) + "\",\"up\":\"" +
                      duration_text((context.clock.wall_ms() - context.started_at_ms) / 1000 * 1000) +
                      "\",\"storage\":\"" + std::string(log::storage_name(context.log.storage())) +
-                     "\",\"registry\":\"" + std::string(registry_state(context)) + "\"}";
+                     "\",\"registry\":\"" + std::string(registry_state(context)) + "\"";
+  if (context.influx_state) {
+    const bool is_ok = context.influx_state().health == influx::WriterState::Health::ok;
+    body += std::string(",\"influx\":\"") + (is_ok ? "ok" : "degraded") + "\"";
+  }
+  body += '}';
   return http::Response::json(200, std::move(body));
 }
 

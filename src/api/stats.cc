@@ -80,6 +80,32 @@ void append_fan_out(const std::map<std::string, size_t>& fan_out, size_t top, st
   out += ']';
 }
 
+// Of the whole server; why it fails names other accounts' data, and stands in the log.
+void append_influx(const influx::WriterState& state, std::string& out) {
+  out += ",\"influx\":{";
+  append_member("state", influx::health_name(state.health), out);
+  append_member("written", static_cast<int64_t>(state.written), out);
+  append_member("retries", static_cast<int64_t>(state.retries), out);
+  append_member("spooledBytes", state.spooled_bytes, out);
+  append_member("spooledBatches", state.spooled_batches, out);
+  append_member("dropped", static_cast<int64_t>(state.dropped), out);
+  append_member("poisoned", static_cast<int64_t>(state.poisoned), out);
+  append_member("expired", static_cast<int64_t>(state.expired), out);
+  append_member("position", state.position.text(), out);
+  if (state.error_age_ms >= 0) append_member("lastErrorAgeMs", state.error_age_ms, out);
+  out += ",\"missing\":[";
+  for (const influx::Spool::Dropped& range : state.missing) {
+    if (out.back() != '[') out += ',';
+    out += '{';
+    append_member("after", range.after.text(), out);
+    append_member("to", range.to.text(), out);
+    append_member("events", static_cast<int64_t>(range.lines), out);
+    append_member("why", range.why, out);
+    out += '}';
+  }
+  out += "]}";
+}
+
 std::string stats_json(const Context& context, const hub::ShardStats& stats, size_t top) {
   std::string out = "{";
   append_member("version", context.version, out);
@@ -95,6 +121,7 @@ std::string stats_json(const Context& context, const hub::ShardStats& stats, siz
   append_rate("eventsPerSecond", stats.events_per_second, out);
   append_rate("deliveriesPerSecond", stats.deliveries_per_second, out);
   append_fan_out(stats.fan_out, top, out);
+  if (context.influx_state) append_influx(context.influx_state(), out);
   return out + '}';
 }
 

@@ -107,7 +107,7 @@ void ChannelSender::forget_gone(const std::vector<Delivery>& pending) {
 
 ChannelSender::Attempts& ChannelSender::attempts_for(const Delivery& delivery) {
   const auto [found, is_new] = attempts_.try_emplace(
-      id_of(*delivery.notification), Attempts{connect::Backoff(channel_.retry_min_ms, channel_.retry_max_ms, ++seed_)});
+      id_of(*delivery.notification), Attempts{Backoff(channel_.retry_min_ms, channel_.retry_max_ms, ++seed_)});
   if (is_new) found->second.made = delivery.result.attempts;
   return found->second;
 }

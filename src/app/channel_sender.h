@@ -25,10 +25,10 @@
 
 #include "app/channel_options.h"
 #include "app/channel_transfer.h"
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/guarded.h"
 #include "base/result.h"
-#include "connect/backoff.h"
 #include "log/event_log.h"
 #include "metrics/registry.h"
 #include "notify/channels.h"
@@ -52,7 +52,7 @@ class ChannelSender {
 
  private:
   struct Attempts {
-    connect::Backoff backoff;
+    Backoff backoff;
     uint32_t made = 0;
     int64_t next_ms = 0;
     std::string told = {};  // the reason that was told last

@@ -122,21 +122,34 @@ Status apply_flags(const std::map<std::string, std::string>& flags, ConfigDraft&
   return {};
 }
 
-Status take_secret_file(const std::optional<Setting>& file, const char* key, std::string& secret) {
+// `name`: of the setting that holds the secret itself.
+Status take_secret_file(const std::optional<Setting>& file, const std::string& name, std::string& target) {
   if (!file) return {};
   const Result<std::string> path = read_text(*file);
   if (!path) return path.error();
-  if (!secret.empty()) return file->wrong(std::string(key) + " is given too; keep one of them");
-  Result<std::string> read = read_secret_file(*path);
-  if (!read) return file->wrong(read.error().detail);
-  secret = std::move(*read);
+  if (!target.empty()) return file->wrong(name + " is given too; keep one of them");
+  Result<std::string> secret = read_secret_file(*path);
+  if (!secret) return file->wrong(secret.error().detail);
+  target = std::move(*secret);
   return {};
 }
 
 Status take_secret_files(ConfigDraft& draft) {
   Config& config = draft.config;
   if (Status s = take_secret_file(draft.jwt_secret_file, "auth.jwt_secret", config.auth.jwt_secret); !s) return s;
-  return take_secret_file(draft.postgres_password_file, "postgres.password", config.postgres.password);
+  if (Status s = take_secret_file(draft.postgres_password_file, "postgres.password", config.postgres.password); !s) {
+    return s;
+  }
+  if (Status s = take_secret_file(draft.influx_password_file, "influx.password", config.influx.password); !s) return s;
+  return take_secret_file(draft.influx_token_file, "influx.token", config.influx.token);
+}
+
+Status check_influx(const Config::Influx& influx) {
+  if (influx.url.empty() || influx.version == Config::Influx::Version::v1) return {};
+  if (influx.organization.empty()) return Error{Code::invalid, "influx.organization: version 2 needs it"};
+  if (influx.bucket.empty()) return Error{Code::invalid, "influx.bucket: version 2 needs it"};
+  if (influx.token.empty()) return Error{Code::invalid, "influx.token_file: version 2 needs a token"};
+  return {};
 }
 
 Status check_order(const Config& config) {
@@ -273,6 +286,7 @@ Status check_config(const Config& config) {
   if (Status s = check_feeds(config.feeds); !s) return s;
   if (Status s = check_redis_feeds(config.redis_feeds); !s) return s;
   if (Status s = check_channels(config.channels, config.rules); !s) return s;
+  if (Status s = check_influx(config.influx); !s) return s;
   if (Status s = auth::check_jwt_options({config.auth.jwt_secret, "", ""}); !s) return s;
   const Result<ListenAddress> listen = parse_listen(config.server.listen);
   if (!listen) return Error{Code::invalid, "server.listen: " + listen.error().detail};

@@ -167,6 +167,26 @@ struct Config {
     int64_t rule_instances_per_account_max = 1'000'000;
     int64_t rule_evaluations_per_second_max = 1'000'000;  // for each account
   } alerts;
+
+  // Telemetry is written to InfluxDB as well when a URL is given.
+  struct Influx {
+    enum class Version { v1, v2 };
+    std::string url;  // "http://127.0.0.1:8086", also with a path in front of InfluxDB's own
+    Version version = Version::v1;
+    std::string database = "millstream";
+    std::string organization;
+    std::string bucket;
+    std::string user;
+    std::string password;  // or password_file; never a flag
+    std::string token;     // or token_file; never a flag
+    std::string ca_file;
+    int64_t retention_ms = 0;  // 0: storage.retention
+    int64_t batch_lines_max = 5'000;
+    int64_t batch_bytes_max = 1 << 20;
+    int64_t timeout_ms = 10'000;
+    int64_t spool_bytes_max = int64_t{1} << 30;
+    int64_t spool_age_max_ms = 86'400'000;
+  } influx;
   std::vector<model::Rule> rules;           // [[rules]]
   std::vector<Issuer> issuers;              // [[issuers]]
   std::vector<connect::FeedOptions> feeds;  // [[mqtt]]

@@ -119,6 +119,12 @@ std::optional<std::string> check_url_or_empty(const std::string& value) {
   return safe ? std::nullopt : std::optional<std::string>(safe.error().detail);
 }
 
+std::optional<std::string> check_http_url_or_empty(const std::string& value) {
+  if (value.empty()) return std::nullopt;
+  const Result<std::string> url = make_url(value, "", {});
+  return url ? std::nullopt : std::optional<std::string>(url.error().detail);
+}
+
 // As a browser sends it: scheme, host, port, and nothing behind. "*" and "null" would open the door to every page.
 bool is_origin(std::string_view text) {
   for (const std::string_view scheme : {"https://", "http://"}) {
@@ -156,6 +162,7 @@ std::optional<std::string> check_network(const std::string& text) {
   return parsed ? std::nullopt : std::optional<std::string>(parsed.error().detail);
 }
 
+// A text that others must not see: never a flag.
 template <class S>
 ConfigRow secret(std::string name, S Config::*section, std::string S::*member, std::string help) {
   ConfigRow made = text(std::move(name), section, member, std::move(help), check_not_empty);
@@ -345,6 +352,34 @@ std::vector<ConfigRow> make_rows() {
                "how long Redis may take for an answer"),
       duration("redis.lease", &C::redis, &C::Redis::lease_ms, 500, kMinuteMs,
                "one instance draws the conclusions; when it dies another one does so after this time"),
+      text("influx.url", &C::influx, &C::Influx::url,
+           "InfluxDB that all telemetry is written to as well, such as http://127.0.0.1:8086; empty: none",
+           check_http_url_or_empty),
+      word("influx.version", &C::influx, &C::Influx::version, {"1", "2"}, "the API it has: /write or /api/v2/write"),
+      text("influx.database", &C::influx, &C::Influx::database,
+           "version 1: made if it is not there, with a retention policy named millstream", check_not_empty),
+      text("influx.organization", &C::influx, &C::Influx::organization, "version 2: its name or id"),
+      text("influx.bucket", &C::influx, &C::Influx::bucket, "version 2: its name or id; it has to exist"),
+      text("influx.user", &C::influx, &C::Influx::user, "version 1: whom to sign in as; empty: nobody"),
+      secret("influx.password", &C::influx, &C::Influx::password, "of influx.user. Prefer influx.password_file"),
+      secret_file("influx.password_file", &ConfigDraft::influx_password_file,
+                  "file that holds the password, readable by its owner only"),
+      secret("influx.token", &C::influx, &C::Influx::token, "version 2: an API token. Prefer influx.token_file"),
+      secret_file("influx.token_file", &ConfigDraft::influx_token_file,
+                  "file that holds the token, readable by its owner only"),
+      text("influx.ca_file", &C::influx, &C::Influx::ca_file,
+           "PEM: who alone may vouch for the server; empty: those the system trusts"),
+      duration("influx.retention", &C::influx, &C::Influx::retention_ms, 0, 3660 * kDayMs,
+               "version 1: how long InfluxDB keeps telemetry, at least an hour; 0: as storage.retention"),
+      whole("influx.batch_lines_max", &C::influx, &C::Influx::batch_lines_max, 1, 100'000,
+            "events that are sent at once; sooner after a second"),
+      size("influx.batch_bytes_max", &C::influx, &C::Influx::batch_bytes_max, kKiB, 16 * kMiB,
+           "the same in bytes before compression"),
+      duration("influx.timeout", &C::influx, &C::Influx::timeout_ms, 100, 10 * kMinuteMs, "for one request"),
+      size("influx.spool_bytes_max", &C::influx, &C::Influx::spool_bytes_max, 64 * kKiB, 1024 * kGiB,
+           "on disk while InfluxDB takes nothing; beyond, the oldest is given up"),
+      duration("influx.spool_age_max", &C::influx, &C::Influx::spool_age_max_ms, kSecondMs, 366 * kDayMs,
+               "and what has waited longer than this"),
 
       text("ingest.default_site", &C::ingest, &C::Ingest::default_site, "for points that name no site", check_name),
       text("ingest.default_device", &C::ingest, &C::Ingest::default_device,

@@ -18,6 +18,8 @@ struct ConfigDraft {
   Config config;
   std::optional<Setting> jwt_secret_file;
   std::optional<Setting> postgres_password_file;
+  std::optional<Setting> influx_password_file;
+  std::optional<Setting> influx_token_file;
 };
 
 struct ConfigRow {

@@ -1,11 +1,10 @@
 #include "app/mail_message.h"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 
+#include "app/base64.h"
 #include "base/time_text.h"
 #include "codec/alertmanager_json.h"
 #include "codec/event_json.h"
@@ -20,15 +19,6 @@ constexpr size_t kSubjectBytesMax = 200;
 constexpr size_t kWordBytesMax = 45;  // of an encoded word: 60 of base64, 75 with its frame
 constexpr size_t kLineBytes = 57;     // 76 of base64
 constexpr size_t kAlertsShown = 50;
-
-std::string base64(std::string_view bytes) {
-  std::string out((bytes.size() + 2) / 3 * 4 + 1, '\0');
-  const int size =
-      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                      reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
-  out.resize(static_cast<size_t>(size));
-  return out;
-}
 
 // The longest piece of at most `bytes_max` that ends between characters.
 std::string_view first_piece(std::string_view utf8, size_t bytes_max) {

@@ -17,6 +17,8 @@
 #include "app/embedded_files.h"
 #include "app/engine_runner.h"
 #include "app/feed_sink.h"
+#include "app/http_client.h"
+#include "app/influx_history.h"
 #include "app/io_thread.h"
 #include "app/issuer_keys.h"
 #include "app/jwt_settings.h"
@@ -268,6 +270,7 @@ struct Server::Parts {
   rules::Limits rule_limits;
   std::unique_ptr<notify::Notifier> notifier;
   std::unique_ptr<EngineRunner> runner;
+  std::unique_ptr<InfluxHistory> influx;  // null: telemetry goes to no InfluxDB
   std::unique_ptr<Dispatcher> dispatcher;
   std::unique_ptr<hub::StreamPlaces> stream_places;  // outlives the sessions
   std::unique_ptr<WorkQueue> readers;
@@ -391,6 +394,7 @@ Status Server::Parts::open_storage(const Config& config) {
                                       .reconfigure = [this] { reconfigure(); }};
   }
   runner = std::make_unique<EngineRunner>(*log, engines, clock, metrics, runner_options);
+  if (!config.influx.url.empty()) influx = std::make_unique<InfluxHistory>(config, *log, clock, metrics);
   return {};
 }
 
@@ -433,6 +437,8 @@ void Server::Parts::make_context(const Config& config, const std::string& versio
                                                                    .default_device = config.ingest.default_device,
                                                                    .retention_ms = config.storage.retention_ms},
                                           metrics);
+  std::function<influx::WriterState()> influx_state;
+  if (influx) influx_state = [this] { return influx->state(); };
   context.reset(new api::Context{.clock = clock,
                                  .metrics = metrics,
                                  .log = *log,
@@ -462,6 +468,7 @@ void Server::Parts::make_context(const Config& config, const std::string& versio
                                  .ingest_rates = *ingest_rates,
                                  .session_cookie = auth::SessionCookie(has_secure_cookies(config)),
                                  .session_max_ms = config.auth.session_max_ms,
+                                 .influx_state = influx_state,
                                  .allowed_origins = config.server.cors_origins,
                                  // check_config() has parsed them.
                                  .trusted_proxies = *api::TrustedProxies::parse(config.server.trusted_proxies),
@@ -659,6 +666,10 @@ void Server::Parts::warn_of(const Config& config) {
     if (feed.redis.password.empty() || feed.redis.tls || std::all_of(servers.begin(), servers.end(), is_near)) continue;
     log_warning("the password of Redis goes over the network in the clear; use rediss://", {{"feed", feed.name}});
   }
+  const bool has_influx_secret = !config.influx.password.empty() || !config.influx.token.empty();
+  if (has_influx_secret && !check_fetch_url(config.influx.url)) {
+    log_warning("the credential for InfluxDB goes over the network in the clear; use https://");
+  }
   if (!config.storage.sync_commits) {
     log_warning("storage.sync_commits is off: a power cut may take events that were acknowledged");
   }
@@ -679,9 +690,11 @@ Result<std::unique_ptr<Server>> Server::start(const Config& asked, const std::st
   p.log->add_reader(*p.dispatcher);
   p.log->add_reader(*p.runner);
   p.make_mirrors(config);
+  if (p.influx) p.log->add_reader(*p.influx);
   if (Status s = p.log->start(); !s) return s.error();
   p.make_io_threads(config);
   if (Status s = p.runner->start(); !s) return s.error();
+  if (Status s = p.influx ? p.influx->start() : Status(); !s) return s.error();
   if (Status s = p.open_tls(config); !s) return s.error();
   p.add_gauges();
   p.issuer_keys->wait_for_first();
@@ -791,6 +804,7 @@ void Server::stop() {
   if (p.changes) p.changes->stop();
   if (p.hashers) p.hashers->stop();
   if (p.runner) p.runner->stop();
+  if (p.influx) p.influx->stop();
   if (p.log) p.log->stop();
   if (p.lease) p.lease->stop();
   for (const auto& mirror : p.mirrors) mirror->stop();

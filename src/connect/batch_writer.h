@@ -11,7 +11,7 @@
 #include <optional>
 #include <vector>
 
-#include "connect/backoff.h"
+#include "base/backoff.h"
 #include "connect/sink.h"
 
 namespace millstream::connect {

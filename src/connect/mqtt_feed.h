@@ -19,9 +19,9 @@
 #include <thread>
 #include <vector>
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/unique_fd.h"
-#include "connect/backoff.h"
 #include "connect/batch_writer.h"
 #include "connect/complaints.h"
 #include "connect/feed_decoder.h"

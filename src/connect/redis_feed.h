@@ -25,9 +25,9 @@
 #include <thread>
 #include <vector>
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "codec/bridge_event.h"
-#include "connect/backoff.h"
 #include "connect/batch_writer.h"
 #include "connect/complaints.h"
 #include "connect/sink.h"

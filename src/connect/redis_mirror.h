@@ -18,8 +18,8 @@
 #include <thread>
 #include <vector>
 
+#include "base/backoff.h"
 #include "base/clock.h"
-#include "connect/backoff.h"
 #include "connect/redis_feed.h"
 #include "metrics/registry.h"
 #include "model/event.h"

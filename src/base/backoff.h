@@ -1,4 +1,4 @@
-// connect/backoff.h: how long to wait before the next try: doubled at every failure, capped, and drawn at random below
+// base/backoff.h: how long to wait before the next try: doubled at every failure, capped, and drawn at random below
 // that, so that many who lost the same broker do not come back in step.
 //
 // Thread   one thread at a time
@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <random>
 
-namespace millstream::connect {
+namespace millstream {
 
 class Backoff {
  public:
@@ -29,4 +29,4 @@ class Backoff {
   int64_t ceiling_ms_ = 0;
 };
 
-}  // namespace millstream::connect
+}  // namespace millstream

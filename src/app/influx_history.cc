@@ -110,7 +110,8 @@ influx::WriterOptions writer_options(const Config& config) {
   const Config::Influx& influx = config.influx;
   influx::WriterOptions options;
   options.lines_max = static_cast<size_t>(influx.batch_lines_max);
-  options.bytes_max = static_cast<size_t>(influx.batch_bytes_max);
+  // A small spool has room for several.
+  options.bytes_max = static_cast<size_t>(std::min(influx.batch_bytes_max, influx.spool_bytes_max / 8));
   options.drain_bytes_max = 4 * options.bytes_max;
   options.spool = {.directory = config.server.data_directory + "/influx-spool",
                    .bytes_max = influx.spool_bytes_max,

@@ -354,8 +354,8 @@ void HistoryWriter::failed(const WriteOutcome& outcome) {
   failed_at_ms_ = now_ms();
   health_ = static_cast<int>(is_refused ? Health::refused : Health::retrying);
   if (is_refused) prepared_ = false;
-  const int64_t wait_ms = std::max(backoff_.next_ms(), outcome.retry_after_ms.value_or(0));
-  retry_at_ms_ = now_ms() + (is_refused && !outcome.is_missing ? options_.refused_retry_ms : wait_ms);
+  const int64_t least_ms = is_refused && !outcome.is_missing ? options_.refused_retry_min_ms : 0;
+  retry_at_ms_ = now_ms() + std::max({backoff_.next_ms(), outcome.retry_after_ms.value_or(0), least_ms});
   complain(is_refused
                ? "InfluxDB does not let us write; nothing is lost while the spool has room, and it is tried again"
                : "InfluxDB cannot take telemetry now; it is spooled",

@@ -51,7 +51,7 @@ struct WriterOptions {
   size_t events_per_page = 5'000;
   int64_t retry_min_ms = 500;
   int64_t retry_max_ms = 30'000;
-  int64_t refused_retry_ms = 30'000;  // an operator has to act
+  int64_t refused_retry_min_ms = 5'000;  // an operator has to act
   int64_t save_interval_ms = 5'000;
   SpoolOptions spool;
   std::string dead_letters_path;

@@ -190,10 +190,10 @@ TEST_F(HistoryWriterTest, KeepsWhatACredentialIsRefusedFor) {
   turn_until_idle();
   answer(401, 2);
   commit(1, 3);
-  run_for(59'000);
+  run_for(10'500);
   EXPECT_EQ(database_.writes(), 2u);
   EXPECT_EQ(writer_->state().health, WriterState::Health::refused);
-  run_for(3'000);
+  run_for(1'500);
   EXPECT_EQ(database_.points.size(), 3u);
   EXPECT_EQ(writer_->state().health, WriterState::Health::ok);
   EXPECT_EQ(writer_->state().dropped, 0u);
@@ -341,6 +341,7 @@ TEST_F(HistoryWriterTest, LosesNothingWhateverHappens) {
     }
     run_for(static_cast<int64_t>(random() % 1'000));
   }
+  database_.answers.clear();
   source_.fails = false;
   may_write_ = true;
   run_for(120'000);

@@ -80,7 +80,7 @@ Result<std::string> InfluxClient::query(std::string_view statements, const std::
   request.answer_bytes_max = options_.query_bytes_max;
   Result<HttpReply> reply = transport_->post(request, keep_going);
   if (!reply) return reply.error();
-  if (reply->body.size() > options_.query_bytes_max) {
+  if (reply->status == 200 && reply->body.size() > options_.query_bytes_max) {
     return Error{Code::too_large,
                  "InfluxDB's answer is larger than " + std::to_string(options_.query_bytes_max) + " bytes"};
   }

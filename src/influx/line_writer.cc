@@ -8,6 +8,7 @@ namespace millstream::influx {
 namespace {
 
 constexpr std::string_view kEscapedInKeys = ", =";
+constexpr std::string_view kUnescapedInKeys = ", =\"";  // by whoever reads them
 
 void append_escaped(std::string_view text, std::string_view escaped, std::string& out) {
   for (const char c : text) {
@@ -45,7 +46,7 @@ void append_tag(std::string_view name, const std::string& value, std::string& ou
 bool is_field_name(std::string_view name) {
   if (name.empty() || name == "time" || name.back() == '\\') return false;
   for (size_t i = 0; i + 1 < name.size(); ++i) {
-    if (name[i] == '\\' && kEscapedInKeys.find(name[i + 1]) != std::string_view::npos) return false;
+    if (name[i] == '\\' && kUnescapedInKeys.find(name[i + 1]) != std::string_view::npos) return false;
   }
   return true;
 }

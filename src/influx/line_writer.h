@@ -19,8 +19,8 @@ namespace millstream::influx {
 
 inline constexpr std::string_view kMeasurement = "telemetry";
 
-// "time" is InfluxDB's own. In front of a blank, "," or "=", and at the end of a name, a backslash cannot be written:
-// it would escape what follows.
+// "time" is InfluxDB's own. In front of a blank, comma, equals sign or quote, and at the end of a name, a backslash
+// cannot be written: it would escape what follows.
 bool is_field_name(std::string_view name);
 
 // Appends the line with its "\n"; nothing when no field is left. `event.fields` are decoded. Gives back how many

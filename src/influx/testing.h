@@ -27,7 +27,10 @@ namespace millstream::influx::testing {
 inline std::string inflated(std::string_view gzip) {
   const std::unique_ptr<libdeflate_decompressor, void (*)(libdeflate_decompressor*)> decompressor(
       libdeflate_alloc_decompressor(), libdeflate_free_decompressor);
-  std::string out(64 << 20, '\0');
+  // The last four bytes say how large it was.
+  uint32_t bytes = 0;
+  for (size_t i = 0; i < 4; ++i) bytes |= uint32_t{static_cast<unsigned char>(gzip[gzip.size() - 4 + i])} << (8 * i);
+  std::string out(bytes, '\0');
   size_t size = 0;
   const libdeflate_result result =
       libdeflate_gzip_decompress(decompressor.get(), gzip.data(), gzip.size(), out.data(), out.size(), &size);

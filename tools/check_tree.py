@@ -47,10 +47,10 @@ TEST_FILE = re.compile(r"_(test|bench|fuzz)\.cc$|^test_[a-z_]+\.h$")
 MERGE_MARKER = re.compile(r"^(<{7} |={7}$|>{7} |\|{7} )")
 MARKDOWN_LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)(?:\s+\"[^\"]*\")?\)|!\[[^\]]*\]\(([^)\s]+)\)")
 QUOTED = re.compile(r"`([^`\n]+)`")
-CONFIG_KEY = re.compile(r"^(server|log|auth|storage|ingest|stream|presence)\.([a-z][a-z0-9_]*)$")
+CONFIG_KEY = re.compile(r"^(server|log|auth|storage|ingest|influx|stream|presence)\.([a-z][a-z0-9_]*)$")
 SOURCE_PATH = re.compile(
     r"^(?:src|tools|tests|docs|contract|web|bench|fuzz|cmake|examples|base|metrics|model|codec|log|history|rules|presence|hub"
-    r"|auth|registry|ingest|net|http|api|app)/[A-Za-z0-9_./-]+$")
+    r"|auth|registry|ingest|net|influx|http|api|app)/[A-Za-z0-9_./-]+$")
 CXX_NAME = re.compile(r"^(?:[a-z_]+::)*([A-Za-z_][A-Za-z0-9_]*)(?:::([A-Za-z_][A-Za-z0-9_]*))?\(\)$")
 # Names in documents that are not of this tree.
 FOREIGN_NAMES = {"send()", "sendmsg()", "fsync()", "poll()", "epoll_wait()", "fetch()"}
@@ -195,7 +195,7 @@ def check_config_documented(root, names):
     if not document.exists():
         return
     text = document.read_text()
-    for section, key in sorted(set(re.findall(r'"(server|log|auth|storage|ingest|stream|presence)\.([a-z][a-z0-9_]*)"', names.config))):
+    for section, key in sorted(set(re.findall(r'"(server|log|auth|storage|ingest|influx|stream|presence)\.([a-z][a-z0-9_]*)"', names.config))):
         if f"`{section}.{key}`" not in text:
             yield f"docs/CONFIG.md: says nothing about `{section}.{key}`"
 

@@ -46,6 +46,34 @@ class StatsTest : public ApiTest {
   std::thread thread_;
 };
 
+TEST_F(StatsTest, SayWhatWaitsForInfluxDbWhereThereIsOne) {
+  become(model::Role::operator_);
+  EXPECT_EQ(get("/api/stats").text.find("influx"), std::string::npos);
+  EXPECT_EQ(get("/ready").text.find("influx"), std::string::npos);
+  context.influx_state = [] {
+    return influx::WriterState{.health = influx::WriterState::Health::refused,
+                               .spooled_bytes = 12,
+                               .spooled_batches = 1,
+                               .written = 7,
+                               .dropped = 3,
+                               .error_age_ms = 50,
+                               .position = {9, 1},
+                               .missing = {{.lines = 3, .after = {1, 0}, .to = {2, 5}, .why = "size"}}};
+  };
+  EXPECT_NE(
+      get("/api/stats")
+          .text.find(
+              R"("influx":{"state":"refused","written":7,"retries":0,"spooledBytes":12,"spooledBatches":1,"dropped":3,)"
+              R"("poisoned":0,"expired":0,"position":"9-1","lastErrorAgeMs":50,)"
+              R"("missing":[{"after":"1-0","to":"2-5","events":3,"why":"size"}]}})"),
+      std::string::npos)
+      << get("/api/stats").text;
+  context.ready = true;
+  const Answer& ready = get("/ready");
+  EXPECT_EQ(ready.status, 200);
+  EXPECT_NE(ready.text.find(R"("influx":"degraded"})"), std::string::npos) << ready.text;
+}
+
 TEST_F(StatsTest, CountTheStreamsOfTheAccountByTopic) {
   open("siteId=hall");
   open("siteId=hall");

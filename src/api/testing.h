@@ -169,6 +169,7 @@ class ApiTest : public ::testing::Test {
     add_series_routes(router, context);
     add_backtest_routes(router, context);
     add_stats_routes(router, context);
+    add_operation_routes(router, context);
   }
 
   // Goes on with another key, which allows this.

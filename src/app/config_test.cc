@@ -132,6 +132,31 @@ TEST_F(ConfigTest, TheSameKindsAreReadFromText) {
   EXPECT_EQ(config->log.level, LogLevel::error);
 }
 
+TEST_F(ConfigTest, InfluxIsSetUpForEitherVersion) {
+  const Result<Config> v1 = load("[influx]\nurl = 'http://127.0.0.1:8086'\nuser = 'u'\nretention = '48h'\n",
+                                 {{"MILLSTREAM_INFLUX_PASSWORD", "p"}});
+  ASSERT_TRUE(v1.ok()) << v1.error().detail;
+  EXPECT_EQ(v1->influx.password, "p");
+  EXPECT_EQ(v1->influx.retention_ms, 172'800'000);
+  const std::string token = write("token", "t0ken\n");
+  const std::string v2 = "[auth]\ndevelopment = true\n[influx]\nurl = 'https://i.example/influx'\nversion = '2'\n";
+  const Result<Config> whole = load(v2 + "organization = 'o'\nbucket = 'b'\ntoken_file = '" + token + "'\n");
+  ASSERT_TRUE(whole.ok()) << whole.error().detail;
+  EXPECT_EQ(whole->influx.token, "t0ken");
+  EXPECT_TRUE(check_config(*whole).ok());
+  const Result<Config> half = load(v2 + "organization = 'o'\nbucket = 'b'\n");
+  ASSERT_TRUE(half.ok()) << half.error().detail;
+  EXPECT_EQ(check_config(*half).error().detail, "influx.token_file: version 2 needs a token");
+}
+
+TEST_F(ConfigTest, InfluxSecretsAreNoFlagsAndItsUrlHasNone) {
+  EXPECT_THAT(error_of(load("", {}, {{"influx.token", "t"}})),
+              HasSubstr("use influx.token_file or MILLSTREAM_INFLUX_TOKEN"));
+  EXPECT_THAT(error_of(load("[influx]\nurl = 'http://u:p@127.0.0.1:8086'")), HasSubstr("can be read by others"));
+  EXPECT_THAT(error_of(load("[influx]\nurl = 'ftp://127.0.0.1'")), HasSubstr("is not a URL"));
+  EXPECT_THAT(error_of(load("[influx]\nversion = '3'")), HasSubstr("must be one of 1, 2"));
+}
+
 TEST_F(ConfigTest, LocalhostMeansTheLoopbackAddress) {
   EXPECT_EQ(load("[server]\nlisten = 'localhost:9'")->server.listen, "127.0.0.1:9");
 }
@@ -142,8 +167,8 @@ TEST_F(ConfigTest, EveryKeyCanBeSetFromItsDefaultTextInEveryWay) {
     SCOPED_TRACE(key.name);
     EXPECT_TRUE(names.insert(key.name).second);
     EXPECT_FALSE(key.help.empty());
-    const bool is_about_a_secret =
-        key.secret || key.name.ends_with("secret_file") || key.name.ends_with("password_file");
+    const bool is_about_a_secret = key.secret || key.name.ends_with("secret_file") ||
+                                   key.name.ends_with("password_file") || key.name.ends_with("token_file");
     const auto by_variable = load_config("", {{environment_name(key.name), key.default_text}}, {});
     EXPECT_EQ(by_variable.ok(), !is_about_a_secret) << "an empty secret is a mistake: " << error_of(by_variable);
     const auto by_flag = load_config("", {}, {{key.name, key.default_text}});

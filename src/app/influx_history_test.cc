@@ -169,6 +169,35 @@ TEST_F(InfluxHistoryTest, BucketsAreThoseOfTheEmbeddedHistory) {
   EXPECT_EQ(one->size(), 1u);
 }
 
+TEST_F(InfluxHistoryTest, RefusedLinesAreFoundAndTheOthersStored) {
+  write({event("kinds", 0, {{"kind", 1.0}})});
+  influx::Batch batch;
+  const auto add = [&](const model::Event& each) {
+    const size_t before = batch.lines.size();
+    influx::append_line(each, batch.lines);
+    batch.sizes.push_back(static_cast<uint32_t>(batch.lines.size() - before));
+  };
+  for (int64_t i = 1; i <= 100; ++i) {
+    add(event("kinds", i, {{"kind", i % 10 == 0 ? model::FieldValue("x") : model::FieldValue(2.0)}}));
+  }
+  const influx::WriteLines send = [this](std::string_view lines) { return client_.write(lines, nullptr); };
+  const influx::BatchOutcome conflict = influx::write_batch(batch, send);
+  EXPECT_EQ(conflict.last.kind, influx::WriteOutcome::Kind::done);
+  EXPECT_EQ(conflict.bad.size(), 10u);
+  EXPECT_EQ(conflict.requests, 3u);
+  const auto stored = reader_.samples(event("kinds", 0, {}).topic, {"kind"}, span(0, 101), 1000);
+  ASSERT_TRUE(stored.ok()) << stored.error().detail;
+  EXPECT_EQ(stored->at("kind").size(), 91u);
+
+  batch = {};
+  add(event("kinds", -5 * kDayMs, {{"kind", 1.0}}));
+  add(event("kinds", 200, {{"kind", 1.0}}));
+  const influx::BatchOutcome old = influx::write_batch(batch, send);
+  EXPECT_EQ(old.last.kind, influx::WriteOutcome::Kind::done);
+  EXPECT_EQ(old.expired, 1u);
+  EXPECT_TRUE(old.bad.empty());
+}
+
 TEST_F(InfluxHistoryTest, SamplesAreTheNewestInTimeOrder) {
   write({event("raw", 1, {{"n", 1.0}}), event("raw", 2, {{"n", 2.0}, {"text", "x"}}), event("raw", 3, {{"n", 3.0}})});
   const auto got = reader_.samples(event("raw", 0, {}).topic, {}, span(0, 10), 2);

@@ -60,6 +60,21 @@ void set_aside(const Part& part, const WriteOutcome& outcome, std::vector<BadLin
   for (const std::string_view line : part.lines()) bad.push_back({std::string(line), outcome.reason});
 }
 
+// Tries lines here and there, each alone. Gives back `refusal` as one of everything when none passes, "not now" when
+// that is the answer meanwhile, and done when one passes: then it is for the others that the whole was refused.
+WriteOutcome probe(const Part& part, const WriteOutcome& refusal, const WriteLines& write, uint64_t& requests) {
+  const std::vector<std::string_view> lines = part.lines();
+  const size_t step = (lines.size() + kProbesMax - 1) / kProbesMax;
+  for (size_t i = 0; lines.size() > 1 && i < lines.size(); i += step) {
+    ++requests;
+    WriteOutcome outcome = write(lines[i]);
+    if (outcome.kind == Kind::bad && !outcome.names_lines) continue;
+    if (outcome.kind == Kind::retry || outcome.kind == Kind::refused) return outcome;
+    return {};
+  }
+  return {.kind = Kind::refused, .reason = refusal.reason};
+}
+
 }  // namespace
 
 bool has_field(std::string_view line, const TypeConflict& conflict) {
@@ -82,6 +97,11 @@ BatchOutcome write_batch(const Batch& batch, const WriteLines& write) {
     if (outcome.kind == Kind::done) continue;
     if (outcome.kind == Kind::retry || outcome.kind == Kind::refused) {
       return {.last = outcome, .requests = result.requests};
+    }
+    const bool is_whole = result.requests == 1;
+    if (is_whole && outcome.kind == Kind::bad && !outcome.names_lines) {
+      result.last = probe(part, outcome, write, result.requests);
+      if (result.last.kind != Kind::done) return result;
     }
     if (outcome.expired && outcome.others_stored && outcome.dropped) {
       result.expired += *outcome.dropped;

@@ -6,7 +6,9 @@
 // Rules    As few requests as the answers allow: a part of which all lines were dropped is not cut any more, and where
 //          the answer names a field that has another type, the lines that have it go apart from the others.
 //          Lines that are only too old are counted and not looked for.
-// Limits   with n lines of which b are bad, less than 2·b·log2(n) + 2 requests.
+//          An answer that speaks of no line may be meant for all that comes (a wrong bucket, a proxy in between): then
+//          some lines are tried alone, and when none of them passes, nothing is set aside.
+// Limits   with n lines of which b are bad, less than 2·b·log2(n) + 2 requests, and kProbesMax.
 // Errors   An answer that says "not now" ends it; nothing is set aside then, and the batch is to be sent again whole.
 // Thread   one thread at a time; blocks
 #pragma once
@@ -33,6 +35,8 @@ struct BatchOutcome {
   uint64_t expired = 0;      // so many that are older than the database keeps
   uint64_t requests = 0;
 };
+
+inline constexpr size_t kProbesMax = 8;
 
 using WriteLines = std::function<WriteOutcome(std::string_view lines)>;
 

@@ -45,12 +45,12 @@ class BadLines : public ::testing::Test {
 
 TEST_F(BadLines, AreFoundWhereABatchIsRefusedAsAWhole) {
   database_.refuses_whole_batch = true;
-  refuse({"d3", "d700", "d701"}, "no");
+  refuse({"d3", "d700", "d701"}, "unable to parse");
   const BatchOutcome outcome = write(batch_of(1000, plain));
   EXPECT_EQ(outcome.last.kind, WriteOutcome::Kind::done);
   ASSERT_EQ(outcome.bad.size(), 3u);
   EXPECT_EQ(outcome.bad[0].line.substr(0, 29), "telemetry,account=a,device=d3");
-  EXPECT_EQ(outcome.bad[0].reason, "no");
+  EXPECT_EQ(outcome.bad[0].reason, "unable to parse");
   EXPECT_EQ(database_.points.size(), 997u);
   EXPECT_LE(outcome.requests, 2u * 3 * 10 + 2);
 }
@@ -92,12 +92,33 @@ TEST_F(BadLines, AreNotSetAsideWhenTheServerGoesAwayMeanwhile) {
   database_.refuses_whole_batch = true;
   refuse({"d0"}, "no");
   const Batch batch = batch_of(2, plain);
-  database_.answers.push_back(HttpReply{.status = 400, .body = "no"});
-  database_.answers.push_back(HttpReply{.status = 400, .body = "no"});
+  database_.answers.push_back(HttpReply{.status = 400, .body = "unable to parse"});
+  database_.answers.push_back(HttpReply{.status = 400, .body = "unable to parse"});
   database_.answers.push_back(HttpReply{.status = 503, .body = ""});
   const BatchOutcome outcome = write(batch);
   EXPECT_EQ(outcome.last.kind, WriteOutcome::Kind::retry);
   EXPECT_TRUE(outcome.bad.empty());
+}
+
+TEST_F(BadLines, AreNoneWhereAllThatComesIsRefused) {
+  for (const size_t lines : {1, 2, 1000}) {
+    for (int i = 0; i < 20; ++i) database_.answers.push_back(HttpReply{.status = 400, .body = "bucket is required"});
+    const BatchOutcome outcome = write(batch_of(lines, plain));
+    EXPECT_EQ(outcome.last.kind, WriteOutcome::Kind::refused);
+    EXPECT_EQ(outcome.last.reason, "bucket is required");
+    EXPECT_TRUE(outcome.bad.empty());
+    EXPECT_LE(outcome.requests, 1 + kProbesMax);
+    database_.answers.clear();
+  }
+}
+
+TEST_F(BadLines, AreFoundByWordsNobodyKnowsWhenOthersPass) {
+  database_.refuses_whole_batch = true;
+  refuse({"d0", "d5"}, "quux");
+  const BatchOutcome outcome = write(batch_of(100, plain));
+  EXPECT_EQ(outcome.last.kind, WriteOutcome::Kind::done);
+  EXPECT_EQ(outcome.bad.size(), 2u);
+  EXPECT_EQ(database_.points.size(), 98u);
 }
 
 TEST_F(BadLines, AreAlwaysExactlyThoseRefused) {
@@ -110,7 +131,7 @@ TEST_F(BadLines, AreAlwaysExactlyThoseRefused) {
     for (size_t n = random() % (lines + 1) / (1 + random() % 20); n > 0; --n) bad.insert(device_name(random() % lines));
     database_ = Database();
     database_.refuses_whole_batch = random() % 2 == 0;
-    refuse(bad, "no");
+    refuse(bad, "unable to parse");
     const BatchOutcome outcome = write(batch_of(lines, plain));
     ASSERT_EQ(outcome.bad.size(), bad.size());
     ASSERT_EQ(database_.points.size(), lines - bad.size());

@@ -16,6 +16,7 @@ namespace {
 constexpr int64_t kIdleMs = 1'000;
 constexpr int64_t kFinishMs = 2'000;
 constexpr int64_t kTakeAgainMs = 1'000;
+constexpr int64_t kLeapMsMax = 600'000;  // between the clocks since the start
 
 using Health = WriterState::Health;
 
@@ -74,7 +75,16 @@ void HistoryWriter::stop() {
   thread_.join();
 }
 
-Status HistoryWriter::open() { return spool_.open(); }
+Status HistoryWriter::open() {
+  opened_wall_ms_ = clock_.wall_ms();
+  opened_ms_ = now_ms();
+  return spool_.open();
+}
+
+// A wall clock that leaps ahead must not make the spool old.
+int64_t HistoryWriter::spool_now_ms() const {
+  return std::min(clock_.wall_ms(), opened_wall_ms_ + (now_ms() - opened_ms_) + kLeapMsMax);
+}
 
 void HistoryWriter::on_commit(std::shared_ptr<const std::vector<model::Event>> events, model::EventId through) {
   {
@@ -136,7 +146,7 @@ bool HistoryWriter::keep_going() {
 
 int64_t HistoryWriter::turn() {
   bool worked = false;
-  spool_.drop_expired(clock_.wall_ms());
+  spool_.drop_expired(spool_now_ms());
   if (!spool_.empty() && !backing_off()) worked = drain();
   if (ask_permission() && now_ms() >= take_again_ms_) {
     worked |= take();
@@ -281,7 +291,7 @@ bool HistoryWriter::hand_over() {
   batch_.to = taken_to_;
   const bool is_sent = batch_.empty() || (spool_.empty() && !backing_off() && send(batch_));
   if (!is_sent) {
-    if (const Status kept = spool_.append(batch_, clock_.wall_ms()); !kept) {
+    if (const Status kept = spool_.append(batch_, spool_now_ms()); !kept) {
       complain("neither InfluxDB nor the spool takes telemetry; it waits in the log", kept.error().detail);
       take_again_ms_ = now_ms() + kTakeAgainMs;
       return false;

@@ -139,6 +139,7 @@ class HistoryWriter {
   void lost(const Spool::Dropped& dropped);
   int64_t idle_ms() const;
   int64_t now_ms() const { return clock_.steady_ms(); }
+  int64_t spool_now_ms() const;
   bool backing_off() const { return now_ms() < retry_at_ms_; }
 
   const WriterOptions options_;
@@ -165,6 +166,8 @@ class HistoryWriter {
   bool allowed_ = false;                      // what may_write said last
   bool prepared_ = false;                     // the database is there
   int64_t retry_at_ms_ = 0;
+  int64_t opened_wall_ms_ = 0;  // at opened_ms_
+  int64_t opened_ms_ = 0;
   int64_t take_again_ms_ = 0;  // the log or the spool failed
   int64_t saved_at_ms_ = 0;
   model::EventId saved_;

@@ -260,6 +260,43 @@ TEST_F(HistoryWriterTest, SaysWhatItGaveUpWhenTheSpoolWasFull) {
   EXPECT_EQ(database_.points.size() + full.dropped, 60u);
 }
 
+TEST_F(HistoryWriterTest, GivesUpWhatIsTooOldButNotForAClockThatLeaps) {
+  options_.spool.age_ms_max = 3'600'000;
+  open();
+  turn_until_idle();
+  answer(503, 100'000);
+  commit(1, 3);
+  run_for(1'000);
+  const int64_t wall_ms = clock_.wall_ms();
+  clock_.set_wall_ms(wall_ms + 24 * 3'600'000);
+  run_for(2'000);
+  EXPECT_GT(writer_->state().spooled_bytes, 0);
+  clock_.set_wall_ms(wall_ms + 2'000);
+  clock_.advance_ms(3'600'000);
+  turn_until_idle();
+  EXPECT_EQ(writer_->state().spooled_bytes, 0);
+  EXPECT_EQ(writer_->state().dropped, 3u);
+  EXPECT_EQ(writer_->state().missing.at(0).why, "age");
+}
+
+TEST_F(HistoryWriterTest, LeavesInTheLogWhatNeitherInfluxDbNorTheSpoolTakes) {
+  options_.lines_max = 5;
+  options_.inbox_events_max = 20;
+  open();
+  turn_until_idle();
+  answer(503, 1'000);
+  std::filesystem::remove_all(options_.spool.directory);  // no file can be made in it
+  for (int64_t n = 1; n <= 100; n += 10) commit(n, n + 9);
+  run_for(10'000);
+  EXPECT_EQ(writer_->state().position, model::EventId());
+  std::filesystem::create_directory(options_.spool.directory);
+  database_.answers.clear();
+  run_for(40'000);
+  EXPECT_EQ(database_.points.size(), 100u);
+  EXPECT_EQ(writer_->state().position, source_.last_id());
+  EXPECT_EQ(writer_->state().dropped, 0u);
+}
+
 TEST_F(HistoryWriterTest, DoesNotHurryThePastIntoTheSpool) {
   options_.spool.bytes_max = 20'000;
   options_.events_per_page = 10;

@@ -49,6 +49,10 @@ WriteOutcome bad_lines(std::string reason) {
   WriteOutcome outcome;
   outcome.kind = WriteOutcome::Kind::bad;
   outcome.others_stored = has(reason, "partial write");
+  for (const std::string_view words :
+       {"partial write", "parse", "field type conflict", "invalid field", "max key length"}) {
+    outcome.names_lines = outcome.names_lines || has(reason, words);
+  }
   outcome.dropped = dropped_in(reason);
   outcome.expired = has(reason, "beyond retention policy") || has(reason, "outside retention policy");
   outcome.conflict = conflict_in(reason);

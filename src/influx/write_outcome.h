@@ -32,6 +32,7 @@ struct WriteOutcome {
   std::optional<int64_t> retry_after_ms;  // of retry: asked for, capped
   // Of bad:
   bool others_stored = false;     // those not dropped are in the database
+  bool names_lines = false;       // it speaks of lines, and not of the request
   std::optional<size_t> dropped;  // how many lines were dropped, where it says so
   bool expired = false;           // they are older than the database keeps
   std::optional<TypeConflict> conflict;

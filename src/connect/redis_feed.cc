@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/limits.h"
@@ -124,7 +125,7 @@ Status RedisFeed::serve() {
 
 // What there is, up to a batch; waits for the first message only.
 Status RedisFeed::read_batch() {
-  int64_t wait_ms = kTurnMs;
+  int64_t wait_ms = std::min(kTurnMs, options_.ping_ms);
   while (batch_messages_ < kBatchMessagesMax && batch_bytes_ < kBatchBytesMax) {
     const Result<std::optional<redis::Reply>> reply = client_.next_message(wait_ms);
     if (!reply) return reply.error();
@@ -139,8 +140,9 @@ Status RedisFeed::read_batch() {
 // A server that has gone without a word would else be waited for for ever.
 Status RedisFeed::keep_alive() {
   const int64_t now_ms = clock_.steady_ms();
-  if (now_ms - heard_ms_ >= kSilenceMaxMs) return Error{Code::unavailable, "the server says nothing any more"};
-  if (now_ms - std::max(heard_ms_, asked_ms_) < kPingMs) return {};
+  if (now_ms - heard_ms_ >= options_.silence_max_ms)
+    return Error{Code::unavailable, "the server says nothing any more"};
+  if (now_ms - std::max(heard_ms_, asked_ms_) < options_.ping_ms) return {};
   asked_ms_ = now_ms;
   return client_.send(redis::Commands().add({"PING"}), kCommandMs);
 }

@@ -11,7 +11,7 @@
 //          log takes its time messages wait in Redis, which ends a connection that is too far behind
 //          (client-output-buffer-limit pubsub). An account over its rate limit is dropped and counted, not waited for.
 // Errors   A message that cannot be stored is counted by reason and logged (complaints.h). A connection that ends, or
-//          says nothing for kSilenceMaxMs although it is asked, is made again, with back-off.
+//          says nothing for silence_max_ms although it is asked, is made again, with back-off.
 // Thread   startup: start(), stop() (before the log stops). The feed's own thread does the rest
 #pragma once
 
@@ -40,8 +40,10 @@ struct RedisFeedOptions {
   std::string name;
   redis::Options redis;
   std::string channel = "stream-events";
-  model::AccountId account;    // whose events alone are taken
-  std::string mirror_channel;  // empty: nothing is published (redis_mirror.h)
+  model::AccountId account;         // whose events alone are taken
+  std::string mirror_channel;       // empty: nothing is published (redis_mirror.h)
+  int64_t ping_ms = 10'000;         // of silence, after which the server is asked whether it is there
+  int64_t silence_max_ms = 30'000;  // after which it is not
   // Of several instances on one channel only one may store its events, and publish those of the log.
   std::function<bool()> may_inject = [] { return true; };
 };
@@ -50,8 +52,6 @@ class RedisFeed {
  public:
   static constexpr size_t kBatchMessagesMax = 1000;
   static constexpr size_t kBatchBytesMax = 4 << 20;
-  static constexpr int64_t kPingMs = 10'000;
-  static constexpr int64_t kSilenceMaxMs = 30'000;
 
   RedisFeed(RedisFeedOptions options, Sink& sink, const Clock& clock, metrics::Registry& metrics);
   ~RedisFeed();  // stop()

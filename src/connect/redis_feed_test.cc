@@ -170,6 +170,26 @@ TEST_F(RedisFeedTest, StopsWhileTheLogRefusesAndWhileRedisStandsStill) {
   server_.resume();
 }
 
+TEST_F(RedisFeedTest, AServerThatSaysNothingAnyMoreIsLeftAndOneThatOnlyHasNothingToSayIsNot) {
+  RefusingSink sink;
+  options_.ping_ms = 50;
+  options_.silence_max_ms = 1000;
+  options_.redis.connect_timeout_ms = 200;
+  RedisFeed feed(options_, sink, clock_, metrics_);
+  feed.start();
+  await_metric("feed_connected", 1);
+  const int64_t quiet_until_ms = clock_.steady_ms() + 2 * options_.silence_max_ms;
+  await("it is quiet for longer", [&] { return clock_.steady_ms() > quiet_until_ms; });
+  EXPECT_EQ(metric("feed_connects_total"), 1u);
+  server_.pause();
+  await_metric("feed_connected", 0);
+  server_.resume();
+  await_metric("feed_connected", 1);
+  EXPECT_GE(metric("feed_connects_total"), 2u);
+  publish(1);
+  EXPECT_EQ(sink.stored(1).size(), 1u);
+}
+
 RedisMirror::Batch batch_of(int count, const std::string& account = "a") {
   std::vector<model::Event> events(static_cast<size_t>(count));
   for (model::Event& event : events) {

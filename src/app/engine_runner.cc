@@ -213,14 +213,32 @@ Status EngineRunner::restore() {
   return {};
 }
 
-Status EngineRunner::load_engines() {
+Result<std::optional<log::Checkpoint>> EngineRunner::newest_checkpoint() const {
   Result<std::optional<log::Checkpoint>> stored = log_.load_checkpoint(kCheckpointName);
+  if (!options_.shared || !options_.shared->load_copy) return stored;
+  if (!stored && stored.error().code == Code::unavailable) return stored;
+  Result<std::optional<log::Checkpoint>> copy = options_.shared->load_copy();
+  if (!stored || !*stored) return copy;
+  // One of an older term may reach further, and yet not hold what a newer one knows.
+  const auto rank = [](const log::Checkpoint& c) { return std::pair(fence_of(c.state), c.at); };
+  return copy && *copy && rank(**copy) > rank(**stored) ? copy : stored;
+}
+
+Status EngineRunner::load_engines() {
+  Result<std::optional<log::Checkpoint>> stored = newest_checkpoint();
   if (!stored && stored.error().code == Code::unavailable) return stored.error();
   if (blank_.empty()) {
     for (const model::Engine* engine : engines_) blank_.push_back(engine->save());
   }
   blank_start_ = !stored || !*stored;
-  if (stored && blank_start_) return {};
+  if (stored && blank_start_) {
+    if (state_fence_ == 0) forget();
+    if (state_fence_ == 0) return {};
+    log_warning("no checkpoint of the engines is left: they go on from what this instance has followed");
+    blank_start_ = false;
+    return {};
+  }
+  forget();
   const Status adopted = stored ? adopt(**stored) : Status(stored.error());
   if (adopted) return {};
   log_error("the engines' checkpoint is of no use: state is made again from the log",
@@ -232,6 +250,8 @@ Status EngineRunner::load_engines() {
 
 // As if no event had been stepped.
 void EngineRunner::forget() {
+  unsent_.clear();
+  if (position_.is_zero()) return;  // none has been
   for (size_t i = 0; i < blank_.size(); ++i) {
     if (const Status loaded = engines_[i]->load(blank_[i]); !loaded) {
       log_error("an engine does not read its own state", {{"reason", loaded.error().detail}});
@@ -240,7 +260,7 @@ void EngineRunner::forget() {
   position_ = {};
   now_ms_ = 0;
   count_ = seen_ = 0;
-  unsent_.clear();
+  state_fence_ = 0;
 }
 
 Status EngineRunner::adopt(const log::Checkpoint& checkpoint) {
@@ -348,6 +368,7 @@ void EngineRunner::save_checkpoint() {
   log::Checkpoint checkpoint{position_, state_text()};
   state_bytes_ = checkpoint.state.size();
   if (phase_ != Phase::live) checkpoint_ = checkpoint;
+  if (options_.shared && options_.shared->save_copy) options_.shared->save_copy(state_fence_, checkpoint);
   log_.save_checkpoint(kCheckpointName, std::move(checkpoint));
   const int64_t by_size_ms =
       static_cast<int64_t>(state_bytes_) * 1000 / std::max<int64_t>(1, options_.checkpoint_bytes_per_second);
@@ -390,10 +411,10 @@ Status EngineRunner::start_again(model::EventId end) {
     mailbox_.inbox.clear();
     mailbox_.inbox_events = 0;
     mailbox_.dropped.reset();
-    catch_up_to_ = mailbox_.through;
+    // What was committed before this process listened is in no inbox.
+    catch_up_to_ = std::max(mailbox_.through, log_.last_id());
   }
   phase_ = Phase::starting;
-  forget();
   state_only_ = false;
   if (Status s = load_engines(); !s) return s;
   position_ = std::min(position_, end);
@@ -559,14 +580,18 @@ void EngineRunner::advance_engines(int64_t now_ms) {
 void EngineRunner::keep_conclusions() {
   for (model::Event& event : concluded_) {
     event.conclusion = ++count_;
-    if (event.conclusion > seen_ && !state_only_ && phase_ != Phase::following) unsent_.push_back(std::move(event));
+    if (event.conclusion > seen_ && !state_only_) unsent_.push_back(std::move(event));
   }
+  // Of a follower it is kept what the holder may not have stored, should it be the last thing it did.
+  while (phase_ == Phase::following && unsent_.size() > options_.unsent_max) unsent_.pop_front();
   if (phase_ != Phase::starting && phase_ != Phase::following) conclusions_total_.add(concluded_.size());
 }
 
 void EngineRunner::seen_in_log(const model::Event& event) {
   if (phase_ == Phase::following) {
-    seen_ = count_ = std::max(count_, event.conclusion);
+    while (!unsent_.empty() && unsent_.front().conclusion <= event.conclusion) unsent_.pop_front();
+    seen_ = event.conclusion;
+    count_ = std::max(count_, event.conclusion);
     return;
   }
   if (blank_start_ && phase_ == Phase::starting && !state_only_) {

@@ -44,6 +44,10 @@ struct SharedLog {
   std::function<void(std::optional<uint64_t>)> hold;
   // Before resume(): the engines are to know the configuration as it is now.
   std::function<void()> reconfigure;
+  // A second place for checkpoints, for when the log's keeper has lost its own; none: there is none. save: does not
+  // wait.
+  std::function<void(uint64_t fence, const log::Checkpoint&)> save_copy = {};
+  std::function<Result<std::optional<log::Checkpoint>>()> load_copy = {};
   // A time without a holder that is shorter is no absence: devices were heard, and their deadlines stand.
   int64_t absence_ms = 10'000;
 };
@@ -109,6 +113,7 @@ class EngineRunner final : public log::CommitReader {
   void finish();
   bool wait_for_mail(int64_t ms);
 
+  Result<std::optional<log::Checkpoint>> newest_checkpoint() const;
   Status load_engines();
   void forget();
   Status adopt(const log::Checkpoint& checkpoint);

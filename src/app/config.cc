@@ -282,6 +282,12 @@ Status check_tls(const Config::Tls& tls) {
 }  // namespace
 
 Status check_config(const Config& config) {
+  if (!config.redis.url.empty() && config.postgres.url.empty() && !config.auth.development) {
+    return Error{
+        Code::invalid,
+        "redis.url is for several instances, and they must share their keys, users and rules: set postgres.url "
+        "too (or, to try things out, auth.development = true)"};
+  }
   if (Status s = check_issuers(config); !s) return s;
   if (Status s = check_feeds(config.feeds); !s) return s;
   if (Status s = check_redis_feeds(config.redis_feeds); !s) return s;

@@ -185,11 +185,13 @@ ConfigRow secret_file(std::string name, std::optional<Setting> ConfigDraft::*fil
 
 ConfigRow redis_url() {
   ConfigRow made = text("redis.url", &Config::redis, &Config::Redis::url,
-                        "redis://, rediss:// or redis+sentinel://: the log is kept there, for several instances");
+                        "redis://, rediss:// or redis+sentinel://: the log is there, for several instances. Empty: in "
+                        "the data directory");
   const auto set = made.set;
   made.set = [set](const Setting& setting, ConfigDraft& draft) -> Status {
     const Result<std::string> url = read_text(setting);
     if (!url) return url.error();
+    if (url->empty()) return set(setting, draft);
     const Result<redis::Options> parsed = redis::parse_url(*url);
     if (!parsed) return setting.wrong(parsed.error().detail);
     const bool is_flag = setting.place == kCommandLine;

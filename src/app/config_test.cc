@@ -161,6 +161,25 @@ TEST_F(ConfigTest, LocalhostMeansTheLoopbackAddress) {
   EXPECT_EQ(load("[server]\nlisten = 'localhost:9'")->server.listen, "127.0.0.1:9");
 }
 
+TEST_F(ConfigTest, InstancesThatShareALogShareTheirRegistryToo) {
+  const std::string secret(32, 's');
+  const std::map<std::string, std::string> environment = {{"MILLSTREAM_AUTH_JWT_SECRET", secret},
+                                                          {"MILLSTREAM_REDIS_URL", "redis://:s3kret@127.0.0.1:6379"}};
+  const auto alone = load_config("", environment, {});
+  ASSERT_TRUE(alone.ok()) << error_of(alone);
+  const Status refused = check_config(*alone);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_NE(refused.error().detail.find("set postgres.url"), std::string::npos) << refused.error().detail;
+  const auto both = load_config("", environment, {{"postgres.url", "postgresql://m@127.0.0.1/m"}});
+  ASSERT_TRUE(both.ok()) << error_of(both);
+  EXPECT_TRUE(check_config(*both).ok());
+  const auto told = load_config("", {}, {{"redis.url", "redis://:s3kret@127.0.0.1:6379"}});
+  ASSERT_FALSE(told.ok());
+  EXPECT_NE(told.error().detail.find("redis.url"), std::string::npos);
+  EXPECT_EQ(told.error().detail.find("s3kret"), std::string::npos) << "no secret in an error";
+  EXPECT_FALSE(load_config("", {}, {{"redis.url", "rediss:/nowhere"}}).ok());
+}
+
 TEST_F(ConfigTest, EveryKeyCanBeSetFromItsDefaultTextInEveryWay) {
   std::set<std::string> names;
   for (const ConfigKey& key : config_keys()) {

@@ -13,6 +13,7 @@
 #include "app/certificate.h"
 #include "app/channel_sender.h"
 #include "app/channel_settings.h"
+#include "app/checkpoint_copies.h"
 #include "app/descriptor_limit.h"
 #include "app/embedded_files.h"
 #include "app/engine_runner.h"
@@ -262,6 +263,7 @@ struct Server::Parts {
   std::unique_ptr<log::EventLog> log;
   log::RedisEventLog* shared_log = nullptr;  // `log`, where several instances share it
   std::unique_ptr<log::RedisLease> lease;    // null: this instance is the only one
+  std::unique_ptr<CheckpointCopies> copies;  // null: the log's checkpoints are the only ones
   std::unique_ptr<history::LatestValues> latest;
   std::unique_ptr<history::AlertBook> alerts;
   std::unique_ptr<presence::PresenceEngine> presence;
@@ -316,6 +318,7 @@ struct Server::Parts {
   void stop_feeds();
   void make_senders(const Config& config);
   void stop_senders();
+  Status start_lease();
   void heed_lease();
   Status open_tls(const Config& config);
   Status listen(const Config& config);
@@ -392,9 +395,20 @@ Status Server::Parts::open_storage(const Config& config) {
     runner_options.shared = SharedLog{.lease = lease.get(),
                                       .hold = [this](std::optional<uint64_t> fence) { shared_log->hold(fence); },
                                       .reconfigure = [this] { reconfigure(); }};
+    if (!config.postgres.url.empty()) {
+      Result<std::unique_ptr<registry::Checkpoints>> stored = registry::Checkpoints::open(postgres_options(config));
+      if (!stored) return stored.error();
+      copies = std::make_unique<CheckpointCopies>(std::move(*stored));
+      runner_options.shared->save_copy = [this](uint64_t fence, const log::Checkpoint& checkpoint) {
+        copies->save(fence, checkpoint);
+      };
+      runner_options.shared->load_copy = [this] { return copies->load(); };
+    }
   }
   runner = std::make_unique<EngineRunner>(*log, engines, clock, metrics, runner_options);
-  if (!config.influx.url.empty()) influx = std::make_unique<InfluxHistory>(config, *log, clock, metrics);
+  if (!config.influx.url.empty()) {
+    influx = std::make_unique<InfluxHistory>(config, *log, clock, metrics, [this] { return acts(); });
+  }
   return {};
 }
 
@@ -552,6 +566,14 @@ void Server::Parts::stop_senders() {
   for (const auto& sender : senders) sender->stop();
 }
 
+Status Server::Parts::start_lease() {
+  if (!lease) return {};
+  const Result<uint64_t> fence = copies ? copies->newest_fence() : Result<uint64_t>(0);
+  if (!fence) return fence.error();
+  lease->start(*fence);
+  return {};
+}
+
 // Brokers are read and notifications sent by the one that draws the conclusions.
 void Server::Parts::heed_lease() {
   const bool now = acts();
@@ -700,7 +722,7 @@ Result<std::unique_ptr<Server>> Server::start(const Config& asked, const std::st
   p.issuer_keys->wait_for_first();
   if (Status s = p.listen(config); !s) return s.error();
   for (const std::unique_ptr<IoThread>& io : p.io_threads) io->run();
-  if (p.lease) p.lease->start();
+  if (Status s = p.start_lease(); !s) return s.error();
   p.make_redis_feeds(config);
   p.as_started = config;
   p.heed_lease();
@@ -806,6 +828,7 @@ void Server::stop() {
   if (p.runner) p.runner->stop();
   if (p.influx) p.influx->stop();
   if (p.log) p.log->stop();
+  if (p.copies) p.copies->stop();
   if (p.lease) p.lease->stop();
   for (const auto& mirror : p.mirrors) mirror->stop();
   if (p.alerts) p.alerts->end_waiting();

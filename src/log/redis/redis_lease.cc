@@ -28,7 +28,8 @@ RedisLease::RedisLease(const RedisLeaseOptions& options, const Clock& clock, met
 
 RedisLease::~RedisLease() { stop(); }
 
-void RedisLease::start() {
+void RedisLease::start(uint64_t fence) {
+  term_.fence = fence;
   thread_ = std::thread([this] {
     pthread_setname_np(pthread_self(), "ms-lease");
     run();

@@ -32,7 +32,8 @@ class RedisLease final : public Lease {
   RedisLease(const RedisLeaseOptions& options, const Clock& clock, metrics::Registry& metrics);
   ~RedisLease() override;
 
-  void start();
+  // Every fence will be above `fence`: some other store may know it, though Redis does not any more.
+  void start(uint64_t fence = 0);
   void stop();  // gives it back, so that the next one need not wait
   Term term() const override;
 

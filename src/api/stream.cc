@@ -237,7 +237,12 @@ void handle_ticket(Context& context, const http::ExchangePtr& exchange, std::str
   const bool resuming = !request.headers.get("last-event-id").empty();
   auto job = [&context, exchange = exchange, sha256 = std::move(*sha256), resuming,
               parameters = std::make_shared<Parameters>(std::move(*parameters))]() mutable {
-    const Result<model::TicketRecord> ticket = context.tickets.use(sha256, resuming, context.clock.wall_ms());
+    const int64_t now_ms = context.clock.wall_ms();
+    const Result<model::TicketRecord> ticket = context.tickets.use(sha256, resuming, now_ms);
+    // The session or key behind it may have been made at another server a moment ago.
+    if (ticket && !context.authenticator.still_holds(ticket->grants)) {
+      static_cast<void>(context.registry.read_changes(now_ms));
+    }
     net::Loop& loop = exchange->loop();
     loop.post([&context, exchange = std::move(exchange), ticket, parameters = std::move(parameters), resuming] {
       open_with_ticket(context, exchange, ticket, std::move(*parameters), resuming);

@@ -423,21 +423,31 @@ Status EngineRunner::start_again(model::EventId end) {
 
 void EngineRunner::take_over(const log::Term& term) {
   options_.shared->hold(term.fence);
-  const bool absent =
-      term.attended_until_ms > 0 && term.since_ms - term.attended_until_ms > options_.shared->absence_ms;
-  model::EventId end = log_.last_id();
-  if (absent) end = std::min(end, {term.attended_until_ms, model::EventId::kSeqMax});
-  if (const Status started = start_again(end); !started) {
+  options_.shared->reconfigure();
+  if (term.attended_until_ms > 0) attended_until_ms_ = term.attended_until_ms;
+  const Status started = start_again(log_.last_id());
+  if (started) heed_absence(term.since_ms);
+  attended_until_ms_.reset();
+  if (!started) {
     begin_following();
     return back_off(started.error(), "take over");
   }
   log_info("this instance draws the conclusions",
            {{"fence", term.fence}, {"unattended_ms", term.since_ms - term.attended_until_ms}});
   held_fence_ = state_fence_ = term.fence;
-  options_.shared->reconfigure();
   retry_ms_ = 0;
-  if (absent) advance_engines(term.attended_until_ms);
-  resume_engines(now_ms_, absent ? std::max(now_ms_, term.since_ms) : now_ms_);
+  resume_engines(now_ms_, now_ms_);
+}
+
+// Before something of `next_ms` is stepped: has nobody listened, and nothing been heard, for long? What came while
+// nobody held the lease was heard.
+void EngineRunner::heed_absence(int64_t next_ms) {
+  if (!attended_until_ms_) return;
+  const int64_t heard_ms = std::max(now_ms_, *attended_until_ms_);
+  if (next_ms - heard_ms <= options_.shared->absence_ms) return;
+  advance_engines(heard_ms);
+  for (model::Engine* engine : engines_) engine->resume(heard_ms, next_ms);
+  advance_engines(next_ms);
 }
 
 // What the new holder knows, once it has stored it.
@@ -530,7 +540,10 @@ Result<bool> EngineRunner::step_page(model::EventId until) {
   if (phase_ == Phase::live || phase_ == Phase::following) {
     step_batch(batch);
   } else {
-    for (const model::Event& event : batch.events) step_event(event);
+    for (const model::Event& event : batch.events) {
+      heed_absence(event.id.ms);
+      step_event(event);
+    }
     position_ = batch.through;
   }
   return page->more;

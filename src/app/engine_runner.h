@@ -127,6 +127,7 @@ class EngineRunner final : public log::CommitReader {
   bool confirm_checkpoint();
   bool heed_lease();
   void take_over(const log::Term& term);
+  void heed_absence(int64_t next_ms);
   bool take_up(const log::Term& term);
   Status start_again(model::EventId end);
   void begin_following();
@@ -169,12 +170,13 @@ class EngineRunner final : public log::CommitReader {
   bool state_only_ = false;  // replay without a checkpoint: the log has the conclusions, only the state is missing
   bool refused_ = false;     // the log did not take the last append: stepping pauses until it does
   std::optional<model::EventId> catch_up_to_;
-  std::vector<std::string> blank_;  // the engines' states before any event
-  uint64_t state_fence_ = 0;        // shared: of the term whose checkpoint the state goes back to
-  uint64_t held_fence_ = 0;         // shared: the lease is ours under this number; 0: it is not
-  model::Conclusions concluded_;    // scratch
-  log::Checkpoint checkpoint_;      // newest handed to the log
-  size_t state_bytes_ = 0;          // of the last checkpoint
+  std::vector<std::string> blank_;            // the engines' states before any event
+  uint64_t state_fence_ = 0;                  // shared: of the term whose checkpoint the state goes back to
+  std::optional<int64_t> attended_until_ms_;  // while the lease is taken over: until then the one before had it
+  uint64_t held_fence_ = 0;                   // shared: the lease is ours under this number; 0: it is not
+  model::Conclusions concluded_;              // scratch
+  log::Checkpoint checkpoint_;                // newest handed to the log
+  size_t state_bytes_ = 0;                    // of the last checkpoint
   int64_t checkpoint_due_ms_ = 0;
   int64_t resave_at_us_ = 0;
   int64_t retry_ms_ = 0;  // 0: no trouble

@@ -44,6 +44,7 @@
 #include "net/tls.h"
 #include "notify/notifier.h"
 #include "presence/presence_engine.h"
+#include "registry/private_file.h"
 #include "registry/registry.h"
 #include "registry/tickets.h"
 #include "rules/rule_engine.h"
@@ -347,6 +348,8 @@ void Server::Parts::reconfigure() {
 }
 
 Status Server::Parts::open_storage(const Config& config) {
+  // Whatever else is kept elsewhere, what waits for InfluxDB is here.
+  if (Status s = registry::make_private_directory(config.server.data_directory); !s) return s;
   const registry::RegistryOptions known{
       .login_sessions = {.idle_ms = config.auth.session_idle_ms},
       .devices = {.devices_per_account_max = static_cast<size_t>(config.ingest.devices_per_account_max)},

@@ -1,16 +1,17 @@
 // Three instances on one Redis, behind a proxy that shares connections out in turn: six writers and six viewers go on while
 // Redis is killed, comes back empty, hangs or is cut off by the network, and while the instance that holds the lease is
 // killed. What was acknowledged is there and was told to every viewer once and in order, or a gap was declared to it.
-// Prints a table. HANG_S: how long Redis hangs and is cut off (default 6); FAULTS: which, by name, with commas.
+// Prints a table. HANG_S: how long Redis hangs and is cut off (default 12); FAULTS: which, by name, with commas.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import test from 'node:test';
 import { Stream, assertStrictlyRising, atEnd, backfillAll, get, request, sleep, until } from '../e2e/harness.mjs';
 import { Audit, Ledger, count, numberOf, repeatWith } from '../faults/ledger.mjs';
-import { Cluster, Redis } from './cluster.mjs';
+import { Redis } from '../e2e/redis.mjs';
+import { Cluster } from './cluster.mjs';
 
-const hangMs = count('HANG_S', 6) * 1000;
+const hangMs = count('HANG_S', 12) * 1000;
 const wanted = process.env.FAULTS?.split(',');
 repeatWith({ HANG_S: hangMs / 1000 });
 
@@ -98,13 +99,14 @@ function assertAlertsWhole(events, when) {
   const open = new Map(); // device -> alertId
   const begun = new Set();
   for (const { topic, data } of events) {
+    const all = () => events.filter((event) => event.topic === topic).map((event) => `${event.id} ${event.data.state} ${event.data.alertId}`).join('\n');
     if (data.state === 'firing') {
-      assert.ok(!open.has(topic), `${when}: ${data.alertId} fires while ${open.get(topic)} is open`);
-      assert.ok(!begun.has(data.alertId), `${when}: ${data.alertId} fires twice`);
+      assert.ok(!open.has(topic), `${when}: ${data.alertId} fires while ${open.get(topic)} is open\n${all()}`);
+      assert.ok(!begun.has(data.alertId), `${when}: ${data.alertId} fires twice\n${all()}`);
       open.set(topic, data.alertId);
       begun.add(data.alertId);
     } else if (data.state === 'resolved') {
-      assert.equal(open.get(topic), data.alertId, `${when}: ends what is not open`);
+      assert.equal(open.get(topic), data.alertId, `${when}: ends what is not open\n${all()}`);
       open.delete(topic);
     }
   }
@@ -185,7 +187,7 @@ const faults = [
     break_: async ({ redis }) => {
       await redis.kill9();
       await sleep(1500);
-      await redis.restart();
+      await redis.launch();
       return performance.now();
     },
   },
@@ -195,7 +197,7 @@ const faults = [
     break_: async ({ redis }) => {
       await redis.kill9();
       await sleep(1500);
-      await redis.restartEmpty();
+      await redis.launchEmpty();
       return performance.now();
     },
   },
@@ -249,7 +251,7 @@ test('through a network that lets nothing pass', { timeout: 300_000, skip: wante
   ip('-n', namespace, 'link', 'set', there, 'up');
   ip('-n', namespace, 'link', 'set', 'lo', 'up');
   const inside = ['ip', 'netns', 'exec', namespace];
-  const redis = await Redis.start({ host: `${subnet}.2`, under: inside });
+  const redis = await Redis.start({ durable: true, host: `${subnet}.2`, under: inside });
   const rule = ['iptables', '-w', '-A', 'INPUT', '-p', 'tcp', '--dport', `${redis.port}`, '-j', 'DROP'];
   await runFault({
     name: `Redis cut off for ${hangMs / 1000} s`,

@@ -4,18 +4,9 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import http from 'node:http';
-import net from 'node:net';
 import path from 'node:path';
 import zlib from 'node:zlib';
-import { Child, atEnd, request, tempDirectory, until } from './harness.mjs';
-
-async function freePort() {
-  const listener = net.createServer();
-  await new Promise((resolve) => listener.listen(0, '127.0.0.1', resolve));
-  const { port } = listener.address();
-  await new Promise((resolve) => listener.close(resolve));
-  return port;
-}
+import { Child, atEnd, freePort, request, tempDirectory, until } from './harness.mjs';
 
 export class Influxd {
   /** auth: an admin "admin" with the password "adminpass" is made, and nobody else gets in. */

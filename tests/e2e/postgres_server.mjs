@@ -2,20 +2,11 @@
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import { Child, atEnd, tempDirectory, until } from './harness.mjs';
+import { Child, atEnd, freePort, tempDirectory, until } from './harness.mjs';
 
 const programs = ['15', '16', '17'].map((version) => `/usr/lib/postgresql/${version}/bin`).find((at) => fs.existsSync(at));
-
-async function freePort() {
-  const listener = net.createServer();
-  await new Promise((resolve) => listener.listen(0, '127.0.0.1', resolve));
-  const { port } = listener.address();
-  await new Promise((resolve) => listener.close(resolve));
-  return port;
-}
 
 // It does not run as root: then as the user that Debian's package made.
 const asUser = os.userInfo().username === 'root' ? ['setpriv', '--reuid=postgres', '--regid=postgres', '--init-groups'] : [];

@@ -516,7 +516,13 @@ void RedisStreamLog::take_tick(const RedisTick& tick) {
   std::vector<IdRange> news;
   for (const IdRange& lost : tick.lost) {
     holes.push_back({.ids = lost});
-    if (lost.to > declared_) news.push_back(lost);
+    if (lost.to <= declared_) continue;
+    // Each instance declares it from where it was.
+    if (!news.empty() && news.back().to == lost.to) {
+      news.back().after = std::min(news.back().after, lost.after);
+    } else {
+      news.push_back(lost);
+    }
   }
   holes_.with([&](std::vector<Missing>& known) { known = std::move(holes); });
   for (const IdRange& lost : news) {

@@ -36,6 +36,14 @@ std::string asked_of(const http::Request& request) {
 
 }  // namespace
 
+log::Once::Key once_key(const model::Grants& grants, std::string_view text) {
+  std::string whole;
+  log::append_sized(auth::credential_name(grants), whole);
+  whole += text;
+  return {.account = first_bytes<uint64_t>(auth::sha256(grants.account.text())),
+          .text = first_bytes<std::array<char, 16>>(auth::sha256(whole))};
+}
+
 Result<std::optional<Idempotency>> idempotency_of(const http::Request& request, const model::Grants& grants) {
   if (!request.headers.has(kHeader)) return std::optional<Idempotency>();
   const auto is_key = [](const http::Header& header) { return http::iequals(header.name, kHeader); };
@@ -47,12 +55,8 @@ Result<std::optional<Idempotency>> idempotency_of(const http::Request& request, 
     return Error{Code::invalid, "Idempotency-Key: not 1 to " + std::to_string(kIdempotencyKeyBytesMax) +
                                     " visible ASCII characters, without blanks"};
   }
-  std::string whole;
-  log::append_sized(auth::credential_name(grants), whole);
-  whole += text;
-  const log::Once::Key key{.account = first_bytes<uint64_t>(auth::sha256(grants.account.text())),
-                           .text = first_bytes<std::array<char, 16>>(auth::sha256(whole))};
-  return std::optional(Idempotency{.account = grants.account, .key = key, .asked = asked_of(request)});
+  return std::optional(
+      Idempotency{.account = grants.account, .key = once_key(grants, text), .asked = asked_of(request)});
 }
 
 log::Once once(const Idempotency& idempotency, std::string_view body, std::string answer) {

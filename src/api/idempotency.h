@@ -29,6 +29,9 @@ struct Idempotency {
   std::string asked;  // of what was sent, what is not in the body
 };
 
+// Of what the owner of these grants calls so.
+log::Once::Key once_key(const model::Grants& grants, std::string_view text);
+
 // Nothing: the request has no key.
 Result<std::optional<Idempotency>> idempotency_of(const http::Request& request, const model::Grants& grants);
 

@@ -25,6 +25,9 @@ Result<int> run_check_config(const Config& config, const std::string& file) {
   if (!config.redis_feeds.empty()) {
     std::printf(", %zu Redis feed%s", config.redis_feeds.size(), config.redis_feeds.size() == 1 ? "" : "s");
   }
+  if (!config.sqs.empty()) {
+    std::printf(", %zu SQS queue%s", config.sqs.size(), config.sqs.size() == 1 ? "" : "s");
+  }
   if (!config.channels.empty()) {
     std::printf(", %zu channel%s", config.channels.size(), config.channels.size() == 1 ? "" : "s");
   }

@@ -60,7 +60,7 @@ Status apply_rules(const TomlFile& toml, ConfigDraft& draft) {
   return {};
 }
 
-Status apply_file(const std::string& file, ConfigDraft& draft) {
+Status apply_file(const std::string& file, const std::map<std::string, std::string>& environment, ConfigDraft& draft) {
   const Result<TomlFile> toml = read_toml_file(file);
   if (!toml) return toml.error();
   for (const Setting& setting : toml->settings) {
@@ -75,6 +75,9 @@ Status apply_file(const std::string& file, ConfigDraft& draft) {
   Result<std::vector<connect::RedisFeedOptions>> redis_feeds = read_redis_feeds(toml->redis_feeds);
   if (!redis_feeds) return redis_feeds.error();
   draft.config.redis_feeds = std::move(*redis_feeds);
+  Result<std::vector<SqsSettings>> sqs = read_sqs(toml->sqs, environment);
+  if (!sqs) return sqs.error();
+  draft.config.sqs = std::move(*sqs);
   Result<std::vector<ChannelOptions>> channels = read_channels(toml->channels);
   if (!channels) return channels.error();
   draft.config.channels = std::move(*channels);
@@ -242,7 +245,7 @@ Result<Config> load_settings(const std::string& file, const std::map<std::string
                              const std::map<std::string, std::string>& flags) {
   ConfigDraft draft;
   if (!file.empty()) {
-    if (Status s = apply_file(file, draft); !s) return s.error();
+    if (Status s = apply_file(file, environment, draft); !s) return s.error();
   }
   if (Status s = apply_environment(environment, draft); !s) return s.error();
   if (Status s = apply_flags(flags, draft); !s) return s.error();
@@ -291,6 +294,7 @@ Status check_config(const Config& config) {
   if (Status s = check_issuers(config); !s) return s;
   if (Status s = check_feeds(config.feeds); !s) return s;
   if (Status s = check_redis_feeds(config.redis_feeds); !s) return s;
+  if (Status s = check_sqs(config.sqs); !s) return s;
   if (Status s = check_channels(config.channels, config.rules); !s) return s;
   if (Status s = check_influx(config.influx); !s) return s;
   if (Status s = auth::check_jwt_options({config.auth.jwt_secret, "", ""}); !s) return s;

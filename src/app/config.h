@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "app/channel_options.h"
+#include "app/sqs_settings.h"
 #include "base/log_line.h"
 #include "base/result.h"
 #include "connect/feed_options.h"
@@ -192,6 +193,7 @@ struct Config {
   std::vector<connect::FeedOptions> feeds;  // [[mqtt]]
   std::vector<connect::RedisFeedOptions> redis_feeds;
   std::vector<ChannelOptions> channels;  // [[channels]]
+  std::vector<SqsSettings> sqs;
 };
 
 // "127.0.0.1:8080", "[::1]:0", "localhost:8080" (which means 127.0.0.1). Names are not looked up.

@@ -2,8 +2,10 @@
 
 #include <utility>
 
+#include "api/idempotency.h"
 #include "api/published.h"
 #include "codec/event_json.h"
+#include "log/once_errors.h"
 
 namespace millstream::app {
 namespace {
@@ -52,6 +54,18 @@ Status FeedSink::append(std::vector<model::Event> events, std::function<void(Sta
   return context_.log.append(std::move(events), [done = std::move(done)](const Result<log::AppendReceipt>& receipt) {
     done(receipt ? Status() : Status(receipt.error()));
   });
+}
+
+// What is repeated needs no answer of the first time, and the key says what it is of.
+Status FeedSink::append_once(const model::AccountId& account, std::string_view key, std::vector<model::Event> events,
+                             std::function<void(Result<bool>)> done) {
+  log::Once once{.key = api::once_key(grants_of(account), key), .owner = account, .content = 0, .answer = {}};
+  return context_.log.append_once(
+      std::move(once), std::move(events), [done = std::move(done)](const Result<log::AppendReceipt>& receipt) {
+        if (receipt) return done(receipt->repeated.has_value());
+        const bool has_no_room = receipt.error().detail == log::no_more_keys().detail;
+        done(has_no_room ? Error{Code::rate_limited, receipt.error().detail} : receipt.error());
+      });
 }
 
 }  // namespace millstream::app

@@ -22,6 +22,8 @@ class FeedSink final : public connect::Sink {
   Result<model::Event> check(codec::PublishedEvent published) override;
   int64_t wait_ms(const model::AccountId& account) override;
   Status append(std::vector<model::Event> events, std::function<void(Status)> done) override;
+  Status append_once(const model::AccountId& account, std::string_view key, std::vector<model::Event> events,
+                     std::function<void(Result<bool>)> done) override;
 
  private:
   const api::Context& context_;

@@ -10,7 +10,6 @@
 namespace millstream::app {
 namespace {
 
-constexpr size_t kBodyBytesMax = 64 << 10;
 constexpr long kConnectTimeoutMs = 10'000;
 
 struct HeadersFree {
@@ -62,6 +61,7 @@ struct HttpClient::Handle {
 struct HttpClient::Exchange {
   CURL* curl;
   const HttpListener& listener;
+  size_t answer_bytes_max;
   HttpAnswer answer;
   bool streams = false;
   bool stopped = false;
@@ -98,7 +98,13 @@ struct HttpClient::Exchange {
 
   void take_body(std::string_view bytes) {
     if (streams) return listener.on_bytes(bytes);
-    answer.body.append(bytes.substr(0, kBodyBytesMax - std::min(kBodyBytesMax, answer.body.size())));
+    answer.body.append(bytes.substr(0, answer_bytes_max - std::min(answer_bytes_max, answer.body.size())));
+  }
+
+  void sign(const AwsSigner& signer) {
+    curl_easy_setopt(curl, CURLOPT_AWS_SIGV4, ("aws:amz:" + signer.region + ":" + signer.service).c_str());
+    curl_easy_setopt(curl, CURLOPT_USERNAME, signer.access_key_id.c_str());
+    curl_easy_setopt(curl, CURLOPT_PASSWORD, signer.secret_key.c_str());
   }
 
   void set_options(const HttpRequest& request, curl_slist* headers) {
@@ -122,6 +128,7 @@ struct HttpClient::Exchange {
     set(CURLOPT_WRITEFUNCTION, &Exchange::on_body);
     set(CURLOPT_XFERINFOFUNCTION, &Exchange::on_progress);
     for (const CURLoption option : {CURLOPT_HEADERDATA, CURLOPT_WRITEDATA, CURLOPT_XFERINFODATA}) set(option, this);
+    if (request.aws) sign(*request.aws);
     if (!request.body) return;
     set(CURLOPT_POST, 1L);
     set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body->size()));
@@ -137,7 +144,7 @@ Result<HttpAnswer> HttpClient::send(const HttpRequest& request, const std::funct
 }
 
 Result<HttpAnswer> HttpClient::listen(const HttpRequest& request, const HttpListener& listener) {
-  Exchange exchange{handle_->curl, listener, {}};
+  Exchange exchange{handle_->curl, listener, request.answer_bytes_max, {}};
   const Headers headers = make_headers(request.headers);
   exchange.set_options(request, headers.get());
   char words[CURL_ERROR_SIZE] = "";

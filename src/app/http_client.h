@@ -1,4 +1,5 @@
-// app/http_client.h: HTTP requests of the command line tools, for identity providers' keys and to InfluxDB, on libcurl.
+// app/http_client.h: HTTP requests of the command line tools, for identity providers' keys, to InfluxDB and to
+// Amazon SQS, on libcurl.
 //
 // Flow     send() blocks until the answer is complete; listen() hands a stream's bytes on as they come.
 // Shapes   http and https only; redirects are not followed, so that a credential goes nowhere else than it was meant
@@ -21,18 +22,28 @@
 
 namespace millstream::app {
 
+// AWS Signature Version 4, of the headers that are given and the body.
+struct AwsSigner {
+  std::string region;
+  std::string service;
+  std::string access_key_id;
+  std::string secret_key;
+};
+
 struct HttpRequest {
   std::string url;
   std::vector<std::string> headers;  // "Name: value"
   std::optional<std::string> body;   // given: POST
   int64_t timeout_ms = 30'000;       // 0: none
   std::string ca_file;               // PEM: who alone may vouch for an https server; empty: those the system trusts
+  std::optional<AwsSigner> aws;
+  size_t answer_bytes_max = 64 << 10;  // of HttpAnswer::body; what comes beyond is cut off
 };
 
 struct HttpAnswer {
   int status = 0;
   std::string content_type;
-  std::string body;  // of a stream: empty; at most 64 KiB
+  std::string body;  // of a stream: empty
   std::optional<int64_t> retry_after_ms;
   std::string broken;  // why it broke off; empty: it ended as it should, or the caller stopped it
 };

@@ -16,12 +16,18 @@ extern char** environ;
 namespace millstream::app {
 namespace {
 
+// Ours, and those by which a credential for AWS is usually given.
+bool is_read(std::string_view variable) {
+  return variable.starts_with("MILLSTREAM_") || variable == "AWS_ACCESS_KEY_ID" ||
+         variable == "AWS_SECRET_ACCESS_KEY" || variable == "AWS_SESSION_TOKEN";
+}
+
 Environment read_environment() {
   Environment environment;
   for (char** entry = environ; *entry; ++entry) {
     const std::string_view text = *entry;
     const size_t equals = text.find('=');
-    if (equals == std::string_view::npos || !text.starts_with("MILLSTREAM_")) continue;
+    if (equals == std::string_view::npos || !is_read(text.substr(0, equals))) continue;
     environment.emplace(text.substr(0, equals), text.substr(equals + 1));
   }
   return environment;

@@ -14,6 +14,7 @@ constexpr std::string_view kRules = "rules";
 constexpr std::string_view kIssuers = "issuers";
 constexpr std::string_view kMqtt = "mqtt";
 constexpr std::string_view kRedisFeeds = "redis_feeds";
+constexpr std::string_view kSqs = "sqs";
 constexpr std::string_view kChannels = "channels";
 
 // Walks the tree that toml++ made, depth first, and remembers the first thing that does not fit.
@@ -33,6 +34,8 @@ class Flattener {
         take_entries(kMqtt, *array, file_.mqtt);
       } else if (tables && key.str() == kRedisFeeds) {
         take_entries(kRedisFeeds, *array, file_.redis_feeds);
+      } else if (tables && key.str() == kSqs) {
+        take_entries(kSqs, *array, file_.sqs);
       } else if (tables && key.str() == kChannels) {
         take_entries(kChannels, *array, file_.channels);
       } else {

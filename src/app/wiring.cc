@@ -25,12 +25,14 @@
 #include "app/jwt_settings.h"
 #include "app/node_name.h"
 #include "app/open_registry.h"
+#include "app/sqs_transport.h"
 #include "auth/authenticator.h"
 #include "auth/password.h"
 #include "base/log_line.h"
 #include "connect/mqtt_feed.h"
 #include "connect/redis_feed.h"
 #include "connect/redis_mirror.h"
+#include "connect/sqs_feed.h"
 #include "history/alert_book.h"
 #include "history/latest_values.h"
 #include "http/static_files.h"
@@ -290,6 +292,7 @@ struct Server::Parts {
   std::unique_ptr<FeedSink> feed_sink;
   std::vector<std::unique_ptr<connect::MqttFeed>> feeds;
   std::vector<std::unique_ptr<connect::RedisFeed>> redis_feeds;
+  std::vector<std::unique_ptr<connect::SqsFeed>> sqs_feeds;
   std::vector<std::unique_ptr<connect::RedisMirror>> mirrors;
   std::unique_ptr<MirrorReader> mirror_reader;  // null: there are no mirrors
   std::vector<std::unique_ptr<ChannelSender>> senders;
@@ -315,6 +318,8 @@ struct Server::Parts {
   void make_mirrors(const Config& config);
   void make_redis_feeds(const Config& config);
   void stop_redis_feeds();
+  void make_sqs_feeds(const Config& config);
+  void stop_sqs_feeds();
   void make_feeds(const Config& config);
   void stop_feeds();
   void make_senders(const Config& config);
@@ -557,6 +562,20 @@ void Server::Parts::stop_redis_feeds() {
   for (const auto& feed : redis_feeds) feed->stop();
 }
 
+// Every instance polls: a queue shares its messages, and what any of them stores is in the log that all share.
+void Server::Parts::make_sqs_feeds(const Config& config) {
+  for (const SqsSettings& sqs : config.sqs) {
+    sqs_feeds.push_back(
+        std::make_unique<connect::SqsFeed>(sqs.feed, make_sqs_transport(sqs.access), *feed_sink, clock, metrics));
+    sqs_feeds.back()->start();
+  }
+}
+
+void Server::Parts::stop_sqs_feeds() {
+  for (const auto& feed : sqs_feeds) feed->ask_to_stop();
+  for (const auto& feed : sqs_feeds) feed->stop();
+}
+
 void Server::Parts::make_senders(const Config& config) {
   for (const ChannelOptions& channel : config.channels) {
     senders.push_back(std::make_unique<ChannelSender>(channel, config.alerts.external_url, channels, notifier->book(),
@@ -691,6 +710,11 @@ void Server::Parts::warn_of(const Config& config) {
     if (feed.redis.password.empty() || feed.redis.tls || std::all_of(servers.begin(), servers.end(), is_near)) continue;
     log_warning("the password of Redis goes over the network in the clear; use rediss://", {{"feed", feed.name}});
   }
+  for (const SqsSettings& sqs : config.sqs) {
+    if (check_fetch_url(sqs.access.endpoint)) continue;
+    log_warning("messages of SQS, and the token of a session, go over the network in the clear; use https://",
+                {{"feed", sqs.feed.name}});
+  }
   const bool has_influx_secret = !config.influx.password.empty() || !config.influx.token.empty();
   if (has_influx_secret && !check_fetch_url(config.influx.url)) {
     log_warning("the credential for InfluxDB goes over the network in the clear; use https://");
@@ -727,6 +751,7 @@ Result<std::unique_ptr<Server>> Server::start(const Config& asked, const std::st
   for (const std::unique_ptr<IoThread>& io : p.io_threads) io->run();
   if (Status s = p.start_lease(); !s) return s.error();
   p.make_redis_feeds(config);
+  p.make_sqs_feeds(config);
   p.as_started = config;
   p.heed_lease();
   p.context->ready = true;
@@ -822,6 +847,7 @@ void Server::stop() {
   p.stopped = true;
   if (p.context) p.context->ready = false;
   p.stop_redis_feeds();
+  p.stop_sqs_feeds();
   p.stop_feeds();
   p.stop_senders();
   if (p.workers) p.workers->stop();  // what they parse still reaches the log

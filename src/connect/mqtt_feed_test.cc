@@ -40,6 +40,10 @@ class HeldSink final : public Sink {
     came_.notify_all();
     return {};
   }
+  Status append_once(const model::AccountId&, std::string_view, std::vector<model::Event>,
+                     std::function<void(Result<bool>)>) override {
+    return Error{Code::internal, "this feed has no keys"};
+  }
 
   // Waits for the next append; how many events it holds.
   size_t next() {

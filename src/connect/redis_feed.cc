@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "base/log_line.h"
+#include "connect/bridge_check.h"
 
 namespace millstream::connect {
 namespace {
@@ -173,28 +174,9 @@ void RedisFeed::take_event(codec::BridgeEvent event) {
   const std::string topic = event.topic.text();
   if (event.topic.account != options_.account) return refuse(Refusal::account, topic, "of another account");
   if (sink_.wait_ms(options_.account) > 0) return refuse(Refusal::quota, topic, "the account is over its rate limit");
-  const std::string publisher_id = event.publisher_id;
-  Result<std::vector<model::Event>> events = check(std::move(event));
+  Result<std::vector<model::Event>> events = check_bridge_event(sink_, std::move(event));
   if (!events) return refuse(Refusal::not_admitted, topic, events.error().detail);
-  for (model::Event& each : *events) {
-    codec::append_publisher_id(publisher_id, each.data);
-    batch_.push_back(std::move(each));
-  }
-}
-
-Result<std::vector<model::Event>> RedisFeed::check(codec::BridgeEvent event) {
-  if (auto* points = std::get_if<codec::ParsedPoints>(&event.said)) {
-    Sink::Checked checked = sink_.check(std::move(*points), event.topic.account);
-    if (checked.refused > 0) return Error{Code::invalid, checked.first_refusal};
-    return std::move(checked.events);
-  }
-  auto* report = std::get_if<model::PresenceReport>(&event.said);
-  Result<model::Event> made = report ? sink_.check(event.topic.site, std::move(*report), event.topic.account)
-                                     : sink_.check(std::get<codec::PublishedEvent>(std::move(event.said)));
-  if (!made) return made.error();
-  std::vector<model::Event> events;
-  events.push_back(std::move(*made));
-  return events;
+  for (model::Event& each : *events) batch_.push_back(std::move(each));
 }
 
 void RedisFeed::refuse(Refusal why, std::string_view topic, std::string_view detail) {

@@ -75,7 +75,6 @@ class RedisFeed {
   void take(const redis::Reply& reply);
   void take_message(std::string_view message);
   void take_event(codec::BridgeEvent event);
-  Result<std::vector<model::Event>> check(codec::BridgeEvent event);
   void refuse(Refusal why, std::string_view topic, std::string_view detail);
   bool pause(int64_t ms);
   bool stopping() const { return stopping_.load(); }

@@ -48,6 +48,10 @@ class RefusingSink final : public Sink {
     done({});
     return {};
   }
+  Status append_once(const model::AccountId&, std::string_view, std::vector<model::Event>,
+                     std::function<void(Result<bool>)>) override {
+    return Error{Code::internal, "this feed has no keys"};
+  }
 
   std::vector<std::string> stored(size_t count) {
     std::unique_lock lock(mu_);

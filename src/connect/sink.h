@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -42,6 +43,11 @@ class Sink {
   // As log::EventLog::append(): an error, and `done` is never called; or `done`, once, when the events are durable or
   // not.
   virtual Status append(std::vector<model::Event> events, std::function<void(Status)> done) = 0;
+  // As log::EventLog::append_once(): the same for events that are stored once, however often they come under this key
+  // of the account's feeds; `done` hears whether they were there before. Code::rate_limited: no more keys can be
+  // remembered, and nothing is stored.
+  virtual Status append_once(const model::AccountId& account, std::string_view key, std::vector<model::Event> events,
+                             std::function<void(Result<bool> repeated)> done) = 0;
 };
 
 }  // namespace millstream::connect

@@ -674,6 +674,69 @@ TEST_F(ConfigTest, RedisFeedThatIsNotClearIsRefusedNamingThePlaceAndNoPassword) 
   EXPECT_EQ(load(redis_with("mirror = false"))->redis_feeds[0].mirror_channel, "");
 }
 
+TEST_F(ConfigTest, ExampleOfAQueueIsOne) {
+  std::string toml = commented_entry("sqs");
+  const std::string named = "/etc/millstream/sqs-secret";
+  ASSERT_NE(toml.find(named), std::string::npos);
+  toml.replace(toml.find(named), named.size(), write("sqs-secret", "x"));
+  const Result<Config> config = load(toml);
+  ASSERT_TRUE(config.ok()) << config.error().detail << "\n" << toml;
+  ASSERT_EQ(config->sqs.size(), 1u);
+  EXPECT_EQ(config->sqs[0].access.secret_key, "x");
+  EXPECT_EQ(config->sqs[0].feed.queue.wait_s, 20);
+  EXPECT_EQ(config->sqs[0].feed.queue.visibility_s, 120);
+}
+
+std::string sqs_with(const std::string& lines,
+                     const std::string& url = "https://sqs.eu-west-1.amazonaws.com/123456789012/plant") {
+  return "[[sqs]]\nname = 'q'\nqueue_url = '" + url + "'\naccount = 'a'\n" + lines + "\n";
+}
+const std::map<std::string, std::string> kAwsVariables = {
+    {"AWS_ACCESS_KEY_ID", "AKID"}, {"AWS_SECRET_ACCESS_KEY", "hunter2"}, {"AWS_SESSION_TOKEN", "token"}};
+
+TEST_F(ConfigTest, RegionEndpointAndCredentialOfAQueueFollowFromWhatIsKnown) {
+  const Result<Config> config = load(sqs_with(""), kAwsVariables);
+  ASSERT_TRUE(config.ok()) << config.error().detail;
+  const SqsAccess& access = config->sqs.at(0).access;
+  EXPECT_EQ(access.region, "eu-west-1");
+  EXPECT_EQ(access.endpoint, "https://sqs.eu-west-1.amazonaws.com/");
+  EXPECT_EQ(access.access_key_id, "AKID");
+  EXPECT_EQ(access.secret_key, "hunter2");
+  EXPECT_EQ(access.session_token, "token");
+  const std::string own = "access_key_id = 'OWN'\nsecret_key_file = '" + write("sqs-own", "own") + "'";
+  const Result<Config> named = load(sqs_with(own), kAwsVariables);
+  ASSERT_TRUE(named.ok()) << named.error().detail;
+  EXPECT_EQ(named->sqs.at(0).access.secret_key, "own");
+  EXPECT_EQ(named->sqs.at(0).access.session_token, "");
+  EXPECT_EQ(load(sqs_with("", "https://sqs.cn-north-1.amazonaws.com.cn/1/q"), kAwsVariables)->sqs.at(0).access.region,
+            "cn-north-1");
+}
+
+TEST_F(ConfigTest, QueueThatIsNotClearIsRefusedNamingThePlaceAndNoSecret) {
+  const std::pair<std::string, std::string> wrong[] = {
+      {"[[sqs]]\nname = 'q'", "m.toml:1: sqs.queue_url is missing"},
+      {sqs_with("", "queue"), "m.toml:3: sqs.queue_url: \"queue\" is not a URL"},
+      {sqs_with("", "https://u:p@h/q"), "m.toml:3: sqs.queue_url: a URL with a user or password"},
+      {sqs_with("", "http://127.0.0.1:9324/1/q"), "m.toml:1: sqs.region is missing"},
+      {sqs_with("wait = '21s'"), "m.toml:5: sqs.wait: "},
+      {sqs_with("visibility = '2500ms'"), "m.toml:5: sqs.visibility: must be whole seconds"},
+      {sqs_with("poison = 'keep'"), "m.toml:5: sqs.poison: must be one of leave, delete"},
+      {sqs_with("access_key_id = 'A'"), "m.toml:1: sqs.access_key_id and sqs.secret_key_file go together"},
+      {sqs_with("region = \"a\\nb\""), "m.toml:1: the credential and sqs.region are visible ASCII"},
+      {sqs_with("quue = 'x'"), "m.toml:5: sqs.quue: unknown key"},
+      {sqs_with("") + sqs_with(""), "m.toml:6: sqs.name: there is another feed \"q\""},
+  };
+  for (const auto& [toml, why] : wrong) {
+    const Result<Config> config = load(toml, kAwsVariables);
+    ASSERT_FALSE(config.ok()) << toml;
+    EXPECT_NE(config.error().detail.find(why), std::string::npos) << config.error().detail << "\n" << why;
+    EXPECT_EQ(config.error().detail.find("hunter2"), std::string::npos) << config.error().detail;
+  }
+  const Result<Config> none = load(sqs_with(""));
+  ASSERT_FALSE(none.ok());
+  EXPECT_NE(none.error().detail.find("m.toml:1: no credential: set sqs.access_key_id"), std::string::npos);
+}
+
 TEST(ConfigExample, DemoIsReadyToStart) {
   const Result<Config> config = load_config(EXAMPLES_DIRECTORY "/demo.toml", {}, {});
   ASSERT_TRUE(config.ok()) << config.error().detail;

@@ -52,7 +52,7 @@ test('events, telemetry and what SNS wraps of them arrive at a viewer once, and 
   const stream = await Stream.open(server);
   queue.send(eventOf(1));
   queue.send({ siteId: '1', deviceId: 'elink-99', fields: { n: 2 } });
-  queue.send([3, 4].map((n) => ({ siteId: '1', deviceId: 'elink-99', fields: { n } })));
+  queue.send([3, 4].map((n) => ({ siteId: '1', deviceId: 'elink-99', ts: Date.now() - n, fields: { n } })));
   queue.send({ Type: 'Notification', MessageId: 'm', Message: JSON.stringify(eventOf(5)) });
   queue.send({ topic: 'account:demo', type: 'system', data: { message: 'maintenance at noon' } });
   queue.send({ topic, type: 'alert', data: { ruleId: 'hot', severity: 'critical', message: 'too hot' } });

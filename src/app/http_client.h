@@ -1,5 +1,5 @@
-// app/http_client.h: HTTP requests of the command line tools, for identity providers' keys, to InfluxDB and to
-// Amazon SQS, on libcurl.
+// app/http_client.h: HTTP requests of the command line tools, for identity providers' keys, to InfluxDB and to Amazon
+// SQS, on libcurl.
 //
 // Flow     send() blocks until the answer is complete; listen() hands a stream's bytes on as they come.
 // Shapes   http and https only; redirects are not followed, so that a credential goes nowhere else than it was meant

@@ -102,10 +102,7 @@ Status take_credential(const std::map<std::string, std::string>& environment, Sq
   access.access_key_id = variable("AWS_ACCESS_KEY_ID");
   access.secret_key = variable("AWS_SECRET_ACCESS_KEY");
   access.session_token = variable("AWS_SESSION_TOKEN");
-  if (!access.access_key_id.empty() && !access.secret_key.empty()) return {};
-  return Error{Code::invalid,
-               "no credential: set sqs.access_key_id and sqs.secret_key_file, or the variables AWS_ACCESS_KEY_ID and "
-               "AWS_SECRET_ACCESS_KEY"};
+  return {};
 }
 
 // They become a line of a request: a line break in one would begin another.
@@ -150,7 +147,12 @@ Result<std::vector<SqsSettings>> read_sqs(const std::vector<TomlFile::Entry>& en
 
 Status check_sqs(const std::vector<SqsSettings>& all) {
   for (const SqsSettings& settings : all) {
-    if (Status s = check_ca_file(settings.access.ca_file, "sqs.ca_file"); !s) return s;
+    const SqsAccess& access = settings.access;
+    if (Status s = check_ca_file(access.ca_file, "sqs.ca_file"); !s) return s;
+    if (!access.access_key_id.empty() && !access.secret_key.empty()) continue;
+    return Error{Code::invalid, "sqs \"" + settings.feed.name +
+                                    "\": no credential: set sqs.access_key_id and sqs.secret_key_file, or the "
+                                    "variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"};
   }
   return {};
 }

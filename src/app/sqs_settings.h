@@ -3,9 +3,8 @@
 // Shapes   The credential is access_key_id with secret_key_file or, where neither is given, that of the variables
 //          AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN. The region and the endpoint follow from a
 //          queue_url of AWS.
-// Errors   Code::invalid naming the place: a URL that is none, a region that does not follow, no credential, a secret
-// in
-//          a file others can read, two entries of one name. SQS is not asked.
+// Errors   Code::invalid naming the place: a URL that is none, a region that does not follow, a secret in a file others
+//          can read, two entries of one name. SQS is not asked.
 // Thread   startup
 #pragma once
 
@@ -30,7 +29,8 @@ struct SqsSettings {
 Result<std::vector<SqsSettings>> read_sqs(const std::vector<TomlFile::Entry>& entries,
                                           const std::map<std::string, std::string>& environment);
 
-// That the file of a certificate authority is there and can be read.
+// That there is a credential, which commands beside the server do without, and that the file of a certificate authority
+// can be read.
 Status check_sqs(const std::vector<SqsSettings>& all);
 
 }  // namespace millstream::app

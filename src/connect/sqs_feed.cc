@@ -173,11 +173,12 @@ void SqsFeed::refuse(Held& held, Refusal why, std::string_view detail) {
 
 // Until everything is durable that can be. False: the feed is to stop, and it is not.
 bool SqsFeed::store(Batch& batch) {
+  const int64_t hidden_ms = options_.queue.visibility_s * 1000;
   while (true) {
     append_each(batch);
     await_answers(batch);
     if (std::ranges::all_of(batch, &Held::stored)) break;
-    if (!pause(appends_.next_ms())) return false;
+    if (std::ranges::any_of(batch, &Held::waits) && !pause(std::min(appends_.next_ms(), hidden_ms / 4))) return false;
     keep_hidden(batch);
   }
   appends_.succeeded();
@@ -187,6 +188,7 @@ bool SqsFeed::store(Batch& batch) {
 void SqsFeed::append_each(Batch& batch) {
   for (size_t i = 0; i < batch.size(); ++i) {
     if (batch[i].stored) continue;
+    batch[i].waits = false;
     const Status asked = append(i, batch[i]);
     if (asked) {
       ++asked_;
@@ -233,7 +235,11 @@ void SqsFeed::take_answer(Held& held, const Result<bool>& repeated) {
 
 // Only a log that says so for certain is asked without the key: what became of it may else not be known.
 void SqsFeed::not_stored(Held& held, const Error& error) {
-  if (error.code == Code::rate_limited) held.unkeyed = true;
+  if (error.code == Code::rate_limited && !held.unkeyed) {
+    held.unkeyed = true;
+    return;
+  }
+  held.waits = true;
   retries_.add();
   complaints_.add("", "the log refuses: " + error.detail, 0);
 }

@@ -3,16 +3,15 @@
 //
 // Flow     receive -> check the MD5 -> parse, check -> append under the message's key -> wait until it is durable ->
 //          delete -> receive on.
-// Shapes   At least once, stored once: the key is the queue, the message's id and the MD5 of its body. So a message
-// that
-//          is received again, by this instance or another one, is found stored and deleted. When the log can remember
+// Shapes   At least once, stored once: the key is the queue, the message's id and the MD5 of its body. A message that
+// is
+//          received again, by this instance or another one, is found stored and is deleted. When the log can remember
 //          no more keys, messages are stored without one, and counted. A message of several points is one append.
 // Limits   kSqsMessagesMax messages at a time. While the log takes its time they are held, and hidden from others anew
 //          at half of visibility_s; the rest waits in the queue, as it does while an account is over its rate limit.
-// Errors   A message that cannot be stored, or not all of it, is counted by reason and logged with its id
-// (complaints.h);
-//          it is left for the redrive policy of the queue, hidden for longer each time, or deleted (Poison). One whose
-//          MD5 is another comes again after visibility_s. A queue that gives no answer is asked again, with back-off.
+// Errors   A message that cannot be stored, or not all of it, is counted by reason and logged with its id; it is left
+//          for the redrive policy of the queue, hidden for longer each time, or deleted (Poison). One whose MD5 is
+//          another comes again after visibility_s. A queue that gives no answer is asked again, with back-off.
 // Thread   startup: start(), stop() (before the log stops). The feed's own thread does the rest
 #pragma once
 
@@ -76,6 +75,7 @@ class SqsFeed {
     std::optional<Refusal> refusal;  // also when some of its points can be stored
     bool stored = false;             // all that can be
     bool unkeyed = false;
+    bool waits = false;  // the log has refused it; it is to be asked again later
   };
   using Batch = std::vector<Held>;
 

@@ -1,11 +1,12 @@
 // A queue of SQS, against a server of its protocol that checks every request (sqs_server.mjs).
 
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
 import { SqsServer, credential, region } from './sqs_server.mjs';
-import { Server, Stream, backfillAll, get, tempDirectory, until } from './harness.mjs';
+import { Server, Stream, backfillAll, binary, get, tempDirectory, until } from './harness.mjs';
 
 const feedOf = (queue, ...lines) => `[[sqs]]
 name = "plant"
@@ -129,7 +130,7 @@ test('a queue that fails is asked again, and nothing is lost or twice', async ()
   const queue = await SqsServer.start();
   const server = await reading(queue);
   const faults = [[500], [503, 'ThrottlingException'], [400, 'RequestThrottled'], ['half'], ['not-json'], ['md5'],
-    [403, 'ExpiredTokenException']];
+    [403, 'ExpiredTokenException'], ['hang']];
   let n = 0;
   for (const [how, code] of faults) {
     queue.fail('ReceiveMessage', how, code);
@@ -179,4 +180,13 @@ test('a wrong secret is told without any secret', async () => {
   assert.equal(await metric(server, 'connected'), 0);
   assert.doesNotMatch(server.child.output, /hunter2|Canonical/);
   await done(server, queue);
+  const far = await Server.start({ config: feedOf(queue, 'endpoint = "http://queue.invalid"'), env: environment });
+  assert.match(far.child.output, /messages of SQS.*in the clear/);
+  await far.stop();
+  const config = path.join(tempDirectory('config'), 'millstream.toml');
+  fs.writeFileSync(config, feedOf(queue));
+  const checked = (env) => spawnSync(binary, ['check-config', '--config', config],
+    { env: { ...env, MILLSTREAM_AUTH_DEVELOPMENT: 'true' }, encoding: 'utf8' });
+  assert.match(checked(environment).stdout, /, 1 SQS queue\n/);
+  assert.match(checked({}).stderr, /sqs "plant": no credential/);
 });

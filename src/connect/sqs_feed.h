@@ -4,9 +4,8 @@
 // Flow     receive -> check the MD5 -> parse, check -> append under the message's key -> wait until it is durable ->
 //          delete -> receive on.
 // Shapes   At least once, stored once: the key is the queue, the message's id and the MD5 of its body. What comes
-// again,
-//          to this instance or another one, is found stored and is deleted. When the log can remember no more keys,
-//          messages are stored without one, and counted. A message of several points is one append.
+//          again, to this instance or another one, is found stored and is deleted. When the log can remember no more
+//          keys, messages are stored without one, and counted. A message of several points is one append.
 // Limits   kSqsMessagesMax messages at a time. While the log takes its time they are held, and hidden from others anew
 //          at half of visibility_s; the rest waits in the queue, as it does while an account is over its rate limit.
 // Errors   A message that cannot be stored, or not all of it, is counted by reason and logged with its id; it is left

@@ -49,11 +49,11 @@ class Loopback:
 
 
 class Namespaces:
-    """A network namespace for Redis and one for each instance, joined by veth pairs and a bridge; each way takes
-    `delay_ms`. Credentials are tokens then, since development mode is for loopback alone. Needs root."""
+    """A network namespace for Redis and one for each instance, joined by veth pairs and a bridge.
+    Credentials are tokens then, since development mode is for loopback alone. Needs root."""
 
-    def __init__(self, programs, names, delay_ms):
-        self.programs, self.names, self.delay_ms = programs, names, delay_ms
+    def __init__(self, programs, names):
+        self.programs, self.names = programs, names
         self.bridge = f"mb{os.getpid() % 1_000_000}"
         self.secret = OUT / f"{self.bridge}.secret"
         self.stack = contextlib.ExitStack()
@@ -93,12 +93,11 @@ class Namespaces:
             ip("-n", space, "addr", "add", f"{self.host(name)}/24", "dev", "eth0")
             ip("-n", space, "link", "set", "eth0", "up")
             ip("-n", space, "link", "set", "lo", "up")
-            if self.delay_ms:
-                checked("tc", "-n", space, "qdisc", "add", "dev", "eth0", "root", "netem", "delay", f"{self.delay_ms}ms")
 
     def _token(self):
-        return checked(str(self.programs.millstream), "token", f"--auth.jwt_secret_file={self.secret}", "--account=demo",
-                       "--sub=bench", "--role=admin").strip()
+        secret = f"MILLSTREAM_AUTH_JWT_SECRET_FILE={self.secret}"
+        return checked("env", secret, str(self.programs.millstream), "token", "--account", "demo", "--sub", "bench",
+                       "--role", "admin").strip()
 
     def __exit__(self, *_):
         self.stack.close()

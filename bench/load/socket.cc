@@ -61,11 +61,19 @@ void Socket::close() {
   if (fd_ >= 0) ::close(std::exchange(fd_, -1));
 }
 
+namespace {
+
+bool is_loopback(const sockaddr_in& address) {
+  return ntohl(address.sin_addr.s_addr) >> IN_CLASSA_NSHIFT == IN_LOOPBACKNET;
+}
+
+}  // namespace
+
 Result<Socket> start_connect(const Endpoint& to, uint8_t source) {
   Socket socket(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket.is_open()) return system_error("socket");
   set_flag(socket, IPPROTO_TCP, TCP_NODELAY);
-  if (source > 0) {
+  if (source > 0 && is_loopback(to.address)) {
     sockaddr_in from{};
     from.sin_family = AF_INET;
     from.sin_addr.s_addr = htonl(INADDR_LOOPBACK - 1 + source);

@@ -62,8 +62,9 @@ class Socket {
   std::shared_ptr<ssl_st> tls_;
 };
 
-// Begins a non-blocking connect; the socket is writable when it is done. `source` n > 0 binds to 127.0.0.n, because
-// more than some ten thousand connections from one address make connect() search long for a free port.
+// Begins a non-blocking connect; the socket is writable when it is done. `source` n > 0 binds to 127.0.0.n if it
+// goes to loopback, because more than some ten thousand connections from one address make connect() search long for a
+// free port.
 Result<Socket> start_connect(const Endpoint& to, uint8_t source);
 Status connect_result(const Socket& socket);  // after the first writable
 // Blocks while connecting and shaking hands; non-blocking afterwards.

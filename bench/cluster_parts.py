@@ -117,9 +117,9 @@ def ip(*words):
 class Redis:
     """A redis-server with an append-only file of its own on disk. `with Redis(network, "everysec") as redis:`"""
 
-    def __init__(self, network, appendfsync):
+    def __init__(self, network, appendfsync, beneath):
         self.host, self.port = network.host("redis"), peers.free_port()
-        self.directory = Path(tempfile.mkdtemp(prefix="redis-", dir=OUT))
+        self.directory = Path(tempfile.mkdtemp(prefix="redis-", dir=beneath))
         self.command = [*network.under("redis"), "redis-server", "--port", str(self.port), "--bind", self.host, "--dir",
                         str(self.directory), "--save", "", "--appendonly", "yes", "--appendfsync", appendfsync,
                         "--auto-aof-rewrite-percentage", "0", "--protected-mode", "no"]
@@ -173,9 +173,10 @@ def end(process):
 class Instance(Server):
     """One instance of several, or with no Redis the one there is. It may run on every core."""
 
-    def __init__(self, programs, name, network, redis=None, flags=None):
+    def __init__(self, programs, name, network, beneath, redis=None, flags=None):
         shared = {"redis.url": redis.url} if redis else {}
-        super().__init__(programs, MILLSTREAM, flags={**network.flags(name), **shared, **UNMERGED, **(flags or {})})
+        super().__init__(programs, MILLSTREAM, beneath=beneath,
+                         flags={**network.flags(name), **shared, **UNMERGED, **(flags or {})})
         self.output = OUT / f"cluster_{name}.log"
         self.cores = ",".join(map(str, programs.cores))
         self.launch.commands[0][:0] = network.under(name)

@@ -63,9 +63,9 @@ class Server:
     `with Server(...) as server:`
     """
 
-    def __init__(self, programs, contender, seed=None, in_place=False, flags=None, start_s=START_S):
+    def __init__(self, programs, contender, seed=None, in_place=False, flags=None, start_s=START_S, beneath=OUT):
         self.kept = in_place
-        self.data_directory = seed if in_place else Path(tempfile.mkdtemp(prefix="data-", dir=OUT))
+        self.data_directory = seed if in_place else Path(tempfile.mkdtemp(prefix="data-", dir=beneath))
         if seed and not in_place:
             shutil.copytree(seed, self.data_directory, dirs_exist_ok=True)
             os.sync()  # or the run would pay for the copy's way to the disk
@@ -357,9 +357,9 @@ def cpu_model():
     return platform.machine()
 
 
-def fsync_median_us():
+def fsync_median_us(beneath=OUT):
     """What one 4 KiB append costs on the disk that holds the data directories."""
-    with tempfile.NamedTemporaryFile(dir=OUT) as file:
+    with tempfile.NamedTemporaryFile(dir=beneath) as file:
         times = []
         for _ in range(100):
             begin = time.perf_counter()

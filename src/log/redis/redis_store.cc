@@ -1,6 +1,7 @@
 #include "log/redis/redis_store.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "base/hex.h"
@@ -15,6 +16,7 @@ using redis::Reply;
 using Arguments = std::vector<std::string>;
 
 constexpr int64_t kWaitForReplicasMs = 500;
+constexpr size_t kEventsPerScriptMax = 256;  // together; a larger append is one of its own
 
 Error unexpected(const char* what) {
   return {Code::corrupt, std::string("Redis: an answer of another shape to ") + what};
@@ -46,17 +48,37 @@ std::optional<IdRange> parse_range(std::string_view text) {
   return IdRange{.after = *after, .to = *to};
 }
 
-Arguments arguments_of(const RedisCaller& caller, const RedisCommit& commit, const RedisAppend& append, size_t place) {
+// Appends that one script takes: neighbours without a key, few enough that Redis is soon free for others.
+std::vector<std::span<const RedisAppend>> scripts_of(const std::vector<RedisAppend>& appends) {
+  std::vector<std::span<const RedisAppend>> scripts;
+  size_t events = 0;
+  for (const RedisAppend& append : appends) {
+    const bool joins = !scripts.empty() && !append.once && !scripts.back().back().once &&
+                       append.concludes == scripts.back().back().concludes &&
+                       events + append.events->size() <= kEventsPerScriptMax;
+    if (joins) {
+      scripts.back() = std::span(scripts.back().data(), scripts.back().size() + 1);
+      events += append.events->size();
+    } else {
+      scripts.push_back(std::span(&append, 1));
+      events = append.events->size();
+    }
+  }
+  return scripts;
+}
+
+Arguments arguments_of(const RedisCaller& caller, const RedisCommit& commit, std::span<const RedisAppend> appends,
+                       size_t place) {
   Arguments all = {number_or_nothing(caller.now_ms),
                    caller.newest.text(),
                    caller.identity,
                    number_or_nothing(commit.deadline_ms),
-                   append.concludes ? number_or_nothing(commit.fence) : std::string(),
+                   appends.front().concludes ? number_or_nothing(commit.fence) : std::string(),
                    commit.writer,
                    std::to_string(commit.number),
                    std::to_string(place)};
-  if (append.once) {
-    const Once& once = *append.once;
+  if (appends.front().once) {
+    const Once& once = *appends.front().once;
     all.push_back(hex_text(once.key.account, 16));
     all.push_back(hex_text(std::string_view(once.key.text.data(), once.key.text.size())));
     all.push_back(std::to_string(once.content));
@@ -65,28 +87,42 @@ Arguments arguments_of(const RedisCaller& caller, const RedisCommit& commit, con
     all.insert(all.end(), 4, std::string());
   }
   all.push_back(std::to_string(commit.once_keys_max));
-  for (const model::Event& event : *append.events) append_event_arguments(event, all);
+  for (const RedisAppend& append : appends) {
+    for (const model::Event& event : *append.events) {
+      append_event_arguments(event, &event == &append.events->back(), all);
+    }
+  }
   return all;
 }
 
-Result<AppendReceipt> receipt_of(const Reply& reply, size_t once_keys_max) {
-  if (reply.is_error()) return refused(reply);
-  if (reply.items.size() != 4) return unexpected("an append");
-  const std::string& outcome = reply.items[0].text;
-  if (outcome == "ok" || outcome == "repeated") {
-    const Result<model::EventId> first = id_of(reply.items[1]);
-    const Result<model::EventId> last = id_of(reply.items[2]);
-    if (!first || !last) return unexpected("an append");
-    AppendReceipt receipt{.first = *first, .last = *last};
-    if (outcome == "repeated") receipt.repeated = reply.items[3].text;
-    return receipt;
-  }
+Error why_not(std::string_view outcome, size_t once_keys_max) {
   if (outcome == "not_found") return nothing_under_key();
   if (outcome == "unprocessable") return key_of_other_content();
   if (outcome == "rate_limited") return no_more_keys_of_account(once_keys_max / kOnceAccountShare);
   if (outcome == "unavailable") return no_more_keys();
-  if (outcome == "fenced") return Error{Code::conflict, "another instance holds the lease"};
-  return Error{Code::unavailable, "Redis was too late: nothing of this was stored"};
+  if (outcome == "fenced") return {Code::conflict, "another instance holds the lease"};
+  return {Code::unavailable, "Redis was too late: nothing of this was stored"};
+}
+
+// One for each of the script's appends.
+std::vector<Result<AppendReceipt>> receipts_of(const Reply& reply, size_t appends, size_t once_keys_max) {
+  const auto all = [appends](const Error& error) { return std::vector<Result<AppendReceipt>>(appends, error); };
+  if (reply.is_error()) return all(refused(reply));
+  if (reply.items.size() != 3) return all(unexpected("an append"));
+  const std::string& outcome = reply.items[0].text;
+  if (outcome != "ok" && outcome != "repeated") return all(why_not(outcome, once_keys_max));
+  const std::vector<Reply>& ids = reply.items[2].items;
+  if (ids.size() != 2 * appends) return all(unexpected("an append"));
+  std::vector<Result<AppendReceipt>> receipts;
+  for (size_t i = 0; i < appends; ++i) {
+    const Result<model::EventId> first = id_of(ids[2 * i]);
+    const Result<model::EventId> last = id_of(ids[2 * i + 1]);
+    if (!first || !last) return all(unexpected("an append"));
+    AppendReceipt receipt{.first = *first, .last = *last};
+    if (outcome == "repeated") receipt.repeated = reply.items[1].text;
+    receipts.emplace_back(std::move(receipt));
+  }
+  return receipts;
 }
 
 // What is no event is left out, and said once each time it is met.
@@ -150,8 +186,9 @@ Result<Reply> RedisStore::run_script(const RedisScript& script, Arguments argume
 
 Result<std::vector<Result<AppendReceipt>>> RedisStore::append(const RedisCaller& caller, const RedisCommit& commit,
                                                               const std::vector<RedisAppend>& appends) {
+  const std::vector<std::span<const RedisAppend>> scripts = scripts_of(appends);
   std::vector<Arguments> calls;
-  for (const RedisAppend& append : appends) calls.push_back(arguments_of(caller, commit, append, calls.size()));
+  for (const auto& script : scripts) calls.push_back(arguments_of(caller, commit, script, calls.size()));
   Result<std::vector<Reply>> replies = run_scripts(append_script(), calls, commit.replicas_min);
   if (!replies) return replies.error();
   for (const Reply& reply : *replies) {
@@ -160,10 +197,11 @@ Result<std::vector<Result<AppendReceipt>>> RedisStore::append(const RedisCaller&
   }
   const bool replicated = commit.replicas_min == 0 || replies->back().number >= commit.replicas_min;
   std::vector<Result<AppendReceipt>> receipts;
-  for (size_t i = 0; i < appends.size(); ++i) {
-    Result<AppendReceipt> receipt = receipt_of((*replies)[i], commit.once_keys_max);
-    if (receipt && !replicated) receipt = Error{Code::unavailable, "too few replicas of Redis have it yet"};
-    receipts.push_back(std::move(receipt));
+  for (size_t i = 0; i < scripts.size(); ++i) {
+    for (Result<AppendReceipt>& receipt : receipts_of((*replies)[i], scripts[i].size(), commit.once_keys_max)) {
+      if (receipt && !replicated) receipt = Error{Code::unavailable, "too few replicas of Redis have it yet"};
+      receipts.push_back(std::move(receipt));
+    }
   }
   return receipts;
 }

@@ -60,22 +60,23 @@ constexpr const char* kAppend = R"lua(
 local now_given, newest, identity, deadline, fence = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local writer, commit, place = prefix .. 'writer:' .. ARGV[6], ARGV[7], ARGV[8]
 local account, text, content, answer, keys_max = ARGV[9], ARGV[10], ARGV[11], ARGV[12], tonumber(ARGV[13])
-local first_event, per_event = 14, 5
+local first_event, per_event = 14, 6
 local day_ms, hour_ms = 86400000, 3600000
 local seq_max = 1000000
 
 local now = time_ms(now_given)
-if deadline ~= '' and time_ms('') > tonumber(deadline) then return {'late', '', '', ''} end
+if deadline ~= '' and time_ms('') > tonumber(deadline) then return {'late', '', {}} end
 if fence ~= '' and tonumber(redis.call('HGET', meta, 'fence') or '0') ~= tonumber(fence) then
-  return {'fenced', '', '', ''}
+  return {'fenced', '', {}}
 end
 
 -- Sent before, and the answer lost?
 if redis.call('HGET', writer, 'commit') == commit then
   local stored = redis.call('HGET', writer, place)
   if stored then
-    local first, last = string.match(stored, '^(%S+) (%S+)$')
-    return {'ok', first, last, ''}
+    local ids = {}
+    for id in string.gmatch(stored, '%S+') do ids[#ids + 1] = id end
+    return {'ok', '', ids}
   end
 end
 
@@ -100,19 +101,20 @@ if account ~= '' then
     local known = redis.call('HGET', prefix .. 'once:' .. h, once_field)
     if known then
       local known_content, first, last, known_answer = string.match(known, '^(%S+) (%S+) (%S+) (.*)$')
-      if known_content ~= content then return {'unprocessable', '', '', ''} end
-      return {'repeated', first, last, known_answer}
+      if known_content ~= content then return {'unprocessable', '', {}} end
+      return {'repeated', known_answer, {first, last}}
     end
     local counts = redis.call('HMGET', prefix .. 'once-count:' .. h, 'all', account)
     all = all + tonumber(counts[1] or '0')
     own = own + tonumber(counts[2] or '0')
   end
-  if #ARGV < first_event then return {'not_found', '', '', ''} end
-  if own >= keys_max / 4 then return {'rate_limited', '', '', ''} end
-  if all >= keys_max then return {'unavailable', '', '', ''} end
+  if #ARGV < first_event then return {'not_found', '', {}} end
+  if own >= keys_max / 4 then return {'rate_limited', '', {}} end
+  if all >= keys_max then return {'unavailable', '', {}} end
 end
 
 local concluded = nil
+local ids = {}  -- first and last of each append
 local first, last = nil, nil
 for i = first_event, #ARGV, per_event do
   local topic, kind, ts, data, conclusion = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
@@ -127,19 +129,25 @@ for i = first_event, #ARGV, per_event do
     end
   end
   first = first or last
+  if ARGV[i + 5] ~= '' then
+    -- Of conclusions all of which are stored already there is none.
+    if not first then
+      last = last or (look())
+      first = last
+    end
+    ids[#ids + 1] = first
+    ids[#ids + 1] = last
+    first = nil
+  end
 end
 if concluded then redis.call('HSET', meta, 'conclusion', text_of(concluded)) end
-if not last then
-  last = look()
-  first = last
-end
 local last_ms, last_seq = parts(last)
 -- Ids of ours have room for so many in a millisecond.
 if last_seq > seq_max then redis.call('XSETID', events, text_of(last_ms + 1) .. '-0') end
 
 if account ~= '' then
   local once, counts = prefix .. 'once:' .. hour, prefix .. 'once-count:' .. hour
-  redis.call('HSET', once, once_field, content .. ' ' .. first .. ' ' .. last .. ' ' .. answer)
+  redis.call('HSET', once, once_field, content .. ' ' .. ids[1] .. ' ' .. ids[2] .. ' ' .. answer)
   redis.call('HINCRBY', counts, 'all', 1)
   redis.call('HINCRBY', counts, account, 1)
   redis.call('PEXPIRE', once, day_ms + 2 * hour_ms)
@@ -148,12 +156,12 @@ end
 
 if redis.call('HGET', writer, 'commit') ~= commit then
   redis.call('DEL', writer)
-  redis.call('HSET', writer, 'commit', commit, place, first .. ' ' .. last)
+  redis.call('HSET', writer, 'commit', commit, place, table.concat(ids, ' '))
   redis.call('PEXPIRE', writer, day_ms)
 else
-  redis.call('HSET', writer, place, first .. ' ' .. last)
+  redis.call('HSET', writer, place, table.concat(ids, ' '))
 end
-return {'ok', first, last, ''}
+return {'ok', '', ids}
 )lua";
 
 constexpr const char* kTick = R"lua(

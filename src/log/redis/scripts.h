@@ -22,9 +22,9 @@ struct RedisScript {
 // Arguments: now ("" = Redis' clock), newest id the caller knows, identity for a log that has to be made, deadline (""
 // = none, else Redis' time in ms after which nothing is done any more), fence ("" = none), writer, commit, place, then
 // the key of a batch that is stored once (account "" = none, text, content, answer, keys_max), then for each event:
-// topic, type, ts, data, conclusion ("" = none).
-// Gives {outcome, first id, last id, answer}. Outcomes: ok, repeated, not_found, unprocessable, rate_limited,
-// unavailable, late, fenced.
+// topic, type, ts, data, conclusion ("" = none), and whether an append ends with it ("" = it goes on). Of a batch with
+// a key there is one append. Gives {outcome, answer, {first id, last id of each append}}. Outcomes: ok, repeated,
+// not_found, unprocessable, rate_limited, unavailable, late, fenced.
 const RedisScript& append_script();
 
 // Arguments: now, newest, identity. Moves the stream's newest id up to now.

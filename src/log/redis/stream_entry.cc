@@ -40,12 +40,13 @@ const char* set_field(const std::string& name, std::string& value, model::Event&
 
 }  // namespace
 
-void append_event_arguments(const model::Event& event, std::vector<std::string>& arguments) {
+void append_event_arguments(const model::Event& event, bool ends, std::vector<std::string>& arguments) {
   arguments.push_back(event.topic.text());
   arguments.emplace_back(model::event_type_name(event.type));
   arguments.push_back(std::to_string(event.ts_ms));
   arguments.push_back(event.data);
   arguments.push_back(event.conclusion > 0 ? std::to_string(event.conclusion) : std::string());
+  arguments.emplace_back(ends ? "1" : "");
 }
 
 Result<model::Event> parse_entry(redis::Reply& entry) {

@@ -13,8 +13,8 @@
 
 namespace millstream::log {
 
-// The five arguments append_script() takes for each event.
-void append_event_arguments(const model::Event& event, std::vector<std::string>& arguments);
+// The six arguments append_script() takes for each event; `ends`: an append ends with it.
+void append_event_arguments(const model::Event& event, bool ends, std::vector<std::string>& arguments);
 
 // One [id, [field, value, …]] as XRANGE and XREAD give it; `fields` not decoded.
 Result<model::Event> parse_entry(redis::Reply& entry);

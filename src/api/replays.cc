@@ -64,12 +64,7 @@ class Replay final : public ByteSinkOwner {
   }
   void take_page(Result<hub::ReplayPage> page);
   void service();
-  // A whole answer: Chromium may discard what it has not yet read of one that breaks off.
-  void expire() {
-    notice("auth_expired", {});
-    sink_->close(true);
-    all_.remove(id_);
-  }
+  void expire() { notice_and_cut("auth_expired", {}); }
   void drain_at(int64_t at_ms) { drain_ms_ = at_ms; }
 
  private:
@@ -79,7 +74,7 @@ class Replay final : public ByteSinkOwner {
   bool takes(const hub::FramedEvent& event) const;
 
   void say(std::string text) { run_.add(std::make_shared<const std::string>(std::move(text))); }
-  void notice(std::string_view kind, std::optional<int> retry_ms);
+  void notice_and_cut(std::string_view kind, std::optional<int> retry_ms);
   void cut();
   void go_on();
   void tell_due();
@@ -237,10 +232,12 @@ void Replay::cut() {
 }
 
 // A viewer that is in the middle of a block is told by the end alone.
-void Replay::notice(std::string_view kind, std::optional<int> retry_ms) {
-  if (!run_.empty()) return;
-  say(hub::notice_block(kind, retry_ms, wall_ms(), span_.view.unnamed));
-  flush();
+void Replay::notice_and_cut(std::string_view kind, std::optional<int> retry_ms) {
+  if (run_.empty()) {
+    say(hub::notice_block(kind, retry_ms, wall_ms(), span_.view.unnamed));
+    flush();
+  }
+  cut();
 }
 
 // What happens because time has passed.
@@ -249,10 +246,7 @@ void Replay::service() {
   const bool waits_for_socket = !run_.empty() || told_end_;
   if (waits_for_socket && now_ms - progress_ms_ >= all_.options_.slow_timeout_ms) return cut();
   if (expires_ms_ != 0 && now_ms >= expires_ms_) return expire();
-  if (drain_ms_ != 0 && now_ms >= drain_ms_) {
-    notice("draining", all_.jittered_retry_ms());
-    return cut();
-  }
+  if (drain_ms_ != 0 && now_ms >= drain_ms_) return notice_and_cut("draining", all_.jittered_retry_ms());
   if (waits_for_socket) return;
   if (expires_ms_ != 0 && now_ms >= expires_ms_ - kExpiryWarningMs && !std::exchange(warned_expiry_, true)) {
     say(hub::notice_block("auth_expiring", {}, wall_ms(), span_.view.unnamed));

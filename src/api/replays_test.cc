@@ -192,7 +192,7 @@ TEST_F(ReplaysTest, ItEndsWithItsCredentialAndNotWithAnothers) {
   replays.end_credentials({6, 8});
   EXPECT_EQ(socket.end, Socket::open);
   replays.end_credentials({7});
-  EXPECT_EQ(socket.end, Socket::finished);
+  EXPECT_EQ(socket.end, Socket::cut);
   EXPECT_EQ(count("auth_expired"), 1u);
 }
 
@@ -207,7 +207,7 @@ TEST_F(ReplaysTest, AnExpiringTokenIsAnnouncedAndEndsIt) {
   EXPECT_EQ(count("auth_expiring"), 1u);
   pass(59'750);
   EXPECT_EQ(count("auth_expired"), 1u);
-  EXPECT_EQ(socket.end, Socket::finished);
+  EXPECT_EQ(socket.end, Socket::cut);
 }
 
 TEST_F(ReplaysTest, AfterSilenceACommentKeepsProxiesContent) {

@@ -25,4 +25,11 @@ std::vector<Missing> joined(std::vector<Missing> parts) {
   return out;
 }
 
+IdRange received_within(int64_t start_ms, int64_t end_ms) {
+  const auto before = [](int64_t ms) {
+    return model::EventId{std::clamp<int64_t>(ms, 1, model::EventId::kMsMax) - 1, model::EventId::kSeqMax};
+  };
+  return {.after = before(start_ms), .to = before(end_ms)};
+}
+
 }  // namespace millstream::log

@@ -12,6 +12,8 @@ namespace millstream::log {
 
 inline bool overlap(const IdRange& one, const IdRange& other) { return one.after < other.to && other.after < one.to; }
 
+// The ids of what was received from start_ms, and before end_ms.
+IdRange received_within(int64_t start_ms, int64_t end_ms);
 // Leaves out what lies outside of `range`, and of the others what reaches out of it.
 void cut_to(const IdRange& range, std::vector<Missing>& parts);
 // In order of ids; what overlaps or touches for the same reason is one.

@@ -55,13 +55,6 @@ std::optional<int64_t> parse_ledger_name(std::string_view name) {
   return name.starts_with(kLedgerPrefix) ? parse_hour_file_name(name.substr(kLedgerPrefix.size())) : std::nullopt;
 }
 
-IdRange received_within(int64_t start_ms, int64_t end_ms) {
-  const auto before = [](int64_t ms) {
-    return EventId{std::clamp<int64_t>(ms, 1, EventId::kMsMax) - 1, EventId::kSeqMax};
-  };
-  return {.after = before(start_ms), .to = before(end_ms)};
-}
-
 // Without the names of files.
 Error as_told(const Error& error, bool read_only) {
   if (error.code == Code::storage_full) return {error.code, "the log's disk is full: nothing of this was stored"};

@@ -8,12 +8,10 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
-#include <random>
 #include <thread>
 #include <utility>
 
 #include "base/guarded.h"
-#include "base/hex.h"
 #include "base/log_line.h"
 #include "base/work_queue.h"
 #include "log/append_queue.h"
@@ -38,15 +36,8 @@ constexpr int64_t kHousekeepingMs = 1'000;
 constexpr int64_t kMeasureMs = 10'000;
 constexpr int64_t kAnswerPatienceMs = 2'000;  // for a commit to come round
 
-std::string random_text() {
-  std::random_device random;
-  return hex_text((uint64_t{random()} << 32) | random(), 16);
-}
-
-int64_t steady_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
+// Whatever clock a test has: Redis does not wait for it.
+int64_t steady_ms() { return SystemClock().steady_ms(); }
 
 void raise(std::atomic<int64_t>& newest, EventId id) {
   int64_t known = newest.load();
@@ -177,7 +168,7 @@ class RedisStreamLog final : public RedisEventLog {
   const Clock& clock_;
   Metrics metrics_;
   std::vector<CommitReader*> readers_;        // constant after start()
-  const std::string writer_ = random_text();  // no two processes have the same
+  const std::string writer_ = random_name();  // no two processes have the same
   mutable std::atomic<uint64_t> identities_{0};
 
   AppendQueue queue_;
@@ -676,6 +667,7 @@ Result<std::vector<Missing>> RedisStreamLog::read_samples(const SamplesRequest& 
                      .types = model::EventTypes::none().with(model::EventType::telemetry),
                      .events_max = kEntriesPerPage};
   std::vector<Missing> missing;
+  std::vector<Missing> damaged;
   while (sink.wants_more()) {
     const Result<ReadPage> page = read(events);
     if (!page) return page.error();
@@ -685,13 +677,16 @@ Result<std::vector<Missing>> RedisStreamLog::read_samples(const SamplesRequest& 
       const Status taken = take_fields(request, event.data, [&](const std::string& name, double value) {
         fields[name].push_back({.t_ms = event.ts_ms, .value = value});
       });
-      if (!taken) missing.push_back({.ids = {.after = just_before(event.id), .to = event.id}});
+      if (!taken) damaged.push_back({.ids = {.after = just_before(event.id), .to = event.id}});
     }
     for (const auto& [name, samples] : fields) sink.add(name, samples);
     missing.insert(missing.end(), page->missing.begin(), page->missing.end());
     if (!page->more) break;
     events.after = page->scanned_to;
   }
+  // Of what is missing it is known only when it was received.
+  cut_to(received_within(request.start_ms, request.end_ms), missing);
+  missing.insert(missing.end(), damaged.begin(), damaged.end());
   return joined(std::move(missing));
 }
 

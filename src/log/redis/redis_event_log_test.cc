@@ -292,6 +292,35 @@ TEST_F(RedisEventLogTest, WhatIsRemovedForRoomIsDeclaredMissing) {
   log->stop();
 }
 
+TEST_F(RedisEventLogTest, AChartMissesOnlyWhatWasReceivedInItsSpan) {
+  class Counting final : public SampleSink {
+   public:
+    void add(std::string_view, std::span<const model::Sample> samples) override { count += samples.size(); }
+    void add(std::string_view, const model::SampleSums& sums) override { count += sums.count; }
+    bool wants_more() override { return true; }
+    size_t count = 0;
+  };
+  ASSERT_TRUE(server.start());
+  RecordingReader reader;
+  auto log = open(reader);
+  const int64_t begun_ms = log->last_id().ms;
+  reader.wait_for_batches(3);
+  const int64_t now_ms = log->last_id().ms;
+  ASSERT_GT(now_ms, begun_ms + 1);
+  ASSERT_TRUE(append_and_wait(*log, {test_event(kDevice, now_ms)}).ok());
+  SamplesRequest request{.topic = *model::Topic::parse(kDevice), .end_ms = now_ms + 60'000};
+  request.ids = {.after = {}, .to = log->last_id()};
+  for (const bool since_it_began : {true, false}) {
+    request.start_ms = since_it_began ? begun_ms + 1 : begun_ms - 60'000;
+    Counting sink;
+    const auto missing = log->read_samples(request, sink);
+    ASSERT_TRUE(missing.ok());
+    EXPECT_EQ(sink.count, 1u);
+    EXPECT_EQ(missing->empty(), since_it_began) << "what came before this log is not known";
+  }
+  log->stop();
+}
+
 TEST_F(RedisEventLogTest, ARedisWithoutMemoryStoresNothingAndSaysSo) {
   ASSERT_TRUE(server.start());
   RecordingReader reader;

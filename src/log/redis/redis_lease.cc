@@ -3,24 +3,13 @@
 #include <pthread.h>
 
 #include <chrono>
-#include <random>
 
-#include "base/hex.h"
 #include "base/log_line.h"
 
 namespace millstream::log {
-namespace {
-
-std::string name_of_process(const std::string& node) {
-  std::random_device random;
-  return node + "/" + hex_text((uint64_t{random()} << 32) | random(), 16);
-}
-
-}  // namespace
-
 RedisLease::RedisLease(const RedisLeaseOptions& options, const Clock& clock, metrics::Registry& metrics)
     : options_(options),
-      who_(name_of_process(options.node)),
+      who_(options.node + '/' + random_name()),
       clock_(clock),
       held_(metrics.gauge("millstream_lease_held", "1: this instance draws the conclusions of all")),
       terms_(metrics.counter("millstream_lease_terms_total", "Times this instance took the lease")),

@@ -1,6 +1,7 @@
 #include "log/redis/redis_store.h"
 
 #include <algorithm>
+#include <random>
 #include <span>
 #include <utility>
 
@@ -145,6 +146,11 @@ RedisPage page_of(std::vector<Reply>& entries) {
 }
 
 }  // namespace
+
+std::string random_name() {
+  std::random_device random;
+  return hex_text((uint64_t{random()} << 32) | random(), 16);
+}
 
 RedisStore::RedisStore(redis::Options server, const std::string& prefix, int64_t timeout_ms)
     : client_(std::move(server)),

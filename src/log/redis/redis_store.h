@@ -18,6 +18,9 @@
 
 namespace millstream::log {
 
+// No two processes have the same.
+std::string random_name();
+
 // What every script is told of the one who calls it.
 struct RedisCaller {
   std::optional<int64_t> now_ms;  // none: Redis' own clock; tests have theirs

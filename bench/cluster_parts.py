@@ -5,7 +5,6 @@ import contextlib
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -15,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import peers
-from harness import OUT, ROOT, STOP_S, RunFailed, Server, bytes_on_disk
+from harness import OUT, ROOT, RunFailed, Server, bytes_on_disk, end
 from rows import MILLSTREAM
 
 READY_S = 20
@@ -158,16 +157,6 @@ class Redis:
     def __exit__(self, *_):
         end(self.process)
         shutil.rmtree(self.directory, ignore_errors=True)
-
-
-def end(process):
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(STOP_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 class Instance(Server):

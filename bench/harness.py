@@ -57,6 +57,16 @@ class Programs:
         return ["taskset", "-c", str(self.load_core), str(self.load), subcommand, *flags]
 
 
+def end(process):
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 class Server:
     """A server process for one run, in a fresh data directory, a copy of a seeded one, or `in_place` in that one.
 
@@ -151,13 +161,7 @@ class Server:
 
     def stop(self):
         for process in reversed([*self.helpers, *self.processes]):
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            end(process)
 
     def __exit__(self, *_):
         self.stop()

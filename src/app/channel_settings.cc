@@ -10,7 +10,6 @@
 #include "app/destination.h"
 #include "app/entry_readers.h"
 #include "app/entry_rows.h"
-#include "app/secret_file.h"
 #include "base/limits.h"
 
 namespace millstream::app {
@@ -108,18 +107,6 @@ const std::vector<EntryRow<Draft>>& rows() {
   return table;
 }
 
-// What stands in a file of its own, if it does.
-Status take_file(const std::optional<Setting>& file, std::string_view other_key, std::string& target) {
-  if (!file) return {};
-  const Result<std::string> path = read_text(*file);
-  if (!path) return path.error();
-  if (!target.empty()) return file->wrong(std::string(other_key) + " is given too; keep one of them");
-  Result<std::string> secret = read_secret_file(*path);
-  if (!secret) return file->wrong(secret.error().detail);
-  target = std::move(*secret);
-  return {};
-}
-
 struct UrlFree {
   void operator()(CURLU* url) const { curl_url_cleanup(url); }
 };
@@ -200,9 +187,10 @@ Result<ChannelOptions> read_channel(const TomlFile::Entry& entry) {
   if (draft.url) {
     if (Status s = read_given_text(*draft.url, kTextBytesMax, draft.channel.url); !s) return s.error();
   }
-  if (Status s = take_file(draft.url_file, "channels.url", draft.channel.url); !s) return s.error();
-  if (Status s = take_file(draft.secret_file, "channels.secret", draft.channel.secret); !s) return s.error();
-  if (Status s = take_file(draft.password_file, "channels.password", draft.channel.password); !s) return s.error();
+  if (Status s = take_secret_file(draft.url_file, "channels.url", draft.channel.url); !s) return s.error();
+  if (Status s = take_secret_file(draft.secret_file, "channels.secret", draft.channel.secret); !s) return s.error();
+  if (Status s = take_secret_file(draft.password_file, "channels.password", draft.channel.password); !s)
+    return s.error();
   if (Status s = check(draft); !s) return Error{s.error().code, entry.place + ": " + s.error().detail};
   return std::move(draft.channel);
 }

@@ -10,13 +10,13 @@
 #include "app/certificate.h"
 #include "app/channel_settings.h"
 #include "app/config_rows.h"
+#include "app/entry_readers.h"
 #include "app/issuer_settings.h"
 #include "app/mqtt_settings.h"
 #include "app/open_registry.h"
 #include "app/redis_settings.h"
 #include "app/rule_settings.h"
 #include "app/rules_file.h"
-#include "app/secret_file.h"
 #include "app/setting.h"
 #include "app/toml_file.h"
 #include "auth/authenticator.h"
@@ -122,18 +122,6 @@ Status apply_flags(const std::map<std::string, std::string>& flags, ConfigDraft&
     }
     if (Status s = apply(setting, draft); !s) return s;
   }
-  return {};
-}
-
-// `name`: of the setting that holds the secret itself.
-Status take_secret_file(const std::optional<Setting>& file, const std::string& name, std::string& target) {
-  if (!file) return {};
-  const Result<std::string> path = read_text(*file);
-  if (!path) return path.error();
-  if (!target.empty()) return file->wrong(name + " is given too; keep one of them");
-  Result<std::string> secret = read_secret_file(*path);
-  if (!secret) return file->wrong(secret.error().detail);
-  target = std::move(*secret);
   return {};
 }
 

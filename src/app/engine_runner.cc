@@ -232,8 +232,10 @@ Status EngineRunner::load_engines() {
   }
   blank_start_ = !stored || !*stored;
   if (stored && blank_start_) {
-    if (state_fence_ == 0) forget();
-    if (state_fence_ == 0) return {};
+    if (state_fence_ == 0) {
+      forget();
+      return {};
+    }
     log_warning("no checkpoint of the engines is left: they go on from what this instance has followed");
     blank_start_ = false;
     return {};
@@ -353,8 +355,7 @@ bool EngineRunner::confirm_checkpoint() {
     live_ = draws_ = true;
     return true;
   }
-  retry_ms_ = std::clamp(retry_ms_ * 2, options_.retry_min_ms, options_.retry_max_ms);
-  retry_at_us_ = clock_.steady_us() + retry_ms_ * 1000;
+  wait_longer();
   if (clock_.steady_us() >= resave_at_us_) {
     log_warning("the engines wait until their checkpoint is stored");
     retries_total_.add();
@@ -461,8 +462,7 @@ bool EngineRunner::take_up(const log::Term& term) {
     }
     begin_following();
   }
-  retry_ms_ = std::clamp(retry_ms_ * 2, options_.retry_min_ms, options_.retry_max_ms);
-  retry_at_us_ = clock_.steady_us() + retry_ms_ * 1000;
+  wait_longer();
   return false;
 }
 
@@ -666,13 +666,17 @@ bool EngineRunner::take_answer() {
   return true;
 }
 
+void EngineRunner::wait_longer() {
+  retry_ms_ = std::clamp(retry_ms_ * 2, options_.retry_min_ms, options_.retry_max_ms);
+  retry_at_us_ = clock_.steady_us() + retry_ms_ * 1000;
+}
+
 void EngineRunner::back_off(const Error& error, const char* what) {
   if (retry_ms_ == 0) {
     log_warning("the log refuses the engines; trying again", {{"what", what}, {"reason", error.detail}});
   }
   retries_total_.add();
-  retry_ms_ = std::clamp(retry_ms_ * 2, options_.retry_min_ms, options_.retry_max_ms);
-  retry_at_us_ = clock_.steady_us() + retry_ms_ * 1000;
+  wait_longer();
 }
 
 }  // namespace millstream::app

@@ -143,6 +143,7 @@ class EngineRunner final : public log::CommitReader {
 
   bool take_answer();
   bool send();
+  void wait_longer();
   void back_off(const Error& error, const char* what);
   bool backing_off() const { return clock_.steady_us() < retry_at_us_; }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,10 @@ namespace millstream::app {
 
 Status read_given_text(const Setting& setting, size_t bytes_max, std::string& target);
 Status read_name(const Setting& setting, std::string& target);
+// What stands in the file that the setting names, which nobody but its owner may be able to read.
+Status read_secret(const Setting& setting, std::string& target);
+// The same, if there is such a setting, and unless `target` has come by `other_key`.
+Status take_secret_file(const std::optional<Setting>& file, std::string_view other_key, std::string& target);
 Status read_account(const Setting& setting, model::AccountId& target);
 
 // One of an enum's words. `name_of` gives the word of a value; the values run from 0 to count - 1.

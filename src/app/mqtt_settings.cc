@@ -8,7 +8,6 @@
 #include "app/certificate.h"
 #include "app/entry_readers.h"
 #include "app/entry_rows.h"
-#include "app/secret_file.h"
 
 namespace millstream::app {
 namespace {
@@ -142,18 +141,6 @@ const std::vector<EntryRow<Draft>>& rows() {
   return table;
 }
 
-Status take_password_file(Draft& draft) {
-  if (!draft.password_file) return {};
-  const Setting& setting = *draft.password_file;
-  const Result<std::string> path = read_text(setting);
-  if (!path) return path.error();
-  if (!draft.feed.broker.password.empty()) return setting.wrong("mqtt.password is given too; keep one of them");
-  Result<std::string> secret = read_secret_file(*path);
-  if (!secret) return setting.wrong(secret.error().detail);
-  draft.feed.broker.password = std::move(*secret);
-  return {};
-}
-
 // A message goes to the first template that takes it: which one that is must not be a matter of luck.
 Status check_topics(const FeedOptions& feed) {
   if (feed.topics.empty() && feed.status_topics.empty() && feed.sparkplug_groups.empty()) {
@@ -213,7 +200,8 @@ Status at(const TomlFile::Entry& entry, const Status& status) {
 Result<FeedOptions> read_feed(const TomlFile::Entry& entry) {
   Draft draft;
   if (Status s = read_entry(entry, rows(), draft); !s) return s.error();
-  if (Status s = take_password_file(draft); !s) return s.error();
+  if (Status s = take_secret_file(draft.password_file, "mqtt.password", draft.feed.broker.password); !s)
+    return s.error();
   FeedOptions& feed = draft.feed;
   if (feed.broker.client_id.empty()) feed.broker.client_id = "millstream-" + feed.name;
   if (Status s = at(entry, check_topics(feed)); !s) return s.error();

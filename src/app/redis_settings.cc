@@ -6,7 +6,6 @@
 #include "app/certificate.h"
 #include "app/entry_readers.h"
 #include "app/entry_rows.h"
-#include "app/secret_file.h"
 #include "net/tls_client.h"
 
 namespace millstream::app {
@@ -35,15 +34,6 @@ Status read_url(const Setting& s, std::optional<redis::Options>& target) {
   return {};
 }
 
-Status read_password_file(const Setting& s, std::string& target) {
-  const Result<std::string> path = read_text(s);
-  if (!path) return path.error();
-  Result<std::string> secret = read_secret_file(*path);
-  if (!secret) return s.wrong(secret.error().detail);
-  target = std::move(*secret);
-  return {};
-}
-
 // true: the channel of the usual name; or a name.
 Status read_mirror(const Setting& s, std::string& target) {
   const Result<bool> flag = read_flag(s);
@@ -59,7 +49,7 @@ const std::vector<EntryRow<Draft>>& rows() {
   static const std::vector<EntryRow<Draft>> table = {
       {"redis_feeds.name", [](const Setting& s, Draft& d) { return read_name(s, d.feed.name); }, true},
       {"redis_feeds.url", [](const Setting& s, Draft& d) { return read_url(s, d.url); }, true},
-      {"redis_feeds.password_file", [](const Setting& s, Draft& d) { return read_password_file(s, d.password); }},
+      {"redis_feeds.password_file", [](const Setting& s, Draft& d) { return read_secret(s, d.password); }},
       {"redis_feeds.ca_file", text(&Draft::ca_file)},
       {"redis_feeds.certificate_file", text(&Draft::certificate_file)},
       {"redis_feeds.key_file", text(&Draft::key_file)},

@@ -8,7 +8,6 @@
 #include "app/entry_readers.h"
 #include "app/entry_rows.h"
 #include "app/http_client.h"
-#include "app/secret_file.h"
 
 namespace millstream::app {
 namespace {
@@ -19,15 +18,6 @@ constexpr size_t kTextBytesMax = 2048;
 constexpr size_t kPoisonWords = 2;
 constexpr int64_t kWaitMsMax = 20'000;                // what SQS takes
 constexpr int64_t kVisibilityMsMax = 12 * 3'600'000;  // the same
-
-Status read_secret(const Setting& s, std::string& target) {
-  const Result<std::string> path = read_text(s);
-  if (!path) return path.error();
-  Result<std::string> secret = read_secret_file(*path);
-  if (!secret) return s.wrong(secret.error().detail);
-  target = std::move(*secret);
-  return {};
-}
 
 Status read_url(const Setting& s, std::string& target) {
   const Result<std::string> text = read_text(s);
